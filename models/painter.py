@@ -1,0 +1,134 @@
+"""Optimise the pixels of one picture, coarse to fine, with a state that can be stopped and continued.
+
+The recipe is that of crowsonkb/style-transfer-pytorch: sizes grow by sqrt(2), Adam's moments are carried up with the
+picture, and what is shown is an average of the last iterates.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from models.losses import resized
+
+log = logging.getLogger(__name__)
+Optimizer = Literal["lbfgs", "adam"]
+Evaluate = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
+BLOW_UP = 8.0  # L-BFGS takes no line search: a loss this many times the best so far has left the valley
+
+
+def stages(size: int, steps: int, smallest: int = 128) -> list[tuple[int, int]]:
+    """Sizes (longest side, pixels) and steps of a coarse-to-fine run.
+
+    Sizes end at `size` and shrink by sqrt(2) down to `smallest`; steps are shared in inverse proportion to the side, so
+    that most are spent where they are cheap. Their sum is `steps`; sizes that would get no step are left out.
+    """
+    sides = [size]
+    while round(sides[0] / math.sqrt(2)) >= smallest:
+        sides.insert(0, round(sides[0] / math.sqrt(2)))
+    sides = sides[-steps:]
+    total = sum(1 / side for side in sides)
+    counts = [max(1, round(steps / side / total)) for side in sides]
+    counts[0] += steps - sum(counts)
+    if counts[0] < 1:
+        return stages(size, steps, sides[1])
+    return list(zip(sides, counts, strict=True))
+
+
+@dataclass
+class Canvas:
+    """A picture being painted.
+
+    image: (1, 3, H, W) float32 leaf, unclamped. plan: stages still to do. notes: remarks for the record.
+    """
+
+    image: Tensor
+    plan: list[tuple[int, int]]
+    optimizer: Optimizer
+    rate: float
+    decay: float = 0.9
+    step: int = 0
+    notes: list[str] = field(default_factory=list)
+    _engine: torch.optim.Optimizer | None = None
+    _average: Tensor | None = None
+    _weight: float = 0.0
+    _best: tuple[float, Tensor | None] = (math.inf, None)
+
+    def resize(self, height: int, width: int) -> None:
+        """Go on at another size: the averaged picture and Adam's moments are interpolated, L-BFGS starts its history anew."""
+        if self.image.shape[-2:] == (height, width) and self._engine is not None:
+            return
+        old = self._engine
+        self.image = resized(self.picture(), height, width).clamp(0, 1).contiguous()
+        self._average, self._weight, self._best = None, 0.0, (math.inf, None)
+        self._engine = self._new_engine()
+        if isinstance(old, torch.optim.Adam) and isinstance(self._engine, torch.optim.Adam):
+            for state in old.state.values():
+                moments = {"exp_avg": state["exp_avg"], "exp_avg_sq": state["exp_avg_sq"]}
+                grown = {name: resized(value, height, width) for name, value in moments.items()}
+                grown["exp_avg_sq"] = grown["exp_avg_sq"].clamp(min=0)  # bicubic overshoots
+                self._engine.state[self.image] = {"step": state["step"], **grown}
+
+    def _new_engine(self) -> torch.optim.Optimizer:
+        self.image = self.image.detach().requires_grad_()
+        if self.optimizer == "adam":
+            return torch.optim.Adam([self.image], lr=self.rate, betas=(0.9, 0.99))
+        return torch.optim.LBFGS([self.image], lr=1.0, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0)
+
+    def advance(self, evaluate: Evaluate) -> dict[str, Tensor]:
+        """Take one step; returns the parts of the loss before it, as 0-d tensors."""
+        assert self._engine is not None  # resize comes first
+        parts: dict[str, Tensor] = {}
+
+        @torch.enable_grad()  # type: ignore[untyped-decorator]
+        def closure() -> Tensor:
+            self.image.grad = None
+            loss, found = evaluate(self.image)
+            loss.backward()  # type: ignore[no-untyped-call]
+            parts.update(found)
+            return loss.detach()
+
+        if self.optimizer == "lbfgs":
+            before = self.image.detach().clone()
+            self._engine.step(closure)
+            self._guard(float(parts["loss"]), before)
+        else:
+            closure()
+            self._engine.step()
+            with torch.no_grad():
+                self.image.clamp_(0, 1)
+        self._accumulate()
+        self.step += 1
+        return parts
+
+    def _guard(self, loss: float, before: Tensor) -> None:
+        """Fall back to Adam from the best picture so far when L-BFGS diverges."""
+        if loss < self._best[0]:
+            self._best = (loss, before)
+        if math.isfinite(loss) and loss < BLOW_UP * self._best[0] and bool(self.image.isfinite().all()):
+            return
+        note = f"L-BFGS diverged at step {self.step + 1} (loss {loss:.3g}): Adam went on from the best picture so far"
+        log.warning(note)
+        self.notes.append(note)
+        best = self._best[1]
+        self.image = before if best is None else best
+        self.optimizer = "adam"
+        self._average, self._weight = None, 0.0
+        self._engine = self._new_engine()
+
+    def _accumulate(self) -> None:
+        now = self.image.detach()
+        self._average = (1 - self.decay) * now if self._average is None else torch.lerp(self._average, now, 1 - self.decay)
+        self._weight = 1 - (1 - self._weight) * self.decay
+
+    def picture(self) -> Tensor:
+        """(1, 3, H, W): the bias-corrected exponential average of the iterates, detached, not clamped."""
+        if self._average is None:
+            return self.image.detach()
+        return self._average / self._weight

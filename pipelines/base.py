@@ -1,0 +1,161 @@
+"""What a method is, and the one place that runs it: seeds, times, measures memory and writes the record."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+import PIL.Image
+import torch
+from torch import Tensor
+
+from models import device
+from models.cache import Borrower, Lender, ModelCache
+from pipelines import images, record
+from pipelines.params import Params
+
+P = TypeVar("P", bound=Params)
+STOP: Final = "stop"  # sent into a run: end now and keep what is there
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a run. Yielding costs nothing: the consumer decides when to convert.
+
+    preview: detached (3, H, W) in [0, 1], the whole picture so far. metrics: numbers or 0-d tensors.
+    state: what `Pipeline.resume` needs to go on from here. share: of the whole work, in [0, 1], where steps cost unequally.
+    """
+
+    step: int
+    total: int
+    preview: Tensor | None = None
+    metrics: dict[str, float | Tensor] = field(default_factory=dict)
+    state: Any = None
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a method made: pictures, final numbers, and remarks for the record (a fallback that was taken, say)."""
+
+    images: list[PIL.Image.Image]
+    metrics: dict[str, float | Tensor] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The last thing a run yields."""
+
+    images: list[PIL.Image.Image]
+    record: record.Record
+    state: Any = None
+
+    def png(self, index: int = 0) -> bytes:
+        """Picture `index` as PNG with its record inside."""
+        return record.png(self.images[index], self.record)
+
+
+Steps = Generator[Progress, None, Output]
+
+
+@dataclass(frozen=True)
+class Pipeline(Generic[P]):
+    """A method: a name, its parameters and a function. No base class, no discovery."""
+
+    name: str
+    title: str
+    params: type[P]
+    generate: Callable[[P, Lender], Steps]
+    source: str  # paper or page
+    resume: Callable[[P, Lender, Any], Steps] | None = None  # go on from a Progress.state
+    finish: Callable[[P, Any], PIL.Image.Image] | None = None  # a Progress.state as a picture, with the settings of `after`
+    after: tuple[str, ...] = ()  # settings that can be changed when the run is over, without running again
+
+    @property
+    def description(self) -> str:
+        """First paragraph of the parameters' docstring."""
+        return (self.params.__doc__ or "").strip().split("\n\n")[0]
+
+
+Run = Generator[Progress | Result, str | None, None]
+
+
+def run(
+    pipeline: Pipeline[P], params: P, cache: ModelCache, state: Any = None, sha256: Callable[[str], str] = lambda _: ""
+) -> Run:
+    """Run a method: its only caller.
+
+    Args:
+        pipeline, params: what to run, and how.
+        cache: where models come from.
+        state: a `Progress.state` of an earlier run to continue, where the method can.
+        sha256: model name -> digest of its weights, for the record.
+
+    Yields:
+        Each Progress, then one Result. Sending STOP ends the run early with what the last preview shows;
+        closing the generator abandons it. Either way the models are given back.
+
+    Raises:
+        ParamError, ImageError, WeightsMissing, OutOfBudget: one sentence each; anything else is a bug.
+    """
+    if state is not None and pipeline.resume is None:
+        raise ValueError(f"{pipeline.name} cannot be continued.")
+    borrower = cache.borrower()
+    resumed = pipeline.resume(params, borrower, state) if state is not None and pipeline.resume else None
+    steps = resumed or pipeline.generate(params, borrower)
+    last, output, seconds = Progress(0, 0), None, 0.0
+    device.reset_peak(cache.device)
+    _seed(getattr(params, "seed", None))
+    try:
+        while output is None:
+            with _ONE_AT_A_TIME:  # not held across our own yield: a consumer may resume on another thread
+                start = time.perf_counter()
+                try:
+                    last = next(steps)
+                except StopIteration as end:
+                    output = end.value
+                    device.synchronise(cache.device)
+                seconds += time.perf_counter() - start
+            if output is None and (yield last) == STOP:
+                break
+    finally:
+        steps.close()
+    if output is None:
+        if last.preview is None:
+            return
+        output = Output([images.to_image(last.preview)], last.metrics)
+    yield Result(output.images, _record(pipeline, params, borrower, cache, seconds, last, output, sha256), last.state)
+
+
+def _seed(seed: int | None) -> None:
+    if seed is not None:
+        random.seed(seed)
+        torch.manual_seed(seed)
+
+
+def _record(
+    pipeline: Pipeline[Any], params: Params, borrower: Borrower, cache: ModelCache, seconds: float,
+    last: Progress, output: Output, sha256: Callable[[str], str],
+) -> record.Record:
+    metrics = {name: float(value) for name, value in {**last.metrics, **output.metrics}.items()}
+    return record.Record(
+        pipeline=pipeline.name,
+        params=params.model_dump(mode="json"),
+        seed=getattr(params, "seed", None),
+        models={name: sha256(name) for name in borrower.names},
+        seconds=record.Seconds(load=round(borrower.seconds, 3), run=round(seconds - borrower.seconds, 3)),
+        steps=last.step,
+        peak_bytes=device.peak_bytes(cache.device),
+        device=device.describe(cache.device),
+        dtype=str(device.fast_dtype(cache.device)).removeprefix("torch."),
+        versions=record.versions(),
+        created=record.now(),
+        metrics={name: value for name, value in metrics.items() if value == value},
+        notes=output.notes,
+    )

@@ -1,0 +1,180 @@
+"""A method's parameters, declared once; the form, the flags, the REST and MCP schema and the record are derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import PIL.Image
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, WithJsonSchema
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from pipelines import images
+
+
+class ParamError(ValueError):
+    """A setting that cannot be used; the text is one sentence that says which, why, and what to do."""
+
+
+Image = Annotated[
+    PIL.Image.Image,
+    BeforeValidator(images.load),
+    PlainSerializer(images.describe),
+    WithJsonSchema({"type": "string", "format": "path", "description": "a picture file"}),
+]
+"""A picture: given as a path, bytes or PIL image; held as upright sRGB; recorded as size and sha256 of its pixels."""
+
+
+def param(
+    default: Any = ...,
+    *,
+    label: str,
+    description: str,
+    advanced: bool = False,
+    ge: float | None = None,
+    le: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+) -> Any:
+    """Declare one parameter.
+
+    Args:
+        default: the value when none is given; leave it out for a required one.
+        label: what the page calls it: its effect, in two or three words.
+        description: what it does to the picture, in one sentence, with its unit.
+        advanced: kept in the closed part of the form.
+        ge: smallest value.
+        le: largest value.
+        min_length: fewest items of a list.
+        max_length: most items of a list.
+    """
+    return Field(
+        default,
+        title=label,
+        description=description,
+        ge=ge,
+        le=le,
+        min_length=min_length,
+        max_length=max_length,
+        json_schema_extra={"advanced": advanced},
+    )
+
+
+class Params(BaseModel):
+    """Base of every method's parameters: frozen, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+
+def parse(kind: type[Params], values: Mapping[str, Any]) -> Any:
+    """Check `values` against a method's parameters.
+
+    Returns:
+        An instance of `kind`.
+
+    Raises:
+        ParamError: with one sentence about the first value that does not fit.
+    """
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        raise ParamError(_sentence(kind, error.errors()[0])) from error
+
+
+def _sentence(kind: type[Params], error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    given, what, limits = error.get("input"), error["type"], error.get("ctx", {})
+    if what == "extra_forbidden":
+        return f"There is no setting named {name}: use one of {', '.join(kind.model_fields)}."
+    if what == "missing" or given is None:
+        return f"{name} is missing: {_first(kind, error).description}."
+    if isinstance(limits.get("error"), ValueError):
+        return f"{name}: {limits['error']}"
+    if what in {"too_short", "too_long"}:
+        return f"{name} has {limits['actual_length']} items: give {_bounds(_first(kind, error), 'length')}."
+    if what == "literal_error":
+        return f"{name} is {given!r}: choose one of {limits['expected']}."
+    bounds = _bounds(_first(kind, error), "value")
+    return f"{name} is {given!r}: {error['msg'].lower()}" + (f" (allowed: {bounds})." if bounds else ".")
+
+
+def _first(kind: type[Params], error: Any) -> FieldInfo:
+    return kind.model_fields[str(error["loc"][0])]
+
+
+def _bounds(info: FieldInfo, of: str) -> str:
+    low, high = limits(info, of)
+    return f"{low:g} to {high:g}" if low is not None and high is not None else ""
+
+
+def limits(info: FieldInfo, of: str = "value") -> tuple[float | None, float | None]:
+    """Smallest and largest value (`of="value"`) or number of items (`of="length"`) of a field; None where open."""
+    names = ("ge", "le") if of == "value" else ("min_length", "max_length")
+    found = {n: getattr(m, n) for m in info.metadata for n in names if hasattr(m, n)}
+    return found.get(names[0]), found.get(names[1])
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field, as the form, the command line and the API need it."""
+
+    name: str
+    label: str
+    description: str
+    kind: Literal["image", "images", "choice", "bool", "int", "float", "text", "floats"]
+    default: Any  # None for a required one
+    required: bool
+    advanced: bool
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def help(self) -> str:
+        """Description with range and default, for --help and the API (whose schema drops falsy defaults)."""
+        span = f"; {self.low:g} to {self.high:g}" if self.low is not None and self.high is not None else ""
+        shown = "required" if self.required else f"default {self.default if self.default not in ('', [], ()) else 'none'}"
+        return f"{self.description} ({shown}{span})"
+
+
+def settings(kind: type[Params]) -> tuple[Setting, ...]:
+    """The fields of a method in the order they are declared."""
+    return tuple(_setting(name, info) for name, info in kind.model_fields.items())
+
+
+def _setting(name: str, info: FieldInfo) -> Setting:
+    low, high = limits(info)
+    required = info.default is PydanticUndefined and info.default_factory is None
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    what, choices = _kind(info.annotation)
+    if PIL.Image.Image in (info.annotation, *get_args(info.annotation)) and what == "text":
+        what = "image"
+    return Setting(
+        name=name,
+        label=info.title or name,
+        description=info.description or "",
+        kind=what,
+        default=None if required else info.get_default(call_default_factory=True),
+        required=required,
+        advanced=bool(extra.get("advanced")),
+        low=low,
+        high=high,
+        choices=choices,
+    )
+
+
+def _kind(annotation: Any) -> tuple[Any, tuple[str, ...]]:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return "choice", tuple(map(str, args))
+    if origin is list:
+        inner = _kind(args[0])[0]
+        return {"image": "images", "float": "floats"}[inner], ()
+    if origin is Annotated:
+        return _kind(args[0])
+    if origin is Union or str(origin) == "<class 'types.UnionType'>":
+        return _kind(next(a for a in args if a is not type(None)))
+    kinds = {PIL.Image.Image: "image", bool: "bool", int: "int", float: "float", str: "text"}
+    return kinds[annotation], ()

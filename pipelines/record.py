@@ -1,0 +1,81 @@
+"""What made a picture, written into the picture: a PNG text chunk named `atelier` that holds one JSON object."""
+
+from __future__ import annotations
+
+import io
+import platform
+from datetime import datetime, timezone
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+from PIL.PngImagePlugin import PngInfo
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+KEYWORD = "atelier"
+LONGEST = 1 << 20  # bytes of a record; longer ones are not ours
+
+
+class Seconds(BaseModel):
+    """Time spent loading models and time spent making the picture: a cache hit must not look like a faster method."""
+
+    load: float
+    run: float
+
+
+class Record(BaseModel):
+    """Everything needed to make the picture again, and what it cost."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    pipeline: str
+    params: dict[str, Any]  # pictures as {"width", "height", "sha256" of the pixels}
+    seed: int | None
+    models: dict[str, str]  # model name -> sha256 of its weights file
+    seconds: Seconds
+    steps: int  # made, not asked for: a stopped run says how far it came
+    peak_bytes: int
+    device: str
+    dtype: str
+    versions: dict[str, str]
+    created: str  # UTC, ISO 8601
+    metrics: dict[str, float]
+    notes: list[str] = []
+
+
+def now() -> str:
+    """The present in UTC, ISO 8601, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of what can change a pixel."""
+    return {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy", "pillow")}}
+
+
+def png(image: PIL.Image.Image, record: Record) -> bytes:
+    """`image` as PNG with its record and no other metadata."""
+    text = PngInfo()
+    text.add_text(KEYWORD, record.model_dump_json())
+    clean = PIL.Image.frombytes(image.mode, image.size, image.tobytes())
+    with io.BytesIO() as file:
+        clean.save(file, "PNG", pnginfo=text, compress_level=4)
+        return file.getvalue()
+
+
+def read(source: str | Path | bytes) -> Record | None:
+    """The record inside a PNG that Atelier wrote, or None for any other picture or file."""
+    try:
+        with PIL.Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=("PNG",)) as image:
+            text = getattr(image, "text", {}).get(KEYWORD, "")
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError):
+        return None
+    if not text or len(text) > LONGEST:
+        return None
+    try:
+        return Record.model_validate_json(text)
+    except ValidationError:
+        return None

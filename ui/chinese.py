@@ -1,0 +1,118 @@
+"""English text of the page -> Chinese."""
+
+CHINESE: dict[str, str] = {
+    # frame
+    "# Atelier": "# Atelier",
+    "Ways of making images, side by side": "并排比较各种图像生成方法",
+    "Optimise": "优化",
+    "Models": "模型",
+    "Run": "运行",
+    "Stop": "停止",
+    "Continue": "继续",
+    "Advanced": "高级设置",
+    "How it works": "原理",
+    "Drop a picture made here to get its settings back": "拖入在此生成的图片，即可恢复其设置",
+    "Example result": "示例结果",
+    "Result": "结果",
+    "Working": "进行中",
+    "Before and after": "前后对比",
+    "Download PNG": "下载 PNG",
+    "Use as content": "用作内容图",
+    "Curve": "曲线",
+    "Frames": "过程帧",
+    "Make an animation of the run": "生成过程动画",
+    "Animation": "动画",
+    "Record (JSON)": "记录（JSON）",
+    "Change without running again": "无需重新运行即可更改",
+    "Official weights that are not on this machine. Nothing is downloaded unless you press a button.":
+        "本机没有的官方权重。不点按钮就不会下载。",
+    # while it runs
+    "step": "步",
+    "about {} s left": "约剩 {} 秒",
+    "loading": "加载",
+    "seed": "种子",
+    "starting": "正在开始",
+    # settings
+    "Content": "内容图",
+    "The picture to restyle": "要改变风格的图片",
+    "Styles": "风格图",
+    "One to five pictures whose strokes and colours to use": "一至五张图片，取其笔触与色彩",
+    "Strength": "强度",
+    "How far to go from the photograph to the style": "从照片走向风格的程度",
+    "Size of strokes": "笔触大小",
+    "Size of the style picture relative to the result": "风格图相对于结果的大小",
+    "Size": "尺寸",
+    "Longest side of the result in pixels": "结果最长边的像素数",
+    "Steps": "步数",
+    "Optimiser steps over all sizes": "所有尺寸合计的优化步数",
+    "Colours": "色彩",
+    "Whose colours the result has; can be changed afterwards": "结果采用谁的色彩；完成后仍可更改",
+    "Seed": "种子",
+    "Start of the random numbers": "随机数的起点",
+    "Network": "网络",
+    "Feature network that judges; each gives other strokes": "用于评判的特征网络；各自笔触不同",
+    "Optimiser": "优化器",
+    "lbfgs takes bolder steps, adam steadier ones": "lbfgs 步子更大，adam 更稳",
+    "Style loss": "风格损失",
+    "Gram matrices, or Wasserstein-2 of mean and covariance": "格拉姆矩阵，或均值与协方差的 Wasserstein-2 距离",
+    "Style weights": "风格权重",
+    "One number for each style; none: all the same": "每张风格图一个数；留空则相同",
+    "Content layers": "内容层",
+    "Layers such as conv4_2, by comma; none: the network's usual one": "如 conv4_2，用逗号分隔；留空则用该网络的常用层",
+    "Style layers": "风格层",
+    "Layers with weights, such as conv1_1:2,conv3_1; none: the usual five": "可带权重，如 conv1_1:2,conv3_1；留空则用常用五层",
+    "Content weight": "内容权重",
+    "Multiplies the content loss": "内容损失的倍数",
+    "Style weight": "风格权重倍数",
+    "Multiplies the style loss": "风格损失的倍数",
+    "Smoothness": "平滑度",
+    "Multiplies total variation: more is smoother": "总变差的倍数：越大越平滑",
+    "Start": "起点",
+    "From the photograph, noise, both, or noise in the style's colours": "从照片、噪声、两者混合，或风格色彩的噪声开始",
+    "Noise ratio": "噪声比例",
+    "Share of noise when the start is a blend": "混合起点中噪声所占比例",
+    "Pooling": "池化",
+    "average is smoother, max is how it was trained": "平均池化更平滑，最大池化与训练时一致",
+    "Smallest size": "最小尺寸",
+    "First size of coarse to fine in pixels; as large as Size: one size": "由粗到细的起始像素数；与尺寸相同则只用一个尺寸",
+    "Step size": "步长",
+    "Adam's learning rate in units of brightness": "Adam 的学习率，以亮度为单位",
+    "Averaging": "平均",
+    "Decay of the average of iterates; 0 is off": "迭代平均的衰减；0 为关闭",
+    "Sharpen": "锐化",
+    "Unsharp mask; can be changed afterwards": "反锐化遮罩；完成后仍可更改",
+    "Contrast": "对比度",
+    "1 leaves it; can be changed afterwards": "1 为不变；完成后仍可更改",
+    # choices
+    "style": "风格",
+    "content": "内容",
+    "matched": "匹配",
+    "vgg-lite": "vgg-lite",
+    "vgg19": "VGG-19",
+    "vgg16": "VGG-16",
+    "squeezenet": "SqueezeNet",
+    "lbfgs": "L-BFGS",
+    "adam": "Adam",
+    "gram": "格拉姆矩阵",
+    "wasserstein": "Wasserstein-2",
+    "noise": "噪声",
+    "blend": "混合",
+    "average": "平均",
+    "max": "最大",
+    # how it works
+    "A network trained to recognise things sees a picture as layers of features: early layers see edges and colours, deep "
+    "ones see parts and arrangement. Nothing is trained here. The pixels themselves are changed, step by step, until "
+    "the deep features match the photograph and the statistics of all layers match the style.":
+        "识别物体的网络把图片看成一层层特征：浅层看到边缘与颜色，深层看到部件与布局。这里不训练任何网络，"
+        "而是一步步改变像素本身，直到深层特征与照片一致、各层统计量与风格一致。",
+    "The Gram matrix G counts which features occur together, wherever they are: it forgets the arrangement and keeps the "
+    "texture. Strength moves the balance from the photograph to the style over four powers of ten. Size of strokes "
+    "shows the style picture larger or smaller to the network. The run starts small, where broad strokes are cheap, "
+    "and grows by the square root of two until it has the size you asked for.":
+        "格拉姆矩阵 G 统计哪些特征同时出现，而不管位置：它忘掉布局，留下纹理。强度在四个数量级上调节照片与风格的平衡；"
+        "笔触大小决定网络看到的风格图有多大。运行从小图开始，那里画大笔触很便宜，然后每次放大根号二倍，直到所要的尺寸。",
+    "Gatys, Ecker and Bethge, A Neural Algorithm of Artistic Style, 2015 (arXiv 1508.06576). One thing to try: in "
+    "Advanced, use conv1_1 alone as style layer, then conv4_1 alone, and compare what of the style is left.":
+        "Gatys、Ecker 与 Bethge，《A Neural Algorithm of Artistic Style》，2015（arXiv 1508.06576）。"
+        "试一试：在高级设置里只用 conv1_1 作风格层，再只用 conv4_1，看看风格还剩下什么。",
+}

@@ -1,0 +1,109 @@
+"""Settings as components: one set for the form on the page, one for the API; both derived from the method's Params."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from pipelines.params import ParamError, Setting
+from ui.i18n import t
+
+PICTURE = {"image_mode": None, "type": "filepath", "format": "png"}  # our loader decodes, and PNG keeps the record
+
+
+def page_component(setting: Setting, picture: Any = None) -> gr.components.Component:
+    """The component a visitor sees; `picture` is what a picture input is filled with at first."""
+    label, info = t(setting.label), t(setting.description)
+    match setting.kind:
+        case "image":
+            return gr.Image(picture, label=label, sources=["upload", "clipboard", "webcam"], height=190, buttons=[], **PICTURE)
+        case "images":
+            return gr.Gallery(
+                picture, label=label, type="filepath", interactive=True, columns=2, height=190, object_fit="cover",
+                format="png", file_types=["image"], buttons=[], fit_columns=False, elem_id=f"{setting.name}-gallery",
+            )
+        case "choice":
+            choices = [(t(choice), choice) for choice in setting.choices]
+            if len(choices) <= 3:
+                return gr.Radio(choices, value=setting.default, label=label, info=info, min_width=190)
+            return gr.Dropdown(choices, value=setting.default, label=label, info=info, min_width=190)
+        case "bool":
+            return gr.Checkbox(setting.default, label=label, info=info)
+        case "int" | "float":
+            return number_component(setting, label, info)
+        case "text" | "floats":
+            shown = setting.default if setting.kind == "text" else ", ".join(map(str, setting.default or []))
+            return gr.Textbox(shown, label=label, info=info, max_lines=1)
+
+
+def number_component(setting: Setting, label: Any, info: Any) -> gr.components.Component:
+    """A slider where the range is short enough to drag through, else a number."""
+    low, high, whole = setting.low, setting.high, setting.kind == "int"
+    if low is None or high is None or high - low > 1e6:
+        return gr.Number(setting.default, label=label, info=info, minimum=low, maximum=high, precision=0 if whole else None, min_width=190)
+    step = 1.0 if whole else 0.01 if high - low <= 10 else 0.1
+    return gr.Slider(low, high, setting.default, step=step, label=label, info=info, buttons=[], min_width=190)
+
+
+def api_component(setting: Setting) -> gr.components.Component:
+    """The invisible component behind one named input of the endpoint."""
+    match setting.kind:
+        case "image":
+            return gr.Image(label=setting.name, **PICTURE)
+        case "images":
+            return gr.File(label=setting.name, file_count="multiple", type="filepath")
+        case "choice":
+            return gr.Radio(list(setting.choices), value=setting.default, label=setting.name)
+        case "bool":
+            return gr.Checkbox(setting.default, label=setting.name)
+        case "int" | "float":
+            return gr.Number(setting.default, label=setting.name, precision=0 if setting.kind == "int" else None)
+        case "floats":
+            return gr.JSON(setting.default, label=setting.name)
+        case "text":
+            return gr.Textbox(setting.default, label=setting.name)
+
+
+def values(settings: Sequence[Setting], given: Sequence[Any]) -> dict[str, Any]:
+    """What components sent, as Params take it: empty ones are left out, gallery rows and comma lists are unpacked.
+
+    Raises:
+        ParamError: for a comma list that is not made of numbers.
+    """
+    found = {}
+    for setting, value in zip(settings, given, strict=True):
+        if setting.kind == "images" and value:
+            value = [row[0] if isinstance(row, tuple | list) else row for row in value]
+        elif setting.kind == "floats" and isinstance(value, str):
+            try:
+                value = [float(part) for part in value.split(",") if part.strip()]
+            except ValueError:
+                raise ParamError(f"{setting.name} is {value!r}: give numbers separated by commas.") from None
+        if value is not None:
+            found[setting.name] = value
+    return found
+
+
+_TYPES: dict[str, Any] = {
+    "image": str, "images": list[str], "choice": str, "bool": bool, "int": int, "float": float, "text": str, "floats": list[float],
+}
+
+
+def named(function: Callable[..., Any], name: str, description: str, settings: Sequence[Setting]) -> Callable[..., Any]:
+    """Give a `function(*values)` the name, signature and docstring from which Gradio derives the API and the MCP tool."""
+    parameters = [
+        inspect.Parameter(
+            s.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=_TYPES[s.kind],
+            default=inspect.Parameter.empty if s.required else s.default,
+        )
+        for s in sorted(settings, key=lambda s: not s.required)
+    ]
+    assert [p.name for p in parameters] == [s.name for s in settings]  # required settings are declared first
+    function.__name__ = name
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    lines = "\n".join(f"    {s.name}: {s.help}" for s in settings)
+    function.__doc__ = f"{description}\n\nArgs:\n{lines}\n"
+    return function

@@ -1,0 +1,30 @@
+"""The whole page: a masthead, one tab a method, and the Models tab."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from models.cache import ModelCache
+from pipelines import PIPELINES
+from ui import models, tab
+from ui.i18n import I18N, t
+from ui.session import Stops
+
+__all__ = ["I18N", "build"]
+DELETE_EVERY, DELETE_OLDER = 600, 3600  # seconds: previews and results are files
+
+
+def build(cache: ModelCache) -> gr.Blocks:
+    """The page as Blocks, not launched; start-up loads no model."""
+    stops = Stops()
+    with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_OLDER)) as page:
+        with gr.Row(elem_classes="masthead"):
+            gr.Markdown(t("# Atelier"), container=False)
+            gr.Markdown(t("Ways of making images, side by side"), container=False)
+        for pipeline in PIPELINES.values():
+            with gr.Tab(t(pipeline.title), id=pipeline.name):
+                tab.build(pipeline, cache, stops)
+        with gr.Tab(t("Models"), id="models"):
+            models.build(cache)
+    page.queue(api_open=False, max_size=64)
+    return page

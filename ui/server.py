@@ -1,0 +1,168 @@
+"""How the server is set up: what sits in front of Gradio (ui/layers.py), the environment, the temp folder, versions.
+
+    server.environment()                    # before gradio is imported
+    server.check_versions(log)
+    server.private_temp()
+    demo.launch(app_kwargs={"middleware": server.middleware()})
+
+Nothing here imports gradio or torch.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import importlib.metadata
+import logging
+import math
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from packaging.version import Version
+from starlette.middleware import Middleware
+
+from ui.layers import Front
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_MB = 20.0
+GRADIO_FLOOR = "6.31.0"
+GRADIO_CURE = f'run `python -m pip install "gradio[mcp]>={GRADIO_FLOOR},<7"`.'
+PILLOW_FLOOR = "13.0.0"
+ENVIRONMENT = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_SSR_MODE": "False",  # with it a Node process would answer in front of these layers
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+class StartError(Exception):
+    """The server cannot start as it was asked to; the text is one line saying why and what to do."""
+
+
+class SettingError(StartError):
+    """An environment variable has a value that cannot be used."""
+
+
+class VersionError(StartError):
+    """An installed package is too old to run on."""
+
+
+def middleware(max_body_mb: float | None = None, origins: Iterable[str] | None = None) -> list[Middleware]:
+    """The list for `demo.launch(app_kwargs={"middleware": ...})`.
+
+    `max_body_mb`: largest request body in MiB, above 0; None reads ATELIER_MAX_BODY_MB (default 20).
+    `origins`: other sites whose pages may call this one, as https://example.org; None reads the comma list
+    ATELIER_ORIGINS (default: none, so same-origin only). Raises SettingError for a value that makes no sense.
+    """
+    if max_body_mb is None:
+        max_body_mb = _number(os.environ.get("ATELIER_MAX_BODY_MB") or str(MAX_BODY_MB))
+    if not 0 < max_body_mb < math.inf:
+        raise SettingError(f"ATELIER_MAX_BODY_MB is {max_body_mb:g} but must be above 0: set it to 20, say.")
+    if origins is None:
+        origins = (part.strip() for part in os.environ.get("ATELIER_ORIGINS", "").split(","))
+    allowed = frozenset(_origin(text) for text in origins if text)
+    return [Middleware(Front, max_body=int(max_body_mb * 1024 * 1024), origins=allowed)]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingError(f"ATELIER_MAX_BODY_MB is {text!r} but must be a number: set it to 20, say.") from None
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text.lower())
+    origin = f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in origin or origin != text.lower():
+        raise SettingError(f"ATELIER_ORIGINS holds {text!r}: write each site as https://example.org, without a path.")
+    return origin
+
+
+def private_temp(parent: Path | None = None) -> Path:
+    """Make this process's own folder for uploads and results (mode 0700), and point GRADIO_TEMP_DIR at it.
+
+    Folders that dead processes of this user left in `parent` (default: the system's temp folder) are removed, those
+    of running ones are not; this one is removed at exit. Call it before gradio is imported. Raises OSError when no
+    folder can be made.
+    """
+    parent = (parent or Path(tempfile.gettempdir())).resolve()
+    prefix = f"atelier-{os.getuid()}-"
+    _sweep(parent, prefix)
+    fresh = Path(tempfile.mkdtemp(prefix=f"new-{prefix}", dir=parent))
+    _lock(fresh)  # held until the process ends, however it ends; systemd-tmpfiles leaves locked folders alone too
+    folder = fresh.rename(parent / fresh.name.removeprefix("new-"))  # only now may another process's sweep see it
+    owner = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:  # a forked worker ends too, but owns nothing
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    return folder
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder of this user; the open handle, or None when it is another's or a process holds it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    if os.fstat(handle).st_uid == os.getuid():
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError:
+            pass
+    os.close(handle)
+    return None
+
+
+def _sweep(parent: Path, prefix: str) -> None:
+    for folder in parent.glob(f"{prefix}*"):
+        handle = None
+        try:
+            handle = _lock(folder)
+            if handle is not None:
+                shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass  # another process that is starting was quicker
+        except OSError as error:
+            log.warning("Could not remove the old temp folder %s: %s", folder, error)
+        finally:
+            if handle is not None:
+                os.close(handle)
+
+
+def environment() -> None:
+    """Turn telemetry and look-ups off unless the person set otherwise. Call it before gradio is imported."""
+    if "gradio" in sys.modules or "huggingface_hub" in sys.modules:
+        log.warning("environment() was called after gradio or huggingface_hub was imported: some of it has no effect")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if "ATELIER_OFFLINE" in os.environ:
+        os.environ.setdefault("HF_HUB_OFFLINE", os.environ["ATELIER_OFFLINE"])
+
+
+def check_versions(log: logging.Logger, installed: Callable[[str], str] = importlib.metadata.version) -> None:
+    """Raise VersionError for a missing or too old Gradio; log a warning for a Pillow with known holes."""
+    try:
+        gradio = installed("gradio")
+    except importlib.metadata.PackageNotFoundError:
+        raise VersionError(f"Gradio is not installed: {GRADIO_CURE}") from None
+    if Version(gradio) < Version(GRADIO_FLOOR):
+        raise VersionError(f"Gradio is {gradio} but must be {GRADIO_FLOOR} or newer: {GRADIO_CURE}")
+    pillow = installed("pillow")
+    if Version(pillow) < Version(PILLOW_FLOOR):
+        log.warning(
+            "Pillow %s has known JPEG heap overflows (GHSA-8g5g-8vmr-9782): "
+            'run `python -m pip install --no-deps "pillow>=%s"`.',
+            pillow,
+            PILLOW_FLOOR,
+        )

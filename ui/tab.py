@@ -1,0 +1,150 @@
+"""A method's tab, the same frame for all: what goes in on the left, what comes out on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from models.cache import ModelCache
+from pipelines.base import Pipeline
+from pipelines.params import Setting, settings
+from ui import controls, events
+from ui.howto import HOW_TO
+from ui.i18n import t
+from ui.session import Stops
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+CONTENT = sorted((EXAMPLES / "content").glob("*.jpg"))
+STYLE = sorted((EXAMPLES / "styles").glob("*.jpg"), key=lambda path: (path.stem != "impasto", path.stem))
+LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
+
+
+@dataclass(frozen=True)
+class Form:
+    """The left column: settings and their components, in one order."""
+
+    settings: tuple[Setting, ...]
+    inputs: list[Any]
+
+    def find(self, name: str) -> Any:
+        """The component of setting `name`."""
+        return self.inputs[[s.name for s in self.settings].index(name)]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The right column."""
+
+    live: gr.Image
+    compare: gr.ImageSlider
+    status: gr.HTML
+    download: gr.DownloadButton
+    more: gr.Button
+    as_content: gr.Button
+    curve: gr.HTML
+    film: gr.Image
+    film_button: gr.Button
+    record: gr.JSON
+    after: tuple[Any, ...]  # settings that can be changed when the run is over
+    memory: gr.State  # events.Memory: what Continue, colours and the film need
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a running method updates, in the order of `events.Update`."""
+        return [self.live, self.compare, self.status, self.download, self.more, self.curve, self.record, self.memory]
+
+
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> None:
+    """Lay out the tab of `pipeline` and wire its events and its endpoint."""
+    found = settings(pipeline.params)
+    with gr.Row(elem_classes="columns"):
+        with gr.Column(scale=5, min_width=320):
+            form = left_column(found)
+            with gr.Row(elem_classes="actions"):
+                run = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
+                stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
+            again = gr.File(label=t("Drop a picture made here to get its settings back"), height=120, file_types=[".png"])
+        with gr.Column(scale=7, min_width=320):
+            stage = right_column(pipeline, found)
+    with gr.Accordion(t("How it works"), open=False):
+        for part in HOW_TO[pipeline.name]:
+            gr.Markdown(part if part.startswith("$$") else t(part), latex_delimiters=LATEX, container=False)
+    events.wire(pipeline, cache, stops, form, stage, run, stop, again)
+    events.endpoint(pipeline, cache, stops, form)
+
+
+def left_column(found: Sequence[Setting]) -> Form:
+    """Pictures with their example strips, the main settings, and the advanced ones behind a closed door."""
+    inputs: dict[str, Any] = {}
+    pictures = [s for s in found if s.kind in {"image", "images"}]
+    with gr.Row():
+        for setting in pictures:
+            with gr.Column(min_width=220):
+                files = [str(path) for path in (CONTENT if setting.kind == "image" else STYLE)]
+                first = files[:1] if setting.kind == "images" else next(iter(files), None)
+                inputs[setting.name] = controls.page_component(setting, first)
+                strip(inputs[setting.name], setting, files)
+    with gr.Row(elem_classes="main-settings"):
+        for setting in found:
+            if setting not in pictures and not setting.advanced:
+                inputs[setting.name] = controls.page_component(setting)
+    with gr.Accordion(t("Advanced"), open=False):
+        for setting in found:
+            if setting.advanced:
+                inputs[setting.name] = controls.page_component(setting)
+    return Form(tuple(found), [inputs[s.name] for s in found])
+
+
+def strip(target: Any, setting: Setting, files: list[str]) -> None:
+    """Thumbnails under a picture input: one click fills it."""
+    many = setting.kind == "images"
+    thumbnails = gr.Gallery(
+        files, columns=max(5, (len(files) + 1) // 2), height="auto", allow_preview=False, show_label=False,
+        interactive=False, object_fit="cover", elem_classes="strip", buttons=[], label=t(setting.label),
+    )
+
+    def choose(event: gr.SelectData) -> Any:
+        return [files[event.index]] if many else files[event.index]
+
+    thumbnails.select(choose, None, target, show_progress="hidden", queue=False, api_visibility="private")
+
+
+def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
+    """The picture, what it cost, and what can be done with it."""
+    example = EXAMPLES / "results" / f"{pipeline.name}.png"
+    shown = str(example) if example.exists() else None
+    live = gr.Image(
+        shown, label=t("Example result") if shown else t("Result"), format="png", type="filepath", interactive=False,
+        elem_classes="picture", buttons=["fullscreen"], height=500,
+    )
+    compare = gr.ImageSlider(
+        label=t("Before and after"), visible=False, type="filepath", elem_classes="picture", buttons=["fullscreen"], height=500
+    )
+    status = gr.HTML("", elem_classes="status", padding=False)
+    after = after_row(pipeline, found)
+    with gr.Row():
+        download = gr.DownloadButton(t("Download PNG"), interactive=False, min_width=120)
+        more = gr.Button(t("Continue"), interactive=False, min_width=120, visible=pipeline.resume is not None)
+        as_content = gr.Button(t("Use as content"), interactive=False, min_width=120)
+    with gr.Accordion(t("Curve"), open=False):
+        curve = gr.HTML("", elem_classes="curve", padding=False)
+    with gr.Accordion(t("Frames"), open=False):
+        film_button = gr.Button(t("Make an animation of the run"), interactive=False)
+        film = gr.Image(label=t("Animation"), type="filepath", format="webp", interactive=False, buttons=["download"], visible=False)
+    with gr.Accordion(t("Record (JSON)"), open=False):
+        record = gr.JSON(show_label=False)
+    return Stage(
+        live, compare, status, download, more, as_content, curve, film, film_button, record, after, gr.State(time_to_live=1800)
+    )
+
+
+def after_row(pipeline: Pipeline[Any], found: Sequence[Setting]) -> tuple[Any, ...]:
+    """Settings that change the finished picture without a new run; shown once there is one."""
+    if not pipeline.after:
+        return ()
+    with gr.Accordion(t("Change without running again"), open=False), gr.Row():
+        return tuple(controls.page_component(s) for s in found if s.name in pipeline.after)
