@@ -18,8 +18,12 @@ log = logging.getLogger("atelier")
 def arguments() -> argparse.Namespace:
     """Flags of the command line; on a Space Gradio's own variables name host and port."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), help="address to listen on")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")), help="port to listen on")
+    parser.add_argument(
+        "--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), help="address to listen on"
+    )
+    parser.add_argument(
+        "--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")), help="port to listen on"
+    )
     parser.add_argument("--share", action="store_true", help="make a public link through Gradio's relay")
     parser.add_argument("--mcp", action="store_true", help="also answer as an MCP server")
     return parser.parse_args()
@@ -45,9 +49,20 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _leave)  # so that the temp folder is removed
     demo = page.build(cache)
     demo.launch(
-        server_name=flags.host, server_port=flags.port, share=flags.share, mcp_server=flags.mcp, ssr_mode=False, show_error=False,
-        app_kwargs={"middleware": layers}, theme=theme.theme(), css=theme.CSS, head=theme.HEAD, i18n=page.I18N,
-        prevent_thread_lock=True, quiet=True, footer_links=["api", "settings"],
+        server_name=flags.host,
+        server_port=flags.port,
+        share=flags.share,
+        mcp_server=flags.mcp,
+        ssr_mode=False,
+        show_error=False,
+        app_kwargs={"middleware": layers},
+        theme=theme.theme(),
+        css=theme.CSS,
+        head=theme.HEAD,
+        i18n=page.I18N,
+        prevent_thread_lock=True,
+        quiet=True,
+        footer_links=["api", "settings"],
     )
     log.info("Atelier is at %s", demo.local_url)
     threading.Thread(target=registry.warm, args=(cache,), name="warm", daemon=True).start()

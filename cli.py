@@ -57,7 +57,9 @@ def build_parser() -> Parser:
         sub = commands.add_parser(pipeline.name, help=pipeline.description, description=pipeline.description)
         for setting in settings(pipeline.params):
             add_flag(sub, setting)
-        sub.add_argument("--from", dest="source", metavar="PNG", default=GIVEN, help="take settings from this picture first")
+        sub.add_argument(
+            "--from", dest="source", metavar="PNG", default=GIVEN, help="take settings from this picture first"
+        )
         add_output(sub, GIVEN)
     sub = commands.add_parser("weights", help="list the weights, or fetch one by name")
     sub.add_argument("name", nargs="?", choices=list(registry.MODELS))
@@ -66,7 +68,9 @@ def build_parser() -> Parser:
 
 def add_output(parser: argparse.ArgumentParser, default: Any) -> None:
     """Where results go."""
-    parser.add_argument("--out", default=default, metavar="PNG|DIR/", help="picture to write (default METHOD.png), or folder/")
+    parser.add_argument(
+        "--out", default=default, metavar="PNG|DIR/", help="picture to write (default METHOD.png), or folder/"
+    )
     parser.add_argument("--frames", default=default, metavar="GIF|WEBP", help="also write the run as an animation")
     parser.add_argument("--json", action="store_true", default=default, help="print the record on standard output")
 
@@ -101,12 +105,18 @@ def look_up(values: dict[str, Any], pipeline: Pipeline[Any], near: Path) -> dict
                     continue
                 known.setdefault(images.digest(image), image)
         if item.get("sha256") not in known:
-            raise Usage(f"The picture used as {name} ({item.get('width')}x{item.get('height')}) is not here: give --{name} FILE.")
+            raise Usage(
+                f"The picture used as {name} ({item.get('width')}x{item.get('height')}) is not here: "
+                f"give --{name} FILE."
+            )
         return known[item["sha256"]]
 
     return {
-        name: [find(name, item) for item in value] if isinstance(value, list) and name in wanted
-        else find(name, value) if name in wanted else value
+        name: [find(name, item) for item in value]
+        if isinstance(value, list) and name in wanted
+        else find(name, value)
+        if name in wanted
+        else value
         for name, value in values.items()
     }
 
@@ -131,7 +141,9 @@ def execute(pipeline: Pipeline[Any], values: dict[str, Any], out: Path, frames: 
             else:
                 result = event
     assert result is not None  # run ends in a Result unless it raises
-    targets = [out] if out.suffix == ".png" else [out / f"{pipeline.name}-{i:03d}.png" for i in range(len(result.images))]
+    targets = (
+        [out] if out.suffix == ".png" else [out / f"{pipeline.name}-{i:03d}.png" for i in range(len(result.images))]
+    )
     targets[0].parent.mkdir(parents=True, exist_ok=True)
     for i, target in enumerate(targets):
         target.write_bytes(result.png(i))
@@ -143,7 +155,8 @@ def execute(pipeline: Pipeline[Any], values: dict[str, Any], out: Path, frames: 
 def make(args: argparse.Namespace) -> None:
     """Run the method that the command line names."""
     given = vars(args)
-    method, values, near = given.pop("command"), {}, Path.cwd()
+    method, near = given.pop("command"), Path.cwd()
+    values: dict[str, Any] = {}
     if source := given.pop("source", None):
         recorded, values = restore(source)
         method, near = method or recorded, Path(source).parent
@@ -179,14 +192,16 @@ def show_weights(name: str | None) -> None:
         return
     for card in registry.CARDS:
         here = "here" if weights.present(card.weights) else "not here"
-        print(f"{card.name:12} {card.weights.size_text:>8}  {here:9} {card.weights.source}")
+        print(f"{card.name:12} {card.weights.bytes / 1e6:7.1f} MB  {here:9} {card.weights.source}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0, or 2 with one line on standard error."""
     try:
         args = build_parser().parse_args(arguments)
-        action: Callable[[], None] = (lambda: show_weights(args.name)) if args.command == "weights" else (lambda: make(args))
+        action: Callable[[], None] = (
+            (lambda: show_weights(args.name)) if args.command == "weights" else (lambda: make(args))
+        )
         action()
     except (Usage, *KNOWN) as error:
         print(" ".join(str(error).split()), file=sys.stderr)

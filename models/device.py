@@ -14,7 +14,7 @@ import torch
 
 @cache
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it natively (AMX, AVX-512 BF16, CUDA from compute capability 8), else float32.
+    """bfloat16 where the hardware multiplies it natively (AMX, AVX-512 BF16, CUDA from capability 8), else float32.
 
     Asked of the hardware rather than timed, so that the same machine always makes the same pixels.
     """

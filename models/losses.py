@@ -1,8 +1,8 @@
-"""Losses of style transfer by optimisation: small modules that add up, so that printing the criterion describes the run.
+"""Losses of style transfer by optimisation: small modules that add up, so that printing the sum describes the run.
 
 Each is divided by the size of what it aims at, so that a loss of 1 means "as far off as a blank picture", whatever the
-layer, the network or the picture. This differs from Gatys et al. (arXiv:1508.06576), whose weights must be retuned for each
-network, and lets one strength slider serve all of them.
+layer, the network or the picture. This differs from Gatys et al. (arXiv:1508.06576), whose weights must be retuned
+for each network, and lets one strength slider serve all of them.
 """
 
 from __future__ import annotations
@@ -31,17 +31,24 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
 class ContentLoss(nn.Module):
     """Squared difference to the target's activations, relative to their own size."""
 
+    target: Tensor
+    scale: Tensor
+
     def __init__(self, target: Tensor) -> None:
         super().__init__()
         self.register_buffer("target", target.detach())
         self.register_buffer("scale", target.float().pow(2).mean().add(EPSILON).reciprocal())
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x - self.target).float().pow(2).mean() * self.scale
+        difference: Tensor = (x - self.target).float()
+        return difference.pow(2).mean() * self.scale
 
 
 class GramLoss(nn.Module):
     """Squared difference of Gram matrices, relative to the target's: equation 4 of Gatys et al., normalised."""
+
+    target: Tensor
+    scale: Tensor
 
     def __init__(self, target: Tensor) -> None:
         super().__init__()
@@ -53,11 +60,16 @@ class GramLoss(nn.Module):
 
 
 class WassersteinLoss(nn.Module):
-    """Squared Wasserstein-2 distance between Gaussians with the activations' mean and covariance, relative to the target's size.
+    """Squared Wasserstein-2 distance between Gaussians of the activations' mean and covariance, over the target's size.
 
-    W2^2 = |m1 - m2|^2 + tr(C1 + C2 - 2 (C2^1/2 C1 C2^1/2)^1/2), as in crowsonkb/style-transfer-pytorch. The trace of the last
-    root is a nuclear norm, tr((AA^T)^1/2) = |A|_* with A = C2^1/2 C1^1/2, computed from eigenvalues in float32.
+    W2^2 = |m1 - m2|^2 + tr(C1 + C2 - 2 (C2^1/2 C1 C2^1/2)^1/2), as in crowsonkb/style-transfer-pytorch; the trace of
+    the last root is the sum of the roots of its argument's eigenvalues, taken in float32.
     """
+
+    mean: Tensor
+    root: Tensor
+    trace: Tensor
+    scale: Tensor
 
     def __init__(self, mean: Tensor, second: Tensor) -> None:
         super().__init__()
@@ -78,7 +90,7 @@ class WassersteinLoss(nn.Module):
         covariance = self._covariance(mean, second)
         inner = self.root @ covariance @ self.root
         root = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp(min=EPSILON).sqrt().sum()
-        distance = (mean - self.mean).pow(2).sum() + self.trace + covariance.trace() - 2 * root
+        distance: Tensor = (mean - self.mean).pow(2).sum() + self.trace + covariance.trace() - 2 * root
         return distance * self.scale
 
 
@@ -91,10 +103,13 @@ class TotalVariation(nn.Module):
 
 
 class Criterion(nn.Module):
-    """Weighted sum of a content term (mean over layers), a style term (weighted mean over layers) and total variation."""
+    """Weighted sum of content (mean over layers), style (weighted mean over layers) and total variation."""
 
     def __init__(
-        self, content: Mapping[str, nn.Module], style: Mapping[str, nn.Module], layer_weights: Mapping[str, float],
+        self,
+        content: Mapping[str, nn.Module],
+        style: Mapping[str, nn.Module],
+        layer_weights: Mapping[str, float],
         weights: tuple[float, float, float],
     ) -> None:
         super().__init__()

@@ -10,15 +10,17 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
+from models.colour import match_statistics
 from models.losses import resized
 
 log = logging.getLogger(__name__)
 Optimizer = Literal["lbfgs", "adam"]
+Start = Literal["content", "noise", "blend", "style"]
 Evaluate = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 BLOW_UP = 8.0  # L-BFGS takes no line search: a loss this many times the best so far has left the valley
 
@@ -41,6 +43,23 @@ def stages(size: int, steps: int, smallest: int = 128) -> list[tuple[int, int]]:
     return list(zip(sides, counts, strict=True))
 
 
+def blank(content: Tensor, start: Start, style: Tensor, ratio: float, seed: int) -> Tensor:
+    """The first picture.
+
+    Args:
+        content: (1, 3, H, W) in [0, 1].
+        start: the content, noise, a blend with `ratio` of noise, or noise with the mean and covariance of
+            the colours of `style`, (3, H', W').
+        seed: of the noise, which is drawn on the CPU, so that it is the same on every device.
+    """
+    if start == "content":
+        return content
+    noise = torch.rand(content.shape, generator=torch.Generator().manual_seed(seed)).to(content)
+    if start == "style":
+        return match_statistics(noise[0], style)[None]
+    return torch.lerp(content, noise, 1.0 if start == "noise" else ratio)
+
+
 @dataclass
 class Canvas:
     """A picture being painted.
@@ -61,7 +80,7 @@ class Canvas:
     _best: tuple[float, Tensor | None] = (math.inf, None)
 
     def resize(self, height: int, width: int) -> None:
-        """Go on at another size: the averaged picture and Adam's moments are interpolated, L-BFGS starts its history anew."""
+        """Go on at another size: the average and Adam's moments are interpolated, L-BFGS starts its history anew."""
         if self.image.shape[-2:] == (height, width) and self._engine is not None:
             return
         old = self._engine
@@ -79,14 +98,16 @@ class Canvas:
         self.image = self.image.detach().requires_grad_()
         if self.optimizer == "adam":
             return torch.optim.Adam([self.image], lr=self.rate, betas=(0.9, 0.99))
-        return torch.optim.LBFGS([self.image], lr=1.0, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0)
+        return torch.optim.LBFGS(
+            [self.image], lr=1.0, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0
+        )
 
     def advance(self, evaluate: Evaluate) -> dict[str, Tensor]:
         """Take one step; returns the parts of the loss before it, as 0-d tensors."""
         assert self._engine is not None  # resize comes first
         parts: dict[str, Tensor] = {}
 
-        @torch.enable_grad()  # type: ignore[untyped-decorator]
+        @torch.enable_grad()
         def closure() -> Tensor:
             self.image.grad = None
             loss, found = evaluate(self.image)
@@ -96,7 +117,7 @@ class Canvas:
 
         if self.optimizer == "lbfgs":
             before = self.image.detach().clone()
-            self._engine.step(closure)
+            self._engine.step(cast(Callable[[], float], closure))  # torch's L-BFGS calls float() on a 0-d tensor
             self._guard(float(parts["loss"]), before)
         else:
             closure()
@@ -124,7 +145,9 @@ class Canvas:
 
     def _accumulate(self) -> None:
         now = self.image.detach()
-        self._average = (1 - self.decay) * now if self._average is None else torch.lerp(self._average, now, 1 - self.decay)
+        self._average = (
+            (1 - self.decay) * now if self._average is None else torch.lerp(self._average, now, 1 - self.decay)
+        )
         self._weight = 1 - (1 - self._weight) * self.decay
 
     def picture(self) -> Tensor:

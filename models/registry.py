@@ -25,7 +25,7 @@ class ModelCard:
     build: Callable[[Path], nn.Module]
 
     def load(self) -> nn.Module:
-        """Build the module. Raises WeightsMissing where the file is not on this machine, WeightsError where it is wrong."""
+        """Build the module. Raises WeightsMissing where the file is not here, WeightsError where it is wrong."""
         return self.build(weights.locate(self.weights))
 
 
@@ -40,9 +40,7 @@ def _torchvision(name: str) -> Callable[[Path], nn.Module]:
     def build(path: Path) -> nn.Module:
         import torchvision.models  # 10 s: only when such a model is asked for
 
-        module = getattr(torchvision.models, name)(weights=None, init_weights=False) if "vgg" in name else getattr(
-            torchvision.models, name
-        )(weights=None)
+        module = getattr(torchvision.models, name)(weights=None, **({"init_weights": False} if "vgg" in name else {}))
         module.load_state_dict(weights.read_pickle(path), strict=True)
         adapt = vgg.from_torchvision_vgg if "vgg" in name else vgg.from_torchvision_squeezenet
         return adapt(module.features)
@@ -59,8 +57,41 @@ VGG_LITE = Weights(
     source="training/features.py, Tiny ImageNet",
     quality="",
 )
+VGG19 = Weights(
+    name="vgg19",
+    file="vgg19-dcbb9e9d.pth",
+    sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+    bytes=574673361,
+    licence="BSD-3-Clause",
+    source="torchvision VGG19_Weights.IMAGENET1K_V1",
+    quality="ImageNet top-1 72.376 % (torchvision)",
+    urls=("https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",),
+)
+VGG16 = Weights(
+    name="vgg16",
+    file="vgg16-397923af.pth",
+    sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+    bytes=553433881,
+    licence="BSD-3-Clause",
+    source="torchvision VGG16_Weights.IMAGENET1K_V1",
+    quality="ImageNet top-1 71.592 % (torchvision)",
+    urls=("https://download.pytorch.org/models/vgg16-397923af.pth",),
+)
+SQUEEZENET = Weights(
+    name="squeezenet",
+    file="squeezenet1_1-b8a52dc0.pth",
+    sha256="b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+    bytes=4958839,
+    licence="BSD-3-Clause",
+    source="torchvision SqueezeNet1_1_Weights.IMAGENET1K_V1",
+    quality="ImageNet top-1 58.178 % (torchvision)",
+    urls=("https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",),
+)
 CARDS = (
     ModelCard("vgg-lite", "VGG-lite", VGG_LITE, _vgg_lite),
+    ModelCard("vgg19", "VGG-19", VGG19, _torchvision("vgg19")),
+    ModelCard("vgg16", "VGG-16", VGG16, _torchvision("vgg16")),
+    ModelCard("squeezenet", "SqueezeNet 1.1", SQUEEZENET, _torchvision("squeezenet1_1")),
 )
 MODELS = {card.name: card for card in CARDS}
 
@@ -76,7 +107,7 @@ def sha256(name: str) -> str:
 
 
 def open_cache() -> ModelCache:
-    """The cache over every model, with the budgets of `ATELIER_RAM_GB` (default 8) and `ATELIER_VRAM_GB` (default: the card's).
+    """The cache over every model; `ATELIER_RAM_GB` (default 8) and `ATELIER_VRAM_GB` (default: all there is) bound it.
 
     Raises ValueError with one sentence when one of them, or ATELIER_DEVICE, cannot be used.
     """

@@ -35,8 +35,8 @@ class TFLiteError(ValueError):
 class Convolution:
     """One convolution of the file.
 
-    `weight` is (out, in, kh, kw), or (out, 1, kh, kw) for a depthwise one, and `bias` (out,), both float32 and dequantised. `input` and `output` are the
-    indices of its tensors in the file: the same numbers that LiteRT's interpreter uses.
+    `weight` is (out, in, kh, kw), or (out, 1, kh, kw) for a depthwise one, and `bias` is (out,): both are float32 and
+    dequantised. `input` and `output` are the indices of its tensors in the file, the same as in LiteRT's interpreter.
     """
 
     name: str

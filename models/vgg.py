@@ -40,6 +40,9 @@ class Features(nn.Module):
         content, style: the layers used when a method names none.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         steps: Iterable[tuple[str, nn.Module]],
@@ -96,13 +99,15 @@ class Features(nn.Module):
 
 
 def edge_conv(conv: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution with its border repeated instead of zero: fewer artefacts at the picture's edge."""
+    """The same 3x3 convolution with its border repeated instead of zero: fewer artefacts at the picture's edge."""
     conv.padding_mode = "replicate"
-    conv._reversed_padding_repeated_twice = [p for p in reversed(conv.padding) for _ in range(2)]  # type: ignore[union-attr]
+    conv._reversed_padding_repeated_twice = [1, 1, 1, 1]  # what Conv2d pads by itself in this mode
     return conv
 
 
-def vgg_lite(widths: tuple[int, ...], depths: tuple[int, ...], mean: tuple[float, ...], std: tuple[float, ...]) -> Features:
+def vgg_lite(
+    widths: tuple[int, ...], depths: tuple[int, ...], mean: tuple[float, ...], std: tuple[float, ...]
+) -> Features:
     """An untrained network in VGG's layout: `depths[i]` convolutions of `widths[i]` channels in block i + 1."""
     steps: list[tuple[str, nn.Module]] = []
     channels = 3
@@ -110,8 +115,7 @@ def vgg_lite(widths: tuple[int, ...], depths: tuple[int, ...], mean: tuple[float
         if block > 1:
             steps.append((f"pool{block - 1}", Pool()))
         for i in range(1, depth + 1):
-            mode = "replicate" if not steps else "zeros"
-            conv = nn.Conv2d(channels, width, 3, padding=1, padding_mode=mode)
+            conv = nn.Conv2d(channels, width, 3, padding=1, padding_mode="zeros" if steps else "replicate")
             steps.append((f"conv{block}_{i}", nn.Sequential(conv, nn.ReLU())))
             channels = width
     return Features(steps, tuple(mean), tuple(std))

@@ -33,7 +33,7 @@ class Frames:
 
 
 def write(pictures: Sequence[PIL.Image.Image], path: Path) -> None:
-    """Write pictures as `.gif` or `.webp`: four seconds, and a pause on the last. Raises ValueError when there are none."""
+    """Write pictures as `.gif` or `.webp`: four seconds, and a pause on the last. Raises ValueError for none."""
     if not pictures:
         raise ValueError("There are no frames to write: the run showed no previews.")
     size = images.fit(*pictures[-1].size, min(LONGEST_SIDE, max(pictures[-1].size)))

@@ -28,7 +28,8 @@ class Progress:
     """One step of a run. Yielding costs nothing: the consumer decides when to convert.
 
     preview: detached (3, H, W) in [0, 1], the whole picture so far. metrics: numbers or 0-d tensors.
-    state: what `Pipeline.resume` needs to go on from here. share: of the whole work, in [0, 1], where steps cost unequally.
+    state: what `Pipeline.resume` needs to go on from here. share: of the whole work, in [0, 1], where steps
+    cost unequally.
     """
 
     step: int
@@ -74,7 +75,9 @@ class Pipeline(Generic[P]):
     generate: Callable[[P, Lender], Steps]
     source: str  # paper or page
     resume: Callable[[P, Lender, Any], Steps] | None = None  # go on from a Progress.state
-    finish: Callable[[P, Any], PIL.Image.Image] | None = None  # a Progress.state as a picture, with the settings of `after`
+    finish: Callable[[P, Any], PIL.Image.Image] | None = (
+        None  # a Progress.state as a picture, with the settings of `after`
+    )
     after: tuple[str, ...] = ()  # settings that can be changed when the run is over, without running again
 
     @property
@@ -140,8 +143,14 @@ def _seed(seed: int | None) -> None:
 
 
 def _record(
-    pipeline: Pipeline[Any], params: Params, borrower: Borrower, cache: ModelCache, seconds: float,
-    last: Progress, output: Output, sha256: Callable[[str], str],
+    pipeline: Pipeline[Any],
+    params: Params,
+    borrower: Borrower,
+    cache: ModelCache,
+    seconds: float,
+    last: Progress,
+    output: Output,
+    sha256: Callable[[str], str],
 ) -> record.Record:
     metrics = {name: float(value) for name, value in {**last.metrics, **output.metrics}.items()}
     return record.Record(

@@ -1,4 +1,4 @@
-"""Style transfer by optimisation: Gatys, Ecker and Bethge 2015, "A Neural Algorithm of Artistic Style", arXiv:1508.06576."""
+"""Style transfer by optimisation: Gatys, Ecker and Bethge 2015, A Neural Algorithm of Artistic Style."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Literal, cast
 import PIL.Image
 import torch
 from PIL import ImageEnhance, ImageFilter
-from torch import Tensor
+from torch import Tensor, nn
 
 from models import device
 from models.cache import Lender
+from models.colour import Colours, recolour
 from models.losses import ContentLoss, Criterion, GramLoss, WassersteinLoss, mixed_moments
-from models.painter import Canvas, Optimizer, stages
+from models.painter import Canvas, Optimizer, Start, blank, stages
 from models.vgg import Features, Pooling
 from pipelines import images
 from pipelines.base import Output, Pipeline, Progress, Steps
-from pipelines.colour import Colours, match_statistics, recolour
+from pipelines.layers import layer_weights
 from pipelines.params import Image, ParamError, Params, param
 
 Network = Literal["vgg-lite", "vgg19", "vgg16", "squeezenet"]
@@ -33,13 +34,17 @@ class GatysParams(Params):
     styles: list[Image] = param(
         label="Styles", description="One to five pictures whose strokes and colours to use", min_length=1, max_length=5
     )
-    strength: float = param(0.5, ge=0, le=1, label="Strength", description="How far to go from the photograph to the style")
+    strength: float = param(
+        0.5, ge=0, le=1, label="Strength", description="How far to go from the photograph to the style"
+    )
     style_scale: float = param(
         1.0, ge=0.25, le=2.5, label="Size of strokes", description="Size of the style picture relative to the result"
     )
     size: int = param(512, ge=64, le=2048, label="Size", description="Longest side of the result in pixels")
     steps: int = param(200, ge=1, le=5000, label="Steps", description="Optimiser steps over all sizes")
-    colours: Colours = param("style", label="Colours", description="Whose colours the result has; can be changed afterwards")
+    colours: Colours = param(
+        "style", label="Colours", description="Whose colours the result has; can be changed afterwards"
+    )
     seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers", advanced=True)
     model: Network = param(
         "vgg-lite", label="Network", description="Feature network that judges; each gives other strokes", advanced=True
@@ -54,28 +59,68 @@ class GatysParams(Params):
         [], label="Style weights", description="One number for each style; none: all the same", advanced=True
     )
     content_layers: str = param(
-        "", label="Content layers", description="Layers such as conv4_2, by comma; none: the network's usual one", advanced=True
+        "",
+        label="Content layers",
+        description="Layers such as conv4_2, by comma; none: the network's usual one",
+        advanced=True,
     )
     style_layers: str = param(
-        "", label="Style layers", description="Layers with weights, such as conv1_1:2,conv3_1; none: the usual five", advanced=True
+        "",
+        label="Style layers",
+        description="Layers with weights, such as conv1_1:2,conv3_1; none: the usual five",
+        advanced=True,
     )
-    content_weight: float = param(1.0, ge=0, le=1000, label="Content weight", description="Multiplies the content loss", advanced=True)
-    style_weight: float = param(1.0, ge=0, le=1000, label="Style weight", description="Multiplies the style loss", advanced=True)
+    content_weight: float = param(
+        1.0, ge=0, le=1000, label="Content weight", description="Multiplies the content loss", advanced=True
+    )
+    style_weight: float = param(
+        1.0, ge=0, le=1000, label="Style weight", description="Multiplies the style loss", advanced=True
+    )
     tv_weight: float = param(
-        1.0, ge=0, le=1000, label="Smoothness", description="Multiplies total variation: more is smoother", advanced=True
+        1.0,
+        ge=0,
+        le=1000,
+        label="Smoothness",
+        description="Multiplies total variation: more is smoother",
+        advanced=True,
     )
-    start: Literal["content", "noise", "blend", "style"] = param(
-        "content", label="Start", description="From the photograph, noise, both, or noise in the style's colours", advanced=True
+    start: Start = param(
+        "content",
+        label="Start",
+        description="From the photograph, noise, both, or noise in the style's colours",
+        advanced=True,
     )
-    noise: float = param(0.5, ge=0, le=1, label="Noise ratio", description="Share of noise when the start is a blend", advanced=True)
-    pooling: Pooling = param("average", label="Pooling", description="average is smoother, max is how it was trained", advanced=True)
+    noise: float = param(
+        0.5, ge=0, le=1, label="Noise ratio", description="Share of noise when the start is a blend", advanced=True
+    )
+    pooling: Pooling = param(
+        "average", label="Pooling", description="average is smoother, max is how it was trained", advanced=True
+    )
     smallest: int = param(
-        128, ge=64, le=2048, label="Smallest size", description="First size of coarse to fine in pixels; as large as Size: one size", advanced=True
+        128,
+        ge=64,
+        le=2048,
+        label="Smallest size",
+        description="First size of coarse to fine in pixels; as large as Size: one size",
+        advanced=True,
     )
-    rate: float = param(0.03, ge=0.001, le=0.5, label="Step size", description="Adam's learning rate in units of brightness", advanced=True)
-    average: float = param(0.8, ge=0, le=0.999, label="Averaging", description="Decay of the average of iterates; 0 is off", advanced=True)
-    sharpen: float = param(0.0, ge=0, le=2, label="Sharpen", description="Unsharp mask; can be changed afterwards", advanced=True)
-    contrast: float = param(1.0, ge=0.5, le=2, label="Contrast", description="1 leaves it; can be changed afterwards", advanced=True)
+    rate: float = param(
+        0.03,
+        ge=0.001,
+        le=0.5,
+        label="Step size",
+        description="Adam's learning rate in units of brightness",
+        advanced=True,
+    )
+    average: float = param(
+        0.8, ge=0, le=0.999, label="Averaging", description="Decay of the average of iterates; 0 is off", advanced=True
+    )
+    sharpen: float = param(
+        0.0, ge=0, le=2, label="Sharpen", description="Unsharp mask; can be changed afterwards", advanced=True
+    )
+    contrast: float = param(
+        1.0, ge=0.5, le=2, label="Contrast", description="1 leaves it; can be changed afterwards", advanced=True
+    )
 
 
 @dataclass
@@ -84,22 +129,6 @@ class Work:
 
     canvas: Canvas
     content: Tensor  # (1, 3, H, W) in [0, 1]
-
-
-def layer_weights(text: str, network: Features) -> dict[str, float]:
-    """`"conv1_1:2,conv3_1"` -> {"conv1_1": 2.0, "conv3_1": 1.0}. Raises ParamError for unknown layers and bad numbers."""
-    found: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, number = part.partition(":")
-        if name not in network.layers:
-            raise ParamError(f"There is no layer {name} in this network: choose from {', '.join(network.layers)}.")
-        try:
-            found[name] = float(number or 1)
-        except ValueError:
-            raise ParamError(f"The weight of {name} is {number!r}: give a number, such as {name}:0.5.") from None
-        if not 0 < found[name] < float("inf"):
-            raise ParamError(f"The weight of {name} is {number}: give a number above 0.")
-    return found
 
 
 def balance(p: GatysParams) -> tuple[float, float, float]:
@@ -126,30 +155,23 @@ def criterion(p: GatysParams, network: Features, content: Tensor, side: int) -> 
         seen = network(content, list(content_layers), p.pooling)
         least = network.smallest(style_layers)
         styles = [
-            network(images.to_tensor(s, max(least * 2, round(side * p.style_scale))).to(where), list(style_layers), p.pooling)
+            network(
+                images.to_tensor(s, max(least * 2, round(side * p.style_scale))).to(where),
+                list(style_layers),
+                p.pooling,
+            )
             for s in p.styles
         ]
-    kinds = {"gram": lambda mean, second: GramLoss(second), "wasserstein": WassersteinLoss}
-    terms = {name: kinds[p.loss](*mixed_moments(styles, name, weights)) for name in style_layers}
+    terms: dict[str, nn.Module] = {}
+    for name in style_layers:
+        mean, second = mixed_moments(styles, name, weights)
+        terms[name] = GramLoss(second) if p.loss == "gram" else WassersteinLoss(mean, second)
     return Criterion({name: ContentLoss(seen[name]) for name in content_layers}, terms, style_layers, balance(p))
 
 
-def starting_point(p: GatysParams, content: Tensor) -> Tensor:
-    """First picture, like `content` (1, 3, H, W); noise is drawn on the CPU, so that it is the same on every device."""
-    if p.start == "content":
-        return content
-    noise = torch.rand(content.shape, generator=torch.Generator().manual_seed(p.seed)).to(content)
-    if p.start == "style":
-        style = images.to_tensor(p.styles[0], 256).to(content)
-        return match_statistics(noise[0], style[0])[None]
-    ratio = 1.0 if p.start == "noise" else p.noise
-    return torch.lerp(content, noise, ratio)
-
-
 def working_bytes(p: GatysParams) -> int:
-    """Activations of one step at the final size: measured at 512 px with vgg-lite and with VGG-19, and linear in pixels."""
-    per_pixel = {"vgg-lite": 900, "squeezenet": 900}.get(p.model, 3200)
-    return per_pixel * p.size**2
+    """Activations kept for one step at the final size, in bytes: linear in pixels, heavier for the wide networks."""
+    return (3200 if p.model in {"vgg19", "vgg16"} else 900) * p.size**2
 
 
 def generate(p: GatysParams, cache: Lender) -> Steps:
@@ -159,7 +181,13 @@ def generate(p: GatysParams, cache: Lender) -> Steps:
         network = cast(Features, module)
         where = network.mean.device
         first = images.to_tensor(p.content, plan[0][0]).to(where)
-        canvas = Canvas(starting_point(p, first), plan, p.optimizer, p.rate, p.average)
+        canvas = Canvas(
+            blank(first, p.start, images.to_tensor(p.styles[0], 256)[0].to(first), p.noise, p.seed),
+            plan,
+            p.optimizer,
+            p.rate,
+            p.average,
+        )
         return (yield from paint(p, network, Work(canvas, first)))
 
 
@@ -187,7 +215,8 @@ def paint(p: GatysParams, network: Features, work: Work) -> Steps:
         def evaluate(x: Tensor, loss: Criterion = loss) -> tuple[Tensor, dict[str, Tensor]]:
             with device.autocast(x.device):
                 found = network(x.contiguous(memory_format=torch.channels_last), loss.layers, p.pooling)
-            return loss(x, found)
+            value: tuple[Tensor, dict[str, Tensor]] = loss(x, found)
+            return value
 
         for done in range(1, steps + 1):
             parts = canvas.advance(evaluate)
@@ -213,6 +242,12 @@ def finish(p: GatysParams, state: object) -> PIL.Image.Image:
 
 
 PIPELINE = Pipeline(
-    "gatys", "Optimise", GatysParams, generate, source="arXiv:1508.06576",
-    resume=resume, finish=finish, after=("colours", "sharpen", "contrast"),
+    "gatys",
+    "Optimise",
+    GatysParams,
+    generate,
+    source="arXiv:1508.06576",
+    resume=resume,
+    finish=finish,
+    after=("colours", "sharpen", "contrast"),
 )

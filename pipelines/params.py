@@ -1,4 +1,4 @@
-"""A method's parameters, declared once; the form, the flags, the REST and MCP schema and the record are derived from it."""
+"""A method's parameters, declared once: the form, the flags, the API's schema and the record are derived from them."""
 
 from __future__ import annotations
 
@@ -135,7 +135,9 @@ class Setting:
     def help(self) -> str:
         """Description with range and default, for --help and the API (whose schema drops falsy defaults)."""
         span = f"; {self.low:g} to {self.high:g}" if self.low is not None and self.high is not None else ""
-        shown = "required" if self.required else f"default {self.default if self.default not in ('', [], ()) else 'none'}"
+        shown = (
+            "required" if self.required else f"default {self.default if self.default not in ('', [], ()) else 'none'}"
+        )
         return f"{self.description} ({shown}{span})"
 
 

@@ -24,8 +24,7 @@ CHINESE: dict[str, str] = {
     "Animation": "动画",
     "Record (JSON)": "记录（JSON）",
     "Change without running again": "无需重新运行即可更改",
-    "Official weights that are not on this machine. Nothing is downloaded unless you press a button.":
-        "本机没有的官方权重。不点按钮就不会下载。",
+    "Official weights that are not on this machine. Nothing is downloaded unless you press a button.": "本机没有的官方权重。不点按钮就不会下载。",
     # while it runs
     "step": "步",
     "about {} s left": "约剩 {} 秒",
@@ -99,20 +98,4 @@ CHINESE: dict[str, str] = {
     "blend": "混合",
     "average": "平均",
     "max": "最大",
-    # how it works
-    "A network trained to recognise things sees a picture as layers of features: early layers see edges and colours, deep "
-    "ones see parts and arrangement. Nothing is trained here. The pixels themselves are changed, step by step, until "
-    "the deep features match the photograph and the statistics of all layers match the style.":
-        "识别物体的网络把图片看成一层层特征：浅层看到边缘与颜色，深层看到部件与布局。这里不训练任何网络，"
-        "而是一步步改变像素本身，直到深层特征与照片一致、各层统计量与风格一致。",
-    "The Gram matrix G counts which features occur together, wherever they are: it forgets the arrangement and keeps the "
-    "texture. Strength moves the balance from the photograph to the style over four powers of ten. Size of strokes "
-    "shows the style picture larger or smaller to the network. The run starts small, where broad strokes are cheap, "
-    "and grows by the square root of two until it has the size you asked for.":
-        "格拉姆矩阵 G 统计哪些特征同时出现，而不管位置：它忘掉布局，留下纹理。强度在四个数量级上调节照片与风格的平衡；"
-        "笔触大小决定网络看到的风格图有多大。运行从小图开始，那里画大笔触很便宜，然后每次放大根号二倍，直到所要的尺寸。",
-    "Gatys, Ecker and Bethge, A Neural Algorithm of Artistic Style, 2015 (arXiv 1508.06576). One thing to try: in "
-    "Advanced, use conv1_1 alone as style layer, then conv4_1 alone, and compare what of the style is left.":
-        "Gatys、Ecker 与 Bethge，《A Neural Algorithm of Artistic Style》，2015（arXiv 1508.06576）。"
-        "试一试：在高级设置里只用 conv1_1 作风格层，再只用 conv4_1，看看风格还剩下什么。",
 }

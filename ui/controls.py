@@ -11,7 +11,11 @@ import gradio as gr
 from pipelines.params import ParamError, Setting
 from ui.i18n import t
 
-PICTURE = {"image_mode": None, "type": "filepath", "format": "png"}  # our loader decodes, and PNG keeps the record
+PICTURE: dict[str, Any] = {
+    "image_mode": None,
+    "type": "filepath",
+    "format": "png",
+}  # our loader decodes, and PNG keeps the record
 
 
 def page_component(setting: Setting, picture: Any = None) -> gr.components.Component:
@@ -19,11 +23,23 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
     label, info = t(setting.label), t(setting.description)
     match setting.kind:
         case "image":
-            return gr.Image(picture, label=label, sources=["upload", "clipboard", "webcam"], height=190, buttons=[], **PICTURE)
+            return gr.Image(
+                picture, label=label, sources=["upload", "clipboard", "webcam"], height=190, buttons=[], **PICTURE
+            )
         case "images":
             return gr.Gallery(
-                picture, label=label, type="filepath", interactive=True, columns=2, height=190, object_fit="cover",
-                format="png", file_types=["image"], buttons=[], fit_columns=False, elem_id=f"{setting.name}-gallery",
+                picture,
+                label=label,
+                type="filepath",
+                interactive=True,
+                columns=2,
+                height=190,
+                object_fit="cover",
+                format="png",
+                file_types=["image"],
+                buttons=[],
+                fit_columns=False,
+                elem_id=f"{setting.name}-gallery",
             )
         case "choice":
             choices = [(t(choice), choice) for choice in setting.choices]
@@ -43,7 +59,15 @@ def number_component(setting: Setting, label: Any, info: Any) -> gr.components.C
     """A slider where the range is short enough to drag through, else a number."""
     low, high, whole = setting.low, setting.high, setting.kind == "int"
     if low is None or high is None or high - low > 1e6:
-        return gr.Number(setting.default, label=label, info=info, minimum=low, maximum=high, precision=0 if whole else None, min_width=190)
+        return gr.Number(
+            setting.default,
+            label=label,
+            info=info,
+            minimum=low,
+            maximum=high,
+            precision=0 if whole else None,
+            min_width=190,
+        )
     step = 1.0 if whole else 0.01 if high - low <= 10 else 0.1
     return gr.Slider(low, high, setting.default, step=step, label=label, info=info, buttons=[], min_width=190)
 
@@ -88,15 +112,24 @@ def values(settings: Sequence[Setting], given: Sequence[Any]) -> dict[str, Any]:
 
 
 _TYPES: dict[str, Any] = {
-    "image": str, "images": list[str], "choice": str, "bool": bool, "int": int, "float": float, "text": str, "floats": list[float],
+    "image": str,
+    "images": list[str],
+    "choice": str,
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "text": str,
+    "floats": list[float],
 }
 
 
 def named(function: Callable[..., Any], name: str, description: str, settings: Sequence[Setting]) -> Callable[..., Any]:
-    """Give a `function(*values)` the name, signature and docstring from which Gradio derives the API and the MCP tool."""
+    """Give `function(*values)` the name, signature and docstring from which Gradio derives the API and the MCP tool."""
     parameters = [
         inspect.Parameter(
-            s.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=_TYPES[s.kind],
+            s.name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            annotation=_TYPES[s.kind],
             default=inspect.Parameter.empty if s.required else s.default,
         )
         for s in sorted(settings, key=lambda s: not s.required)

@@ -21,7 +21,9 @@ def draw(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
     Returns:
         HTML, or an empty string when there are fewer than two points.
     """
-    kept = {name: [(s, math.log10(v)) for s, v in points if v > 0 and math.isfinite(v)] for name, points in curves.items()}
+    kept = {
+        name: [(s, math.log10(v)) for s, v in points if v > 0 and math.isfinite(v)] for name, points in curves.items()
+    }
     kept = {name: points[:: max(1, len(points) // MOST_POINTS)] for name, points in kept.items() if len(points) > 1}
     if not kept:
         return ""
@@ -46,7 +48,9 @@ def draw(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
     for i, (name, points) in enumerate(kept.items()):
         line = " ".join(place(s, v) for s, v in points)
         colour, dash = COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.8" stroke-dasharray="{dash}"/>')
+        parts.append(
+            f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.8" stroke-dasharray="{dash}"/>'
+        )
         x = LEFT + i * 140
         parts.append(
             f'<line x1="{x}" x2="{x + 22}" y1="{HEIGHT + 12}" y2="{HEIGHT + 12}" stroke="{colour}" stroke-width="2.4" '

@@ -1,4 +1,4 @@
-"""English and Chinese, following the browser. English text is the key; the Chinese is in chinese.py."""
+"""English and Chinese, following the browser. English text is the key; the Chinese is in chinese.py and howto.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import zlib
 import gradio as gr
 from gradio.i18n import I18nData
 
-from ui.chinese import CHINESE
+from ui import chinese
+from ui.howto import HOW_TO
+
+CHINESE = chinese.CHINESE | dict(pair for parts in HOW_TO.values() for pair in parts if isinstance(pair, tuple))
 
 
 def _key(english: str) -> str:

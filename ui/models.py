@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import queue
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +12,9 @@ import gradio as gr
 
 from models import registry, weights
 from models.cache import ModelCache
-from ui.events import PRIVATE, failed_status
 from ui.i18n import t
-from ui.session import KNOWN
+from ui.session import KNOWN, PRIVATE
+from ui.show import failed_status
 
 
 def state(cache: ModelCache) -> dict[str, Any]:
@@ -23,10 +25,19 @@ def state(cache: ModelCache) -> dict[str, Any]:
         model, w = held.get(card.name), card.weights
         rows.append(
             {
-                "name": card.name, "title": card.title, "present": weights.present(w), "file_bytes": w.bytes, "sha256": w.sha256,
-                "licence": w.licence, "source": w.source, "quality": w.quality, "loaded": model is not None,
-                "bytes": model.bytes if model else 0, "pins": model.pins if model else 0,
-                "resident": bool(model and model.resident), "hits": model.hits if model else 0,
+                "name": card.name,
+                "title": card.title,
+                "present": weights.present(w),
+                "file_bytes": w.bytes,
+                "sha256": w.sha256,
+                "licence": w.licence,
+                "source": w.source,
+                "quality": w.quality,
+                "loaded": model is not None,
+                "bytes": model.bytes if model else 0,
+                "pins": model.pins if model else 0,
+                "resident": bool(model and model.resident),
+                "hits": model.hits if model else 0,
                 "load_seconds": round(model.load_seconds, 3) if model else 0.0,
                 "move_seconds": round(model.move_seconds, 3) if model else 0.0,
             }
@@ -42,21 +53,26 @@ def table(cache: ModelCache) -> str:
     rows = []
     for row in found["models"]:
         cells = [
-            f"<b>{html.escape(row['title'])}</b><br><small>{html.escape(row['source'])} · {html.escape(row['licence'])}</small>",
-            f"{row['file_bytes'] / 1e6:.1f}", f"<code>{row['sha256'][:8]}</code>",
-            f"{row['bytes'] / 1e6:.1f} MB" if row["loaded"] else "–", "●" if row["resident"] else "○",
-            str(row["hits"]), f"{row['load_seconds']:.2f}",
+            f"<b>{html.escape(row['title'])}</b><br>"
+            f"<small>{html.escape(row['source'])} · {html.escape(row['licence'])}</small>",
+            f"{row['file_bytes'] / 1e6:.1f}",
+            f"<code>{row['sha256'][:8]}</code>",
+            f"{row['bytes'] / 1e6:.1f} MB" if row["loaded"] else "–",
+            "●" if row["resident"] else "○",
+            str(row["hits"]),
+            f"{row['load_seconds']:.2f}",
         ]
-        rows.append("<tr>" + "".join(f'<td class="{"" if i == 0 else "number"}">{c}</td>' for i, c in enumerate(cells)) + "</tr>")
+        rows.append(
+            "<tr>"
+            + "".join(f'<td class="{"" if i == 0 else "number"}">{c}</td>' for i, c in enumerate(cells))
+            + "</tr>"
+        )
     head = "".join(f'<th class="{"" if i == 0 else "number"}">{html.escape(h)}</th>' for i, h in enumerate(heads))
     return f'<div class="scroll"><table class="models"><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
 def fetch(name: str) -> Iterator[str]:
     """Fetch the weights of model `name`, telling how far it is."""
-    import queue
-    import threading
-
     card, told, failure = registry.MODELS[name], queue.Queue[tuple[int, int] | None](), []
 
     def work() -> None:
@@ -70,7 +86,8 @@ def fetch(name: str) -> Iterator[str]:
     threading.Thread(target=work, daemon=True).start()
     while (step := told.get()) is not None:
         if told.empty():
-            yield f'{step[0] / 1e6:.0f}/{step[1] / 1e6:.0f} MB<div class="bar"><i style="width:{100 * step[0] / step[1]:.1f}%"></i></div>'
+            megabytes = f"{step[0] / 1e6:.0f}/{step[1] / 1e6:.0f} MB"
+            yield f'{megabytes}<div class="bar"><i style="width:{100 * step[0] / step[1]:.1f}%"></i></div>'
     yield failed_status(str(failure[0])) if failure else f"{html.escape(card.title)} ✓"
 
 
@@ -80,10 +97,12 @@ def build(cache: ModelCache) -> None:
     absent = [card for card in registry.CARDS if card.weights.urls and not weights.present(card.weights)]
     status = gr.HTML("", elem_classes="status", padding=False)
     if absent:
-        gr.Markdown(t("Official weights that are not on this machine. Nothing is downloaded unless you press a button."))
+        gr.Markdown(
+            t("Official weights that are not on this machine. Nothing is downloaded unless you press a button.")
+        )
     with gr.Row():
         for card in absent:
-            button = gr.Button(f"{card.title} · {card.weights.size_text} ↓", min_width=160)
+            button = gr.Button(f"{card.title} · {card.weights.bytes / 1e6:.0f} MB ↓", min_width=160)
 
             def start(name: str = card.name) -> Iterator[str]:
                 yield from fetch(name)

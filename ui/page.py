@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import gradio as gr
 
 from models.cache import ModelCache
@@ -27,4 +29,4 @@ def build(cache: ModelCache) -> gr.Blocks:
         with gr.Tab(t("Models"), id="models"):
             models.build(cache)
     page.queue(api_open=False, max_size=64)
-    return page
+    return cast(gr.Blocks, page)

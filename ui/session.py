@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import secrets
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from pipelines.params import ParamError, parse
 
 log = logging.getLogger(__name__)
 KNOWN = (ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget)
+GPU: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1}  # every event that runs a model shares it
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", **PRIVATE}
 SECONDS_BETWEEN_PREVIEWS = 0.25
 PREVIEW_SIDE = 640  # pixels
 
@@ -50,8 +54,6 @@ def file_in_cache(data: bytes, suffix: str) -> str:
 
 def preview_file(preview: torch.Tensor) -> str:
     """A preview (3, H, W) in [0, 1] as a JPEG file: 5 ms at 512 px, where PNG takes 50."""
-    import io
-
     image = images.to_image(preview)
     image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     with io.BytesIO() as file:
@@ -135,9 +137,6 @@ def record_metrics(view: View, event: Progress) -> None:
     """Add the step's numbers to the curves; this is where a number leaves the device."""
     for name, value in event.metrics.items():
         view.curves.setdefault(name, []).append((event.step, float(value)))
-
-
-Updates = Generator[Any, None, None]
 
 
 def visitor_of(request: gr.Request | None) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
 from models.cache import ModelCache
 from pipelines.base import Pipeline
 from pipelines.params import Setting, settings
-from ui import controls, events
+from ui import api, controls, events
 from ui.howto import HOW_TO
 from ui.i18n import t
 from ui.session import Stops
@@ -20,7 +20,10 @@ from ui.session import Stops
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 CONTENT = sorted((EXAMPLES / "content").glob("*.jpg"))
 STYLE = sorted((EXAMPLES / "styles").glob("*.jpg"), key=lambda path: (path.stem != "impasto", path.stem))
-LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
+LATEX: list[dict[str, str | bool]] = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "$", "right": "$", "display": False},
+]
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,11 @@ class Stage:
     film_button: gr.Button
     record: gr.JSON
     after: tuple[Any, ...]  # settings that can be changed when the run is over
-    memory: gr.State  # events.Memory: what Continue, colours and the film need
+    memory: gr.State  # show.Memory: what Continue, colours and the film need
 
     @property
     def outputs(self) -> list[Any]:
-        """What a running method updates, in the order of `events.Update`."""
+        """What a running method updates, in the order of `show.Update`."""
         return [self.live, self.compare, self.status, self.download, self.more, self.curve, self.record, self.memory]
 
 
@@ -67,14 +70,19 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> None:
             with gr.Row(elem_classes="actions"):
                 run = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
                 stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
-            again = gr.File(label=t("Drop a picture made here to get its settings back"), height=120, file_types=[".png"])
+            again = gr.File(
+                label=t("Drop a picture made here to get its settings back"),
+                height=110,
+                file_types=[".png"],
+                elem_classes="restore",
+            )
         with gr.Column(scale=7, min_width=320):
             stage = right_column(pipeline, found)
     with gr.Accordion(t("How it works"), open=False):
         for part in HOW_TO[pipeline.name]:
-            gr.Markdown(part if part.startswith("$$") else t(part), latex_delimiters=LATEX, container=False)
+            gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=LATEX, container=False)
     events.wire(pipeline, cache, stops, form, stage, run, stop, again)
-    events.endpoint(pipeline, cache, stops, form)
+    api.build(pipeline, cache, stops, form.settings)
 
 
 def left_column(found: Sequence[Setting]) -> Form:
@@ -103,8 +111,16 @@ def strip(target: Any, setting: Setting, files: list[str]) -> None:
     """Thumbnails under a picture input: one click fills it."""
     many = setting.kind == "images"
     thumbnails = gr.Gallery(
-        files, columns=max(5, (len(files) + 1) // 2), height="auto", allow_preview=False, show_label=False,
-        interactive=False, object_fit="cover", elem_classes="strip", buttons=[], label=t(setting.label),
+        files,
+        columns=max(5, (len(files) + 1) // 2),
+        height="auto",
+        allow_preview=False,
+        show_label=False,
+        interactive=False,
+        object_fit="cover",
+        elem_classes="strip",
+        buttons=[],
+        label=t(setting.label),
     )
 
     def choose(event: gr.SelectData) -> Any:
@@ -118,27 +134,51 @@ def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
     example = EXAMPLES / "results" / f"{pipeline.name}.png"
     shown = str(example) if example.exists() else None
     live = gr.Image(
-        shown, label=t("Example result") if shown else t("Result"), format="png", type="filepath", interactive=False,
-        elem_classes="picture", buttons=["fullscreen"], height=500,
+        shown,
+        label=t("Example result") if shown else t("Result"),
+        format="png",
+        type="filepath",
+        interactive=False,
+        elem_classes="picture",
+        buttons=["fullscreen"],
+        height=500,
     )
     compare = gr.ImageSlider(
-        label=t("Before and after"), visible=False, type="filepath", elem_classes="picture", buttons=["fullscreen"], height=500
+        label=cast(str, t("Before and after")),
+        visible=False,
+        type="filepath",
+        elem_classes="picture",
+        buttons=["fullscreen"],
+        height=500,
     )
     status = gr.HTML("", elem_classes="status", padding=False)
     after = after_row(pipeline, found)
     with gr.Row():
-        download = gr.DownloadButton(t("Download PNG"), interactive=False, min_width=120)
+        download = gr.DownloadButton(cast(str, t("Download PNG")), interactive=False, min_width=120)
         more = gr.Button(t("Continue"), interactive=False, min_width=120, visible=pipeline.resume is not None)
         as_content = gr.Button(t("Use as content"), interactive=False, min_width=120)
     with gr.Accordion(t("Curve"), open=False):
         curve = gr.HTML("", elem_classes="curve", padding=False)
     with gr.Accordion(t("Frames"), open=False):
         film_button = gr.Button(t("Make an animation of the run"), interactive=False)
-        film = gr.Image(label=t("Animation"), type="filepath", format="webp", interactive=False, buttons=["download"], visible=False)
+        film = gr.Image(
+            label=t("Animation"), type="filepath", format="webp", interactive=False, buttons=["download"], visible=False
+        )
     with gr.Accordion(t("Record (JSON)"), open=False):
         record = gr.JSON(show_label=False)
     return Stage(
-        live, compare, status, download, more, as_content, curve, film, film_button, record, after, gr.State(time_to_live=1800)
+        live,
+        compare,
+        status,
+        download,
+        more,
+        as_content,
+        curve,
+        film,
+        film_button,
+        record,
+        after,
+        gr.State(time_to_live=1800),
     )
 
 

@@ -36,18 +36,20 @@ def recolour(result: Tensor, content: Tensor, colours: Colours) -> Tensor:
     painted = torch.einsum("ij,jhw->ihw", to_yiq, result)
     photographed = torch.einsum("ij,jhw->ihw", to_yiq, content)
     mixed = torch.cat([painted[:1], photographed[1:]])
-    return torch.einsum("ij,jhw->ihw", torch.linalg.inv(to_yiq), mixed).clamp(0, 1)
+    back: Tensor = torch.einsum("ij,jhw->ihw", torch.linalg.inv(to_yiq), mixed)
+    return back.clamp(0, 1)
 
 
 def match_statistics(picture: Tensor, target: Tensor) -> Tensor:
     """Linear map of `picture`'s colours (3, H, W) that gives them `target`'s mean and covariance; clamped to [0, 1]."""
     x, y = picture.flatten(1), target.flatten(1)
     root_x, root_y = _root(torch.cov(x)), _root(torch.cov(y))
-    moved = root_y @ torch.linalg.inv(root_x) @ (x - x.mean(1, keepdim=True)) + y.mean(1, keepdim=True)
+    moved: Tensor = root_y @ torch.linalg.inv(root_x) @ (x - x.mean(1, keepdim=True)) + y.mean(1, keepdim=True)
     return moved.view_as(picture).clamp(0, 1)
 
 
 def _root(covariance: Tensor) -> Tensor:
     """Symmetric square root of a (3, 3) covariance; a floor keeps one-colour pictures invertible."""
     values, vectors = torch.linalg.eigh(covariance)
-    return (vectors * values.clamp(min=1e-6).sqrt()) @ vectors.T
+    root: Tensor = (vectors * values.clamp(min=1e-6).sqrt()) @ vectors.T
+    return root

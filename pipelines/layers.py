@@ -1,0 +1,22 @@
+"""Layers of a feature network as a person types them."""
+
+from __future__ import annotations
+
+from models.vgg import Features
+from pipelines.params import ParamError
+
+
+def layer_weights(text: str, network: Features) -> dict[str, float]:
+    """`"conv1_1:2,conv3_1"` -> {"conv1_1": 2.0, "conv3_1": 1.0}. Raises ParamError for unknown layers, bad numbers."""
+    found: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = part.partition(":")
+        if name not in network.layers:
+            raise ParamError(f"There is no layer {name} in this network: choose from {', '.join(network.layers)}.")
+        try:
+            found[name] = float(number or 1)
+        except ValueError:
+            raise ParamError(f"The weight of {name} is {number!r}: give a number, such as {name}:0.5.") from None
+        if not 0 < found[name] < float("inf"):
+            raise ParamError(f"The weight of {name} is {number}: give a number above 0.")
+    return found

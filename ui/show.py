@@ -1,0 +1,138 @@
+"""What a run looks like on the page: status lines, and the values of the tab's components in each state."""
+
+from __future__ import annotations
+
+import html
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+import PIL.Image
+
+from pipelines import images
+from pipelines.base import Pipeline, Result
+from ui import curve
+from ui.i18n import spoken, t
+from ui.session import View, file_in_cache
+
+
+@dataclass
+class Memory:
+    """What stays of a visitor's last run, for Continue, the colours and the film."""
+
+    values: dict[str, Any]
+    state: Any = None
+    result: Result | None = None
+    frames: list[str] = field(default_factory=list)
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+    def __deepcopy__(self, _: Any) -> Memory:
+        return self  # Gradio copies a State's value; a run's tensors are not copied
+
+
+@dataclass(frozen=True)
+class Update:
+    """New values for `Stage.outputs`, in that order; what is left out stays as it is."""
+
+    live: Any = field(default_factory=gr.skip)
+    compare: Any = field(default_factory=gr.skip)
+    status: Any = field(default_factory=gr.skip)
+    download: Any = field(default_factory=gr.skip)
+    more: Any = field(default_factory=gr.skip)
+    curve: Any = field(default_factory=gr.skip)
+    record: Any = field(default_factory=gr.skip)
+    memory: Any = field(default_factory=gr.skip)
+    buttons: tuple[Any, ...] = ()
+
+    def row(self, running: bool) -> list[Any]:
+        """Values for the outputs, then whether Run, Stop, Use as content and the film's button can be pressed."""
+        done = not running and isinstance(self.memory, Memory) and self.memory.result is not None
+        pressable = [gr.update(interactive=on) for on in (not running, running, done, done)]
+        return [
+            self.live,
+            self.compare,
+            self.status,
+            self.download,
+            self.more,
+            self.curve,
+            self.record,
+            self.memory,
+            *pressable,
+        ]
+
+
+def running_status(view: View, request: gr.Request | None) -> str:
+    """`step 120/300 · 4.1 s · about 6 s left`, and a bar."""
+    if view.progress is None:
+        return ""
+    share = view.progress.share or view.progress.step / max(1, view.progress.total)
+    parts = [f"{spoken('step', request)} {view.progress.step}/{view.progress.total}", f"{view.seconds:.1f} s"]
+    if view.left is not None:
+        parts.append(spoken("about {} s left", request).format(max(1, round(view.left))))
+    return f'{" · ".join(parts)}<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>'
+
+
+def cost_status(result: Result, request: gr.Request | None) -> str:
+    """`9.8 s · 1.1 GB · vgg-lite · seed 0`, with loading apart."""
+    r = result.record
+    parts = [
+        f"{r.seconds.run:.1f} s",
+        f"{spoken('loading', request)} {r.seconds.load:.1f} s",
+        f"{r.peak_bytes / 1e9:.1f} GB",
+        *r.models,
+        f"{spoken('step', request)} {r.steps}",
+        f"{spoken('seed', request)} {r.seed}",
+        "×".join(map(str, result.images[0].size)),
+    ]
+    notes = "".join(f"<br><small>{html.escape(note)}</small>" for note in r.notes)
+    return f"{html.escape(' · '.join(parts))}{notes}"
+
+
+def failed_status(sentence: str) -> str:
+    """The sentence, in the failed state's colour."""
+    return f'<span class="failed" role="alert">{html.escape(sentence)}</span>'
+
+
+def present(view: View, request: gr.Request | None) -> Update:
+    """A running method on the page."""
+    return Update(
+        live=gr.update(value=view.preview, visible=True, label=t("Working")) if view.preview else gr.skip(),
+        compare=gr.update(visible=False),
+        status=running_status(view, request),
+        curve=curve.draw(view.curves),
+    )
+
+
+def conclude(view: View, memory: Memory, pipeline: Pipeline[Any], request: gr.Request | None) -> Update:
+    """A finished or stopped method on the page: the slider where there is a before, files that hold their record."""
+    assert view.result is not None
+    memory.result, memory.state, memory.frames, memory.curves = view.result, view.result.state, view.frames, view.curves
+    return finished(memory, pipeline, request)
+
+
+def finished(memory: Memory, pipeline: Pipeline[Any], request: gr.Request | None) -> Update:
+    """The result in `memory` on the page."""
+    result = memory.result
+    assert result is not None
+    path = file_in_cache(result.png(), ".png")
+    before = before_file(memory.values, result.images[0].size)
+    return Update(
+        live=gr.update(value=path, visible=before is None, label=t("Result")),
+        compare=gr.update(value=(before, path) if before else None, visible=before is not None),
+        status=cost_status(result, request),
+        download=gr.update(value=path, interactive=True),
+        more=gr.update(interactive=pipeline.resume is not None and memory.state is not None),
+        curve=curve.draw(memory.curves),
+        record=result.record.model_dump(mode="json"),
+        memory=memory,
+    )
+
+
+def before_file(values: dict[str, Any], size: tuple[int, int]) -> str | None:
+    """The content picture at the result's size, for the slider; None for methods without one."""
+    if not values.get("content"):
+        return None
+    with io.BytesIO() as file:
+        images.load(values["content"]).resize(size, PIL.Image.Resampling.LANCZOS).save(file, "JPEG", quality=92)
+        return file_in_cache(file.getvalue(), ".jpg")
