@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 Optimizer = Literal["lbfgs", "adam"]
 Start = Literal["content", "noise", "blend", "style"]
 Evaluate = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
+LBFGS_SCALE = 1e4  # of the loss: the first step is min(1, 1/|gradient|) long, too short for losses of about 1
 BLOW_UP = 8.0  # L-BFGS takes no line search: a loss this many times the best so far has left the valley
 
 
@@ -111,9 +112,10 @@ class Canvas:
         def closure() -> Tensor:
             self.image.grad = None
             loss, found = evaluate(self.image)
-            loss.backward()  # type: ignore[no-untyped-call]
+            scaled = loss * LBFGS_SCALE if self.optimizer == "lbfgs" else loss  # Adam does not see the scale
+            scaled.backward()  # type: ignore[no-untyped-call]
             parts.update(found)
-            return loss.detach()
+            return scaled.detach()
 
         if self.optimizer == "lbfgs":
             before = self.image.detach().clone()

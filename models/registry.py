@@ -51,7 +51,7 @@ def _torchvision(name: str) -> Callable[[Path], nn.Module]:
 VGG_LITE = Weights(
     name="vgg-lite",
     file="vgg-lite.safetensors",
-    sha256="d8a8f71c6587c743643ef6a1b5bb6881b2ec57f026ff1efd4cbd73339a9ec02f",
+    sha256="f7ac1ec350f11d73dbef491ab95bbb3ad3d653fbb3aaad8c8273e87436892073",
     bytes=7640408,
     licence="Apache-2.0",
     source="training/features.py, Tiny ImageNet",

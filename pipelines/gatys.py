@@ -59,15 +59,12 @@ class GatysParams(Params):
         [], label="Style weights", description="One number for each style; none: all the same", advanced=True
     )
     content_layers: str = param(
-        "",
-        label="Content layers",
-        description="Layers such as conv4_2, by comma; none: the network's usual one",
-        advanced=True,
+        "", label="Content layers", description="Such as conv4_2, by comma; none: the usual one", advanced=True
     )
     style_layers: str = param(
         "",
         label="Style layers",
-        description="Layers with weights, such as conv1_1:2,conv3_1; none: the usual five",
+        description="With weights, such as conv1_1:2,conv3_1; none: the usual five",
         advanced=True,
     )
     content_weight: float = param(
@@ -77,17 +74,12 @@ class GatysParams(Params):
         1.0, ge=0, le=1000, label="Style weight", description="Multiplies the style loss", advanced=True
     )
     tv_weight: float = param(
-        1.0,
-        ge=0,
-        le=1000,
-        label="Smoothness",
-        description="Multiplies total variation: more is smoother",
-        advanced=True,
+        1.0, ge=0, le=1000, label="Smoothness", description="Multiplies total variation", advanced=True
     )
     start: Start = param(
         "content",
         label="Start",
-        description="From the photograph, noise, both, or noise in the style's colours",
+        description="The photograph, noise, both, or noise in the style's colours",
         advanced=True,
     )
     noise: float = param(
@@ -97,20 +89,10 @@ class GatysParams(Params):
         "average", label="Pooling", description="average is smoother, max is how it was trained", advanced=True
     )
     smallest: int = param(
-        128,
-        ge=64,
-        le=2048,
-        label="Smallest size",
-        description="First size of coarse to fine in pixels; as large as Size: one size",
-        advanced=True,
+        128, ge=64, le=2048, label="Smallest size", description="First size of coarse to fine in pixels", advanced=True
     )
     rate: float = param(
-        0.03,
-        ge=0.001,
-        le=0.5,
-        label="Step size",
-        description="Adam's learning rate in units of brightness",
-        advanced=True,
+        0.03, ge=0.001, le=0.5, label="Step size", description="Adam's learning rate, in brightness", advanced=True
     )
     average: float = param(
         0.8, ge=0, le=0.999, label="Averaging", description="Decay of the average of iterates; 0 is off", advanced=True

@@ -20,7 +20,7 @@ SECONDS_BETWEEN_UPDATES = 1.0
 def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, settings: Sequence[Setting]) -> None:
     """`/NAME` for REST, gradio_client and MCP: inputs by the settings' names; outputs picture and record."""
 
-    def call(*given: Any, request: gr.Request) -> Iterator[Any]:
+    def call(request: gr.Request, *given: Any) -> Iterator[Any]:
         told = time.perf_counter()
         try:
             for view in follow(pipeline, controls.values(settings, given), cache, stops, f"api {visitor_of(request)}"):

@@ -86,7 +86,9 @@ def api_component(setting: Setting) -> gr.components.Component:
         case "int" | "float":
             return gr.Number(setting.default, label=setting.name, precision=0 if setting.kind == "int" else None)
         case "floats":
-            return gr.JSON(setting.default, label=setting.name)
+            numbers = gr.JSON(setting.default, label=setting.name)
+            numbers.api_info = lambda: {"type": "array", "items": {"type": "number"}}  # its own is no JSON schema
+            return numbers
         case "text":
             return gr.Textbox(setting.default, label=setting.name)
 
@@ -124,7 +126,7 @@ _TYPES: dict[str, Any] = {
 
 
 def named(function: Callable[..., Any], name: str, description: str, settings: Sequence[Setting]) -> Callable[..., Any]:
-    """Give `function(*values)` the name, signature and docstring from which Gradio derives the API and the MCP tool."""
+    """Give `function(request, *values)` the name, signature and docstring that the API and the MCP tool come from."""
     parameters = [
         inspect.Parameter(
             s.name,
@@ -136,7 +138,8 @@ def named(function: Callable[..., Any], name: str, description: str, settings: S
     ]
     assert [p.name for p in parameters] == [s.name for s in settings]  # required settings are declared first
     function.__name__ = name
-    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    asker = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
+    function.__signature__ = inspect.Signature([asker, *parameters])  # type: ignore[attr-defined]
     lines = "\n".join(f"    {s.name}: {s.help}" for s in settings)
     function.__doc__ = f"{description}\n\nArgs:\n{lines}\n"
     return function

@@ -10,6 +10,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 640, 200, 46, 22
 COLOURS = ("#b9552f", "#2f7fb9", "#5b8c3a", "#8a5bb0", "#a8862a")
 DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 2")  # readable without colour
 MOST_POINTS = 300
+MOST_DECADES = 4  # below that a curve lies on the axis: a content loss starts at nothing
 
 
 def draw(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
@@ -29,11 +30,12 @@ def draw(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
         return ""
     steps = [s for points in kept.values() for s, _ in points]
     values = [v for points in kept.values() for _, v in points]
-    low, high, last = min(values), max(max(values), min(values) + 0.1), max(steps)
+    high, last = max(values), max(steps)
+    low = min(max(min(values), high - MOST_DECADES), high - 0.1)
 
     def place(step: int, value: float) -> str:
         x = LEFT + (WIDTH - LEFT - 8) * step / last
-        y = 8 + (HEIGHT - BOTTOM - 8) * (high - value) / (high - low)
+        y = 8 + (HEIGHT - BOTTOM - 8) * min(1.0, (high - value) / (high - low))
         return f"{x:.1f},{y:.1f}"
 
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 22}" role="img" aria-label="{escape(", ".join(kept))}">']

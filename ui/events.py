@@ -16,8 +16,8 @@ from pipelines.base import Pipeline
 from pipelines.params import ParamError, Setting, parse
 from ui import controls
 from ui.i18n import spoken
-from ui.session import GPU, KNOWN, PRIVATE, QUICK, Stops, explain, file_in_cache, follow, visitor_of
-from ui.show import Memory, Update, conclude, failed_status, finished, present
+from ui.session import GPU, KNOWN, PRIVATE, QUICK, Stops, file_in_cache, follow, visitor_of
+from ui.show import Memory, Update, conclude, failed, finished, present
 
 if TYPE_CHECKING:
     from ui.tab import Form, Stage
@@ -34,7 +34,7 @@ def wire(
     again: gr.File,
 ) -> None:
     """Connect the tab's components."""
-    outputs = [*stage.outputs, run, stop, stage.as_content, stage.film_button]
+    outputs = [*stage.outputs, run, stop, stage.as_content, stage.film_button, *stage.cures]
 
     def stream(memory: Memory, state: Any, request: gr.Request) -> Iterator[list[Any]]:
         try:
@@ -44,15 +44,15 @@ def wire(
                     running=not done
                 )
         except Exception as error:  # the page's last line: every error becomes a sentence, bugs keep theirs in the log
-            yield Update(status=failed_status(explain(error))).row(running=False)
+            yield failed(error).row(running=False)
             if not isinstance(error, KNOWN):
                 raise
 
-    def start(*given: Any, request: gr.Request) -> Iterator[list[Any]]:
+    def start(request: gr.Request, *given: Any) -> Iterator[list[Any]]:
         try:
             memory = Memory(controls.values(form.settings, given))
         except ParamError as error:
-            yield Update(status=failed_status(str(error))).row(running=False)
+            yield failed(error).row(running=False)
             return
         yield Update(status=spoken("starting", request), memory=memory).row(running=True)
         yield from stream(memory, None, request)
@@ -69,6 +69,7 @@ def wire(
     stage.more.click(go_on, [stage.memory], outputs, show_progress="hidden", **GPU, **PRIVATE)
     stop.click(ask, None, None, **QUICK)
     wire_after(pipeline, stage, outputs)
+    wire_cures(form, stage)
     wire_restore(pipeline, form, again)
     content = next((c for s, c in zip(form.settings, form.inputs, strict=True) if s.kind == "image"), None)
     if content is not None:
@@ -77,10 +78,22 @@ def wire(
         stage.as_content.visible = False
 
 
+def wire_cures(form: Form, stage: Stage) -> None:
+    """The failed state's buttons: a smaller size, the Models tab, the defaults."""
+    smaller, models, defaults = stage.cures
+    sizes = [c for s, c in zip(form.settings, form.inputs, strict=True) if s.name == "size"]
+    if sizes:
+        smaller.click(lambda size: max(64, size // 2), sizes, sizes, **QUICK)
+    models.click(lambda: gr.Tabs(selected="models"), None, [stage.tabs], **QUICK)
+    kept = [(s, c) for s, c in zip(form.settings, form.inputs, strict=True) if s.kind not in {"image", "images"}]
+    values = [", ".join(map(str, s.default)) if s.kind == "floats" else s.default for s, _ in kept]
+    defaults.click(lambda: values, None, [c for _, c in kept], **QUICK)
+
+
 def wire_after(pipeline: Pipeline[Any], stage: Stage, outputs: Sequence[Any]) -> None:
     """Settings that change the finished picture, and the film."""
 
-    def change(memory: Memory | None, *given: Any, request: gr.Request) -> list[Any]:
+    def change(request: gr.Request, memory: Memory | None, *given: Any) -> list[Any]:
         if memory is None or memory.state is None or memory.result is None or pipeline.finish is None:
             return Update().row(running=False)
         memory.values |= dict(zip(pipeline.after, given, strict=True))

@@ -13,7 +13,7 @@ import gradio as gr
 from models import registry, weights
 from models.cache import ModelCache
 from ui.i18n import t
-from ui.session import KNOWN, PRIVATE
+from ui.session import KNOWN, PRIVATE, QUICK
 from ui.show import failed_status
 
 
@@ -93,7 +93,8 @@ def fetch(name: str) -> Iterator[str]:
 
 def build(cache: ModelCache) -> None:
     """Lay out the tab."""
-    shown = gr.HTML(lambda: table(cache), every=gr.Timer(2.0), padding=False)
+    shown = gr.HTML(table(cache), padding=False)
+    gr.Timer(2.0).tick(lambda: table(cache), None, [shown], **QUICK)
     absent = [card for card in registry.CARDS if card.weights.urls and not weights.present(card.weights)]
     status = gr.HTML("", elem_classes="status", padding=False)
     if absent:
@@ -110,6 +111,10 @@ def build(cache: ModelCache) -> None:
             button.click(start, None, [status], show_progress="hidden", concurrency_id="fetch", **PRIVATE).then(
                 lambda: table(cache), None, [shown], show_progress="hidden", **PRIVATE
             )
+
+    def models() -> dict[str, Any]:
+        """Which models there are, which weights are on this machine, and what the cache holds."""
+        return state(cache)
+
     with gr.Group(visible=False):
-        answer = gr.JSON()
-        gr.Button(visible=False).click(lambda: state(cache), None, [answer], api_name="models", queue=True)
+        gr.Button(visible=False).click(models, None, [gr.JSON(label="models")], api_name="models", queue=True)

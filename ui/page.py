@@ -23,10 +23,11 @@ def build(cache: ModelCache) -> gr.Blocks:
         with gr.Row(elem_classes="masthead"):
             gr.Markdown(t("# Atelier"), container=False)
             gr.Markdown(t("Ways of making images, side by side"), container=False)
-        for pipeline in PIPELINES.values():
-            with gr.Tab(t(pipeline.title), id=pipeline.name):
-                tab.build(pipeline, cache, stops)
-        with gr.Tab(t("Models"), id="models"):
-            models.build(cache)
+        with gr.Tabs() as tabs:
+            for pipeline in PIPELINES.values():
+                with gr.Tab(t(pipeline.title), id=pipeline.name):
+                    tab.build(pipeline, cache, stops, tabs)
+            with gr.Tab(t("Models"), id="models"):
+                models.build(cache)
     page.queue(api_open=False, max_size=64)
     return cast(gr.Blocks, page)

@@ -9,12 +9,16 @@ from typing import Any
 
 import gradio as gr
 import PIL.Image
+import torch
 
+from models.cache import OutOfBudget
+from models.weights import WeightsMissing
 from pipelines import images
 from pipelines.base import Pipeline, Result
+from pipelines.params import ParamError
 from ui import curve
 from ui.i18n import spoken, t
-from ui.session import View, file_in_cache
+from ui.session import View, explain, file_in_cache
 
 
 @dataclass
@@ -43,10 +47,10 @@ class Update:
     curve: Any = field(default_factory=gr.skip)
     record: Any = field(default_factory=gr.skip)
     memory: Any = field(default_factory=gr.skip)
-    buttons: tuple[Any, ...] = ()
+    cures: tuple[bool, bool, bool] = (False, False, False)
 
     def row(self, running: bool) -> list[Any]:
-        """Values for the outputs, then whether Run, Stop, Use as content and the film's button can be pressed."""
+        """Values for the outputs, whether Run, Stop, Use as content and the film's button can be pressed, and cures."""
         done = not running and isinstance(self.memory, Memory) and self.memory.result is not None
         pressable = [gr.update(interactive=on) for on in (not running, running, done, done)]
         return [
@@ -59,7 +63,17 @@ class Update:
             self.record,
             self.memory,
             *pressable,
+            *(gr.update(visible=shown) for shown in self.cures),
         ]
+
+
+def failed(error: Exception) -> Update:
+    """The failed state: one sentence, and the button that does what it advises."""
+    small = isinstance(error, OutOfBudget | torch.OutOfMemoryError)
+    return Update(
+        status=failed_status(explain(error)),
+        cures=(small, isinstance(error, WeightsMissing), isinstance(error, ParamError)),
+    )
 
 
 def running_status(view: View, request: gr.Request | None) -> str:

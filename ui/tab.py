@@ -53,6 +53,8 @@ class Stage:
     film_button: gr.Button
     record: gr.JSON
     after: tuple[Any, ...]  # settings that can be changed when the run is over
+    cures: tuple[gr.Button, gr.Button, gr.Button]  # of the failed state: a smaller size, the Models tab, the defaults
+    tabs: gr.Tabs
     memory: gr.State  # show.Memory: what Continue, colours and the film need
 
     @property
@@ -61,7 +63,7 @@ class Stage:
         return [self.live, self.compare, self.status, self.download, self.more, self.curve, self.record, self.memory]
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> None:
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> None:
     """Lay out the tab of `pipeline` and wire its events and its endpoint."""
     found = settings(pipeline.params)
     with gr.Row(elem_classes="columns"):
@@ -77,7 +79,7 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> None:
                 elem_classes="restore",
             )
         with gr.Column(scale=7, min_width=320):
-            stage = right_column(pipeline, found)
+            stage = right_column(pipeline, found, tabs)
     with gr.Accordion(t("How it works"), open=False):
         for part in HOW_TO[pipeline.name]:
             gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=LATEX, container=False)
@@ -129,7 +131,7 @@ def strip(target: Any, setting: Setting, files: list[str]) -> None:
     thumbnails.select(choose, None, target, show_progress="hidden", queue=False, api_visibility="private")
 
 
-def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
+def right_column(pipeline: Pipeline[Any], found: Sequence[Setting], tabs: gr.Tabs) -> Stage:
     """The picture, what it cost, and what can be done with it."""
     example = EXAMPLES / "results" / f"{pipeline.name}.png"
     shown = str(example) if example.exists() else None
@@ -152,6 +154,10 @@ def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
         height=500,
     )
     status = gr.HTML("", elem_classes="status", padding=False)
+    with gr.Row():
+        smaller = gr.Button(t("Use half the size"), visible=False)
+        models = gr.Button(t("Fetch the weights in Models"), visible=False)
+        defaults = gr.Button(t("Go back to the defaults"), visible=False)
     after = after_row(pipeline, found)
     with gr.Row():
         download = gr.DownloadButton(cast(str, t("Download PNG")), interactive=False, min_width=120)
@@ -178,6 +184,8 @@ def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
         film_button,
         record,
         after,
+        (smaller, models, defaults),
+        tabs,
         gr.State(time_to_live=1800),
     )
 

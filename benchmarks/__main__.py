@@ -1,0 +1,32 @@
+"""`python -m benchmarks [startup|gatys|memory] [--quick]`: a line about the machine, and a markdown table for each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from benchmarks import common, gatys, memory, startup
+
+BENCHMARKS: dict[str, Callable[[bool], str]] = {
+    "startup": lambda quick: startup.report(startup.measure(quick)),
+    "gatys": lambda quick: gatys.report(gatys.measure(quick)),
+    "memory": lambda quick: memory.report(memory.measure(quick)),
+}
+
+
+def main() -> None:
+    """Progress goes to standard error, so that standard output can be pasted."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=[*BENCHMARKS], help="only this one (default: all)")
+    parser.add_argument("--quick", action="store_true", help="toy sizes: tries the code, the numbers mean nothing")
+    flags = parser.parse_args()
+    print(f"{common.machine()}{' (--quick: the numbers mean nothing)' if flags.quick else ''}", flush=True)
+    if common.busy() and not flags.quick:
+        print("Something else keeps this machine busy: run again when it is idle.", file=sys.stderr)
+    for name in [flags.name] if flags.name else BENCHMARKS:
+        print(f"\n### {name}\n\n{BENCHMARKS[name](flags.quick)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

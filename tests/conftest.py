@@ -1,0 +1,47 @@
+"""Shared by all tests: no network, two threads, one cache over the bundled network, and two tiny pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from models import registry
+from models.cache import ModelCache
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet_machine() -> Iterator[None]:
+    torch.set_num_threads(2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATELIER_OFFLINE", "1")
+        patch.delenv("ATELIER_WEIGHTS", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def cache() -> ModelCache:
+    """The real cache; the bundled network is loaded once for all tests."""
+    return registry.open_cache()
+
+
+@pytest.fixture(scope="session")
+def content() -> PIL.Image.Image:
+    """64x48: a sky that fades, a hill, a red ball."""
+    y, x = np.mgrid[:48, :64]
+    picture = np.stack([90 + x, 120 + y, 230 - 2 * y], -1)
+    picture[y > 30 + 6 * np.sin(x / 9)] = (60, 110, 50)
+    picture[(x - 44) ** 2 + (y - 20) ** 2 < 90] = (200, 50, 40)
+    return PIL.Image.fromarray(picture.astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def style() -> PIL.Image.Image:
+    """56x56: ochre and blue strokes with a little noise."""
+    y, x = np.mgrid[:56, :56]
+    stroke = np.sin((x + 2 * y + 3 * np.sin(x / 5)) / 3)[..., None]
+    picture = np.where(stroke > 0, (215, 160, 50), (35, 60, 140)) + np.random.default_rng(0).normal(0, 12, (56, 56, 3))
+    return PIL.Image.fromarray(picture.clip(0, 255).astype(np.uint8))

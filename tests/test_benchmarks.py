@@ -1,0 +1,71 @@
+"""Every benchmark runs, at toy size; its numbers mean nothing here but must be numbers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from benchmarks import baseline, common, gatys, memory, startup
+from pipelines import images
+from pipelines.gatys import GatysParams
+
+
+def finite(*numbers: float) -> bool:
+    return all(math.isfinite(n) and n > 0 for n in numbers)
+
+
+@pytest.fixture(scope="module")
+def loss() -> baseline.Objective:
+    p = GatysParams(content=images.load(common.content("cat")), styles=[images.load(common.style("wave"))], size=64)
+    return baseline.objective(p, torch.device("cpu"))
+
+
+def test_gatys() -> None:
+    rows = gatys.measure(quick=True)
+    for r in rows:
+        assert finite(r.seconds, r.first_preview, r.start_loss, r.loss, r.baseline_loss, r.ratio, r.baseline_steps)
+        assert r.first_preview <= r.seconds and r.loss < r.start_loss
+    assert "astronaut + impasto" in gatys.report(rows)
+
+
+def test_baseline_reaches_a_loss_and_gives_up_on_none(loss: baseline.Objective) -> None:
+    start = loss.judge(loss.start)
+    ticks = itertools.count()
+    seconds, steps, best = gatys.reach(loss, 0.03, 0.9 * start, 50, lambda: float(next(ticks)))
+    assert seconds == steps and best <= 0.9 * start  # each step takes one tick; judging takes none
+    assert gatys.reach(loss, 0.03, 0.0, 2.5, lambda: float(next(ticks)))[:2] == (None, 3)
+
+
+def test_judge_is_the_loss_that_the_baseline_goes_down(loss: baseline.Objective) -> None:
+    assert loss.judge(loss.start) == pytest.approx(float(loss(loss.start)), rel=1e-3)
+    assert {value.dtype for value in loss.criterion.buffers()} == {torch.float32}
+
+
+def test_memory() -> None:
+    rows = memory.measure(quick=True)
+    assert all(finite(r.loaded, r.peak) and r.peak < 4e9 for r in rows)
+    assert "peak RSS" in memory.report(rows)
+
+
+def test_startup() -> None:
+    times = startup.measure(quick=True)
+    assert finite(*times.empty, *times.page, *times.preview, *times.result, times.ratio)
+    assert "HTTP 200" in startup.report(times)
+
+
+def test_a_page_that_does_not_start_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="no_such_page"), startup.served("benchmarks/no_such_page.py"):
+        pass
+
+
+def test_command_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--help"], cwd=common.ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0 and all(name in done.stdout for name in ("startup", "gatys", "memory", "--quick"))
+    assert "torch" in common.machine() and "\n" not in common.machine()
