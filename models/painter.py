@@ -23,6 +23,7 @@ Optimizer = Literal["lbfgs", "adam"]
 Start = Literal["content", "noise", "blend", "style"]
 Evaluate = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 LBFGS_SCALE = 1e4  # of the loss: the first step is min(1, 1/|gradient|) long, too short for losses of about 1
+STALL = 20  # steps in a row in which L-BFGS found nothing better
 BLOW_UP = 8.0  # L-BFGS takes no line search: a loss this many times the best so far has left the valley
 
 
@@ -79,6 +80,7 @@ class Canvas:
     _average: Tensor | None = None
     _weight: float = 0.0
     _best: tuple[float, Tensor | None] = (math.inf, None)
+    _stalled: int = 0
 
     def resize(self, height: int, width: int) -> None:
         """Go on at another size: the average and Adam's moments are interpolated, L-BFGS starts its history anew."""
@@ -86,7 +88,7 @@ class Canvas:
             return
         old = self._engine
         self.image = resized(self.picture(), height, width).clamp(0, 1).contiguous()
-        self._average, self._weight, self._best = None, 0.0, (math.inf, None)
+        self._average, self._weight, self._best, self._stalled = None, 0.0, (math.inf, None), 0
         self._engine = self._new_engine()
         if isinstance(old, torch.optim.Adam) and isinstance(self._engine, torch.optim.Adam):
             for state in old.state.values():
@@ -131,12 +133,15 @@ class Canvas:
         return parts
 
     def _guard(self, loss: float, before: Tensor) -> None:
-        """Fall back to Adam from the best picture so far when L-BFGS diverges."""
+        """Fall back to Adam from the best picture so far when L-BFGS diverges or stands still."""
+        self._stalled += 1
         if loss < self._best[0]:
-            self._best = (loss, before)
-        if math.isfinite(loss) and loss < BLOW_UP * self._best[0] and bool(self.image.isfinite().all()):
+            self._best, self._stalled = (loss, before), 0
+        sound = math.isfinite(loss) and loss < BLOW_UP * self._best[0] and bool(self.image.isfinite().all())
+        if sound and self._stalled < STALL:
             return
-        note = f"L-BFGS diverged at step {self.step + 1} (loss {loss:.3g}): Adam went on from the best picture so far"
+        what = "stood still" if sound else "diverged"
+        note = f"L-BFGS {what} at step {self.step + 1} (loss {loss:.3g}): Adam went on from the best picture so far"
         log.warning(note)
         self.notes.append(note)
         best = self._best[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -18,7 +19,7 @@ from models.painter import Canvas, Optimizer, Start, blank, stages
 from models.vgg import Features, Pooling
 from pipelines import images
 from pipelines.base import Output, Pipeline, Progress, Steps
-from pipelines.layers import layer_weights
+from pipelines.layers import layer_weights, shares
 from pipelines.params import Image, ParamError, Params, param
 
 Network = Literal["vgg-lite", "vgg19", "vgg16", "squeezenet"]
@@ -119,6 +120,11 @@ def balance(p: GatysParams) -> tuple[float, float, float]:
     return p.content_weight / (1 + ratio), p.style_weight * ratio / (1 + ratio), p.tv_weight
 
 
+def longest_side(picture: PIL.Image.Image, wanted: float, least: int) -> int:
+    """Longest side in pixels at which a picture is shown to the network: its short side is never below `least`."""
+    return max(round(wanted), math.ceil(least * max(picture.size) / min(picture.size)))
+
+
 def criterion(p: GatysParams, network: Features, content: Tensor, side: int) -> Criterion:
     """The loss at one size: targets are encoded once.
 
@@ -129,18 +135,19 @@ def criterion(p: GatysParams, network: Features, content: Tensor, side: int) -> 
     where = content.device
     content_layers = layer_weights(p.content_layers, network) or dict.fromkeys(network.content, 1.0)
     style_layers = layer_weights(p.style_layers, network) or dict.fromkeys(network.style, 1.0)
-    total = sum(p.style_weights)
-    weights = [w / total for w in p.style_weights] if total > 0 else [1 / len(p.styles)] * len(p.styles)
-    if len(weights) != len(p.styles):
-        raise ParamError(f"style_weights has {len(weights)} numbers for {len(p.styles)} styles: give one for each.")
+    weights = shares(p.style_weights, len(p.styles))
+    least = network.smallest([*content_layers, *style_layers])
+    if min(content.shape[-2:]) < least:
+        short, long = sorted(content.shape[-2:])
+        raise ParamError(
+            f"The picture is {short} pixels on its short side at this size but needs {least}: choose a "
+            f"size of at least {math.ceil(least * long / short)}."
+        )
     with torch.no_grad(), device.autocast(where):
         seen = network(content, list(content_layers), p.pooling)
-        least = network.smallest(style_layers)
         styles = [
             network(
-                images.to_tensor(s, max(least * 2, round(side * p.style_scale))).to(where),
-                list(style_layers),
-                p.pooling,
+                images.to_tensor(s, longest_side(s, side * p.style_scale, least)).to(where), [*style_layers], p.pooling
             )
             for s in p.styles
         ]
@@ -158,9 +165,10 @@ def working_bytes(p: GatysParams) -> int:
 
 def generate(p: GatysParams, cache: Lender) -> Steps:
     """Paint from the start."""
-    plan = stages(p.size, p.steps, min(p.smallest, p.size))
     with cache.use(p.model, working=working_bytes(p)) as (module,):
         network = cast(Features, module)
+        narrow = longest_side(p.content, p.smallest, network.smallest(network.layers))
+        plan = stages(p.size, p.steps, min(narrow, p.size))
         where = network.mean.device
         first = images.to_tensor(p.content, plan[0][0]).to(where)
         canvas = Canvas(

@@ -1,6 +1,8 @@
-"""Layers of a feature network as a person types them."""
+"""Layers of a feature network, and weights of several styles, as a person types them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from models.vgg import Features
 from pipelines.params import ParamError
@@ -20,3 +22,14 @@ def layer_weights(text: str, network: Features) -> dict[str, float]:
         if not 0 < found[name] < float("inf"):
             raise ParamError(f"The weight of {name} is {number}: give a number above 0.")
     return found
+
+
+def shares(weights: Sequence[float], styles: int) -> list[float]:
+    """Share of each style, adding up to 1; no weights: all the same. Raises ParamError when they do not fit."""
+    if not weights:
+        return [1 / styles] * styles
+    if len(weights) != styles:
+        raise ParamError(f"style_weights has {len(weights)} numbers for {styles} styles: give one for each.")
+    if min(weights) < 0 or sum(weights) == 0:
+        raise ParamError(f"style_weights are {list(weights)}: give numbers from 0 up, at least one above 0.")
+    return [weight / sum(weights) for weight in weights]

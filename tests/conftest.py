@@ -1,4 +1,4 @@
-"""Shared by all tests: no network, two threads, one cache over the bundled network, and two tiny pictures."""
+"""Shared by all tests: no network, one thread, one cache over the bundled network, and two tiny pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.cache import ModelCache
 
 @pytest.fixture(autouse=True, scope="session")
 def _quiet_machine() -> Iterator[None]:
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # at toy size two threads mostly wait for each other: 30 times slower beside other work
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ATELIER_OFFLINE", "1")
         patch.delenv("ATELIER_WEIGHTS", raising=False)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTENT = ROOT / "examples" / "content" / "cat.jpg"
@@ -28,13 +28,6 @@ class Page:
     url: str
     log: Path
 
-    def models(self) -> dict[str, Any]:
-        """What `/models` answers."""
-        from gradio_client import Client
-
-        answer: dict[str, Any] = Client(self.url, verbose=False).predict(api_name="/models")
-        return answer
-
 
 @contextmanager
 def serve(folder: Path, *flags: str) -> Iterator[Page]:
@@ -47,7 +40,7 @@ def serve(folder: Path, *flags: str) -> Iterator[Page]:
         **os.environ,
         "ATELIER_OFFLINE": "1",
         "TMPDIR": str(folder),
-        "OMP_NUM_THREADS": "2",  # as in conftest: the same pixels on both sides
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),  # as this process: the same pixels on both sides
         "OMP_WAIT_POLICY": "PASSIVE",  # the browser needs the processor as well
     }
     command = [sys.executable, "app.py", "--port", str(port), *flags]

@@ -28,6 +28,13 @@ CHINESE: dict[str, str] = {
     "Use half the size": "尺寸减半",
     "Fetch the weights in Models": "去“模型”页获取权重",
     "Go back to the defaults": "恢复默认设置",
+    "Model": "模型",
+    "File": "文件",
+    "sha256": "sha256",
+    "In memory": "内存中",
+    "On the device": "设备上",
+    "Uses": "使用次数",
+    "Load time": "加载时间",
     # while it runs
     "step": "步",
     "about {} s left": "约剩 {} 秒",

@@ -87,7 +87,8 @@ def api_component(setting: Setting) -> gr.components.Component:
             return gr.Number(setting.default, label=setting.name, precision=0 if setting.kind == "int" else None)
         case "floats":
             numbers = gr.JSON(setting.default, label=setting.name)
-            numbers.api_info = lambda: {"type": "array", "items": {"type": "number"}}  # its own is no JSON schema
+            schema = {"type": "array", "items": {"type": "number"}}  # its own is no JSON schema
+            numbers.api_info = lambda: schema  # type: ignore[method-assign]
             return numbers
         case "text":
             return gr.Textbox(setting.default, label=setting.name)

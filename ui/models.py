@@ -12,7 +12,7 @@ import gradio as gr
 
 from models import registry, weights
 from models.cache import ModelCache
-from ui.i18n import t
+from ui.i18n import spoken, t
 from ui.session import KNOWN, PRIVATE, QUICK
 from ui.show import failed_status
 
@@ -46,29 +46,26 @@ def state(cache: ModelCache) -> dict[str, Any]:
     return {"device": str(cache.device), "ram_budget": cache.ram_budget, "stats": stats, "models": rows}
 
 
-def table(cache: ModelCache) -> str:
-    """The same as an HTML table; headings are symbols and numbers, which need no language."""
+def table(cache: ModelCache, request: gr.Request | None) -> str:
+    """The same as an HTML table."""
     found = state(cache)
-    heads = ["", "MB", "sha256", "RAM", found["device"], "✓", "s"]
+    heads = ["Model", "File", "sha256", "In memory", "On the device", "Uses", "Load time"]
     rows = []
     for row in found["models"]:
         cells = [
             f"<b>{html.escape(row['title'])}</b><br>"
             f"<small>{html.escape(row['source'])} · {html.escape(row['licence'])}</small>",
-            f"{row['file_bytes'] / 1e6:.1f}",
+            f"{row['file_bytes'] / 1e6:.1f} MB",
             f"<code>{row['sha256'][:8]}</code>",
             f"{row['bytes'] / 1e6:.1f} MB" if row["loaded"] else "–",
-            "●" if row["resident"] else "○",
-            str(row["hits"]),
-            f"{row['load_seconds']:.2f}",
+            html.escape(found["device"]) if row["resident"] else "–",
+            str(row["hits"]) if row["loaded"] else "–",
+            f"{row['load_seconds']:.2f} s" if row["loaded"] else "–",
         ]
-        rows.append(
-            "<tr>"
-            + "".join(f'<td class="{"" if i == 0 else "number"}">{c}</td>' for i, c in enumerate(cells))
-            + "</tr>"
-        )
-    head = "".join(f'<th class="{"" if i == 0 else "number"}">{html.escape(h)}</th>' for i, h in enumerate(heads))
-    return f'<div class="scroll"><table class="models"><tr>{head}</tr>{"".join(rows)}</table></div>'
+        rows.append("".join(f'<td class="{"number" if i else ""}">{c}</td>' for i, c in enumerate(cells)))
+    head = "".join(f'<th class="{"number" if i else ""}">{spoken(h, request)}</th>' for i, h in enumerate(heads))
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<div class="scroll"><table class="models"><tr>{head}</tr>{body}</table></div>'
 
 
 def fetch(name: str) -> Iterator[str]:
@@ -91,10 +88,14 @@ def fetch(name: str) -> Iterator[str]:
     yield failed_status(str(failure[0])) if failure else f"{html.escape(card.title)} ✓"
 
 
-def build(cache: ModelCache) -> None:
+def build(cache: ModelCache, page: gr.Blocks) -> None:
     """Lay out the tab."""
-    shown = gr.HTML(table(cache), padding=False)
-    gr.Timer(2.0).tick(lambda: table(cache), None, [shown], **QUICK)
+    shown = gr.HTML("", padding=False)
+
+    def show(request: gr.Request) -> str:
+        return table(cache, request)
+
+    gr.on([gr.Timer(2.0).tick, page.load], show, None, [shown], **QUICK)
     absent = [card for card in registry.CARDS if card.weights.urls and not weights.present(card.weights)]
     status = gr.HTML("", elem_classes="status", padding=False)
     if absent:
@@ -109,7 +110,7 @@ def build(cache: ModelCache) -> None:
                 yield from fetch(name)
 
             button.click(start, None, [status], show_progress="hidden", concurrency_id="fetch", **PRIVATE).then(
-                lambda: table(cache), None, [shown], show_progress="hidden", **PRIVATE
+                show, None, [shown], show_progress="hidden", **PRIVATE
             )
 
     def models() -> dict[str, Any]:

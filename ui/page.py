@@ -28,6 +28,6 @@ def build(cache: ModelCache) -> gr.Blocks:
                 with gr.Tab(t(pipeline.title), id=pipeline.name):
                     tab.build(pipeline, cache, stops, tabs)
             with gr.Tab(t("Models"), id="models"):
-                models.build(cache)
+                models.build(cache, page)
     page.queue(api_open=False, max_size=64)
     return cast(gr.Blocks, page)
