@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import PIL.Image
 from tqdm import tqdm
 
 from models import registry, weights
-from models.cache import OutOfBudget
+from models.cache import ModelCache, OutOfBudget
 from pipelines import PIPELINES, images, record
 from pipelines.animation import Frames
 from pipelines.base import Pipeline, Progress, Result, run
@@ -25,6 +26,13 @@ GIVEN = argparse.SUPPRESS  # a flag that was not typed is absent, so that a reco
 
 class Usage(ValueError):
     """The command line cannot be understood; one line."""
+
+
+def check_place(flag: str, path: Path) -> None:
+    """Raises Usage when a file cannot be written at `path`: found out before the run, not after it."""
+    folder = next((p for p in path.parents if p.exists()), path.parent)
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise Usage(f"{flag} is {path}, which cannot be written: give another place.")
 
 
 class Parser(argparse.ArgumentParser):
@@ -126,13 +134,15 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in {".png", ".jpg", ".jpeg", ".webp"})
 
 
-def execute(pipeline: Pipeline[Any], values: dict[str, Any], out: Path, frames: Path | None) -> Result:
+def execute(
+    pipeline: Pipeline[Any], values: dict[str, Any], out: Path, frames: Path | None, cache: ModelCache
+) -> Result:
     """Run a method with a progress bar on standard error (none where that is not a terminal)."""
     params = parse(pipeline.params, values)
     film = Frames() if frames else None
     result: Result | None = None
     with tqdm(desc=pipeline.title, unit="step", disable=None, leave=False) as bar:
-        for event in run(pipeline, params, registry.open_cache(), sha256=registry.sha256):
+        for event in run(pipeline, params, cache, sha256=registry.sha256):
             if isinstance(event, Progress):
                 bar.total = event.total
                 bar.update(event.step - bar.n)
@@ -164,15 +174,24 @@ def make(args: argparse.Namespace) -> None:
             raise Usage(f"{source} was made by {recorded}, not {method}.")
     if not method:
         raise Usage(f"Name a method: {', '.join(PIPELINES)} (see `cli.py --help`).")
-    out, frames = Path(given.pop("out", f"{method}.png")), given.pop("frames", None)
+    place, frames = given.pop("out", f"{method}.png"), given.pop("frames", None)
+    out = Path(place)
     as_json = given.pop("json", False)
-    if out.suffix not in {".png", ""}:
+    to_folder = place.endswith(("/", os.sep)) or out.suffix == ""
+    if out.suffix != ".png" and not to_folder:
         raise Usage(f"--out is {out.name}: give a name that ends in .png, or a folder.")
     if frames and Path(frames).suffix not in {".gif", ".webp"}:
         raise Usage(f"--frames is {frames}: give a name that ends in .gif or .webp.")
+    check_place("--out", out / "x.png" if to_folder else out)
+    if frames:
+        check_place("--frames", Path(frames))
+    try:
+        cache = registry.open_cache()
+    except ValueError as error:
+        raise Usage(str(error)) from error
     pipeline = PIPELINES[method]
     values = look_up({**values, **given}, pipeline, near)
-    result = execute(pipeline, values, out, Path(frames) if frames else None)
+    result = execute(pipeline, values, out, Path(frames) if frames else None, cache)
     if as_json:
         print(result.record.model_dump_json(indent=2))
     else:

@@ -51,11 +51,11 @@ def _torchvision(name: str) -> Callable[[Path], nn.Module]:
 VGG_LITE = Weights(
     name="vgg-lite",
     file="vgg-lite.safetensors",
-    sha256="f7ac1ec350f11d73dbef491ab95bbb3ad3d653fbb3aaad8c8273e87436892073",
-    bytes=7640408,
+    sha256="a76d8114d5d193421fb8ce162e93c6a912905d935a511fca734222bf090f41ed",
+    bytes=7640432,
     licence="Apache-2.0",
     source="training/features.py, Tiny ImageNet",
-    quality="",
+    quality="Tiny ImageNet top-1 38.2 % (validation, n = 10,000)",
 )
 VGG19 = Weights(
     name="vgg19",

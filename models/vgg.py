@@ -38,6 +38,7 @@ class Features(nn.Module):
         steps: (name, module) in order; a `Pool` has a name starting with "pool", everything else ends in a ReLU.
         mean, std: what the network's training subtracted and divided by, per colour.
         content, style: the layers used when a method names none.
+        stem: smallest side in pixels that the first layer takes.
     """
 
     mean: Tensor
@@ -50,8 +51,10 @@ class Features(nn.Module):
         std: tuple[float, ...] = IMAGENET_STD,
         content: tuple[str, ...] = CONTENT_LAYERS,
         style: tuple[str, ...] = STYLE_LAYERS,
+        stem: int = 1,
     ) -> None:
         super().__init__()
+        self.stem = stem
         self.steps = nn.ModuleDict(dict(steps))
         self.content, self.style = content, style
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
@@ -65,7 +68,7 @@ class Features(nn.Module):
     def smallest(self, layers: Collection[str]) -> int:
         """Smallest side in pixels of a picture that still reaches the deepest of `layers`."""
         deepest = max((list(self.steps).index(name) for name in layers), default=0)
-        return int(2 ** sum(name.startswith("pool") for name in list(self.steps)[: deepest + 1]))
+        return int(self.stem * 2 ** sum(name.startswith("pool") for name in list(self.steps)[: deepest + 1]))
 
     def forward(self, x: Tensor, layers: Collection[str], pooling: Pooling = "max") -> dict[str, Tensor]:
         """Activations of `layers`.
@@ -146,4 +149,4 @@ def from_torchvision_squeezenet(layers: nn.Sequential) -> Features:
         else:
             fires += 1
             steps.append((f"fire{fires}", layer))
-    return Features(steps, content=("fire5",), style=("conv1", "fire2", "fire4", "fire6", "fire8"))
+    return Features(steps, content=("fire5",), style=("conv1", "fire2", "fire4", "fire6", "fire8"), stem=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class Frames:
         """Take the picture after `step` of `total`, (3, H, W) in [0, 1], where its turn has come."""
         if step >= self._next or step == total:
             self._pictures.append(images.to_image(preview))
-            self._next = step + max(1, total // MOST_FRAMES)
+            self._next = step + max(1, math.ceil(total / (MOST_FRAMES - 1)))
 
     def write(self, path: Path) -> None:
         """Write what was collected; see `write`."""
@@ -34,6 +35,7 @@ class Frames:
 
 def write(pictures: Sequence[PIL.Image.Image], path: Path) -> None:
     """Write pictures as `.gif` or `.webp`: four seconds, and a pause on the last. Raises ValueError for none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not pictures:
         raise ValueError("There are no frames to write: the run showed no previews.")
     size = images.fit(*pictures[-1].size, min(LONGEST_SIDE, max(pictures[-1].size)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -38,6 +39,7 @@ class Progress:
     metrics: dict[str, float | Tensor] = field(default_factory=dict)
     state: Any = None
     share: float | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ def run(
     if output is None:
         if last.preview is None:
             return
-        output = Output([images.to_image(last.preview)], last.metrics)
+        finished = pipeline.finish(params, last.state) if pipeline.finish else images.to_image(last.preview)
+        output = Output([finished], last.metrics, last.notes)
     yield Result(output.images, _record(pipeline, params, borrower, cache, seconds, last, output, sha256), last.state)
 
 
@@ -165,6 +168,6 @@ def _record(
         dtype=str(device.fast_dtype(cache.device)).removeprefix("torch."),
         versions=record.versions(),
         created=record.now(),
-        metrics={name: value for name, value in metrics.items() if value == value},
+        metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
         notes=output.notes,
     )

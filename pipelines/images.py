@@ -135,9 +135,7 @@ def _read(source: str | Path | bytes | BinaryIO) -> tuple[str, bytes]:
     """The picture's name for messages, and its bytes: at least one, at most MAX_BYTES."""
     name = "The picture"
     try:
-        if isinstance(source, bytes):
-            data = source
-        elif isinstance(source, (str, Path)):
+        if isinstance(source, (str, Path)):
             name = _quote(str(source))
             if str(source).lower().startswith(("http:/", "https:/")):  # one slash: a Path folds two
                 raise ImageError(f"{name} is a web address: download the picture first and give the file.")
@@ -147,8 +145,10 @@ def _read(source: str | Path | bytes | BinaryIO) -> tuple[str, bytes]:
             with Path(source).open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
             name = _quote(Path(source).name)
+        elif isinstance(source, bytes) or hasattr(source, "read"):
+            data = source if isinstance(source, bytes) else source.read(MAX_BYTES + 1)
         else:
-            data = source.read(MAX_BYTES + 1)
+            raise ImageError(f"{name} is a {type(source).__name__}: give the path of a picture.")
     except OSError as error:
         raise ImageError(f"{name} cannot be read ({error.strerror}): check the path and who may read it.") from error
     if not data:

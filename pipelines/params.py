@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -86,6 +87,7 @@ def parse(kind: type[Params], values: Mapping[str, Any]) -> Any:
 def _sentence(kind: type[Params], error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"])
     given, what, limits = error.get("input"), error["type"], error.get("ctx", {})
+    shown = reprlib.repr(given)
     if what == "extra_forbidden":
         return f"There is no setting named {name}: use one of {', '.join(kind.model_fields)}."
     if what == "missing" or given is None:
@@ -95,9 +97,9 @@ def _sentence(kind: type[Params], error: Any) -> str:
     if what in {"too_short", "too_long"}:
         return f"{name} has {limits['actual_length']} items: give {_bounds(_first(kind, error), 'length')}."
     if what == "literal_error":
-        return f"{name} is {given!r}: choose one of {limits['expected']}."
+        return f"{name} is {shown}: choose one of {limits['expected']}."
     bounds = _bounds(_first(kind, error), "value")
-    return f"{name} is {given!r}: {error['msg'].lower()}" + (f" (allowed: {bounds})." if bounds else ".")
+    return f"{name} is {shown}: {error['msg'].lower()}" + (f" (allowed: {bounds})." if bounds else ".")
 
 
 def _first(kind: type[Params], error: Any) -> FieldInfo:
@@ -106,7 +108,12 @@ def _first(kind: type[Params], error: Any) -> FieldInfo:
 
 def _bounds(info: FieldInfo, of: str) -> str:
     low, high = limits(info, of)
-    return f"{low:g} to {high:g}" if low is not None and high is not None else ""
+    return span(low, high) if low is not None and high is not None else ""
+
+
+def span(low: float, high: float) -> str:
+    """`0.25 to 2.5`, `0 to 2147483647`: never in powers of ten."""
+    return f"{low:.10g} to {high:.10g}"
 
 
 def limits(info: FieldInfo, of: str = "value") -> tuple[float | None, float | None]:
@@ -134,11 +141,11 @@ class Setting:
     @property
     def help(self) -> str:
         """Description with range and default, for --help and the API (whose schema drops falsy defaults)."""
-        span = f"; {self.low:g} to {self.high:g}" if self.low is not None and self.high is not None else ""
+        limits = f"; {span(self.low, self.high)}" if self.low is not None and self.high is not None else ""
         shown = (
             "required" if self.required else f"default {self.default if self.default not in ('', [], ()) else 'none'}"
         )
-        return f"{self.description} ({shown}{span})"
+        return f"{self.description} ({shown}{limits})"
 
 
 def settings(kind: type[Params]) -> tuple[Setting, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import platform
 from datetime import datetime, timezone
 from functools import cache
@@ -59,7 +60,7 @@ def versions() -> dict[str, str]:
 def png(image: PIL.Image.Image, record: Record) -> bytes:
     """`image` as PNG with its record and no other metadata."""
     text = PngInfo()
-    text.add_text(KEYWORD, record.model_dump_json())
+    text.add_text(KEYWORD, json.dumps(record.model_dump(mode="json")))  # ASCII: else Pillow writes iTXt
     clean = PIL.Image.frombytes(image.mode, image.size, image.tobytes())
     with io.BytesIO() as file:
         clean.save(file, "PNG", pnginfo=text, compress_level=4)
@@ -70,7 +71,7 @@ def read(source: str | Path | bytes) -> Record | None:
     """The record inside a PNG that Atelier wrote, or None for any other picture or file."""
     try:
         with PIL.Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=("PNG",)) as image:
-            text = getattr(image, "text", {}).get(KEYWORD, "")
+            text = image.info.get(KEYWORD, "")  # not `.text`, which decodes the pixels
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError):
         return None
     if not text or len(text) > LONGEST:

@@ -18,8 +18,15 @@ from ui import page
 from ui.howto import HOW_TO
 from ui.i18n import CHINESE, t
 
-UI = Path(__file__).resolve().parent.parent / "ui"
-TREES = [ast.parse(file.read_text("utf-8")) for file in sorted(UI.glob("*.py")) if file.stem not in {"chinese", "howto"}]
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def trees(folder: str) -> list[ast.Module]:
+    """The code in `folder`, its translations aside."""
+    files = (file for file in (ROOT / folder).glob("*.py") if file.stem not in {"chinese", "howto"})
+    return [ast.parse(file.read_text("utf-8")) for file in files]
+
+
 HAN = re.compile(r"[\u4e00-\u9fff]")
 NAMES = re.compile(r"[#\s]*(Atelier|vgg-lite|VGG-\d+|SqueezeNet|L-BFGS|Adam|Wasserstein-2|sha256)")  # the same in both
 
@@ -33,7 +40,7 @@ def texts(node: ast.AST) -> Iterator[str]:
 
 def handed_to(function: str) -> Iterator[str]:
     """Texts that the page's code hands to `function` as they stand."""
-    for tree in TREES:
+    for tree in trees("ui"):
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function:
                 for argument in node.args:
@@ -74,7 +81,9 @@ def test_every_method_explains_itself() -> None:
 
 
 def test_no_chinese_is_left_over() -> None:
-    written = {text for tree in TREES for text in texts(tree)}
+    """Names of a run's curves stand in the methods' code."""
+    code = [*trees("ui"), *trees("pipelines"), *trees("models")]
+    written = {text for tree in code for text in texts(tree)}
     assert not sorted(set(CHINESE) - written - set(declared()))
 
 

@@ -11,14 +11,15 @@ validation pictures, as Gatys et al. (arXiv:1508.06576) did with VGG-19.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from models.vgg import Features, vgg_lite
@@ -116,85 +117,114 @@ def stages(text: str) -> list[tuple[int, int]]:
     return [(int(size), int(epochs)) for size, epochs in (part.split("x") for part in text.split(","))]
 
 
-def main() -> None:
+def numbers(text: str) -> tuple[int, ...]:
+    """`"24,64"` -> (24, 64)."""
+    return tuple(int(part) for part in text.split(","))
+
+
+def arguments() -> argparse.Namespace:
+    """Flags of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder tiny-imagenet-200")
-    parser.add_argument("--epochs", type=stages, default="32x9,48x4,64x2", help="pixels x epochs of each stage")
+    parser.add_argument("--epochs", type=stages, default="32x9,48x3,64x1", help="pixels x epochs of each stage")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=0.12, help="highest learning rate")
-    parser.add_argument("--widths", type=lambda s: tuple(map(int, s.split(","))), default="24,64,128,256,256")
+    parser.add_argument("--widths", type=numbers, default="24,64,128,256,256", help="channels of each block")
     parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--resume", action="store_true", help="go on from --checkpoint")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/features.pt"))
     parser.add_argument("--out", type=Path, default=Path("weights/vgg-lite.safetensors"))
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+class Trainer:
+    """Model, average, optimiser and schedule, with what is needed to stop and go on exactly."""
+
+    def __init__(self, args: argparse.Namespace, steps: int) -> None:
+        self.args, self.steps = args, steps  # steps an epoch
+        self.plan = [size for size, epochs in args.epochs for _ in range(epochs)]
+        self.model = Classifier(args.widths, 200).to(args.device, memory_format=torch.channels_last)
+        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)
+        groups = [
+            {"params": [p for p in self.model.parameters() if p.ndim > 1], "weight_decay": 5e-4},
+            {"params": [p for p in self.model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.SGD(groups, lr=args.rate, momentum=0.9, nesterov=True)
+        self.generator = torch.Generator().manual_seed(args.seed)
+        self.state: dict[str, Any] = {"epoch": 0, "seconds": 0.0, "history": []}
+        if args.resume:
+            self.restore()
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer,
+            args.rate,
+            total_steps=steps * len(self.plan),
+            pct_start=0.2,
+            last_epoch=steps * self.state["epoch"] - 1,
+        )
+
+    def parts(self) -> dict[str, Any]:
+        """What has a state_dict, by its name in the checkpoint."""
+        return {"model": self.model, "average": self.average, "optimizer": self.optimizer}
+
+    def restore(self) -> None:
+        """Read the checkpoint."""
+        saved = torch.load(self.args.checkpoint, map_location=self.args.device, weights_only=True)
+        for name, part in self.parts().items():
+            part.load_state_dict(saved[name])
+        self.generator.set_state(saved["generator"].cpu())
+        self.state = saved["state"]
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        self.args.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        parts = {name: part.state_dict() for name, part in self.parts().items()}
+        extra = {"generator": self.generator.get_state(), "state": self.state, "widths": self.args.widths}
+        torch.save({**parts, **extra}, self.args.checkpoint)
+
+    def epoch(self, pictures: Tensor, labels: Tensor) -> float:
+        """One pass over the pictures (N, 3, 64, 64) uint8; returns the running loss."""
+        number, size, running = self.state["epoch"], self.plan[self.state["epoch"]], 0.0
+        order = torch.randperm(len(pictures), generator=self.generator)[: self.steps * self.args.batch]
+        title = f"epoch {number + 1}/{len(self.plan)} at {size} px"
+        for i, batch in enumerate(tqdm(order.split(self.args.batch), desc=title, mininterval=20)):
+            x = random_resized_crops(pictures[batch], size, (0.3, 1.0), self.generator).to(self.args.device)
+            with torch.autocast(self.args.device.type, dtype=torch.bfloat16):
+                logits = self.model(x)
+            loss = F.cross_entropy(logits.float(), labels[batch].to(self.args.device), label_smoothing=0.1)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            self.schedule.step()
+            self.average.update_parameters(self.model)
+            if i % 20 == 0:
+                running += (loss.item() - running) * (0.1 if i else 1.0)
+        return running
+
+
+def main() -> None:
+    """Train, checkpoint after each epoch, export the averaged weights."""
+    args = arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.manual_seed(args.seed)
     x_train, y_train = tiny_imagenet(args.data, "train")
     x_val, y_val = tiny_imagenet(args.data, "val")
-    model = Classifier(args.widths, 200).to(args.device, memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.999), use_buffers=True
-    )
-    decay = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.SGD(
-        [{"params": decay, "weight_decay": 5e-4}, {"params": plain, "weight_decay": 0.0}],
-        lr=args.rate,
-        momentum=0.9,
-        nesterov=True,
-    )
-    plan = [size for size, epochs in args.epochs for _ in range(epochs)]
-    steps = len(x_train) // args.batch
-    generator = torch.Generator().manual_seed(args.seed)
-    state = {"epoch": 0, "seconds": 0.0, "history": []}
-    args.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    if args.resume:
-        saved = torch.load(args.checkpoint, map_location=args.device, weights_only=True)
-        for part, name in ((model, "model"), (average, "average"), (optimizer, "optimizer")):
-            part.load_state_dict(saved[name])
-        generator.set_state(saved["generator"].cpu())
-        state = saved["state"]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, args.rate, total_steps=steps * len(plan), pct_start=0.2, last_epoch=steps * state["epoch"] - 1
-    )
-    for epoch in range(state["epoch"], len(plan)):
-        start, running = time.perf_counter(), 0.0
-        order = torch.randperm(len(x_train), generator=generator)[: steps * args.batch].split(args.batch)
-        for i, batch in enumerate(
-            tqdm(order, desc=f"epoch {epoch + 1}/{len(plan)} at {plan[epoch]} px", mininterval=20)
-        ):
-            x = random_resized_crops(x_train[batch], plan[epoch], (0.3, 1.0), generator).to(args.device)
-            with torch.autocast(args.device.type, dtype=torch.bfloat16):
-                logits = model(x)
-            loss = F.cross_entropy(logits.float(), y_train[batch].to(args.device), label_smoothing=0.1)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            average.update_parameters(model)
-            if i % 20 == 0:
-                running += (loss.item() - running) * (0.1 if i else 1.0)
+    trainer = Trainer(args, len(x_train) // args.batch)
+    state = trainer.state
+    while state["epoch"] < len(trainer.plan):
+        start = time.perf_counter()
+        size = trainer.plan[state["epoch"]]
+        loss = trainer.epoch(x_train, y_train)
         state["seconds"] += time.perf_counter() - start
-        top1 = accuracy(average.module, x_val, y_val, plan[epoch], args.device)
-        state["epoch"] = epoch + 1
-        state["history"].append({"size": plan[epoch], "loss": running, "top1": top1})
-        log.info("epoch %d: %s", epoch + 1, json.dumps({**state["history"][-1], "minutes": state["seconds"] / 60}))
-        torch.save(
-            {
-                "model": model.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "generator": generator.get_state(),
-                "state": state,
-                "widths": args.widths,
-            },
-            args.checkpoint,
-        )
-    best = average.module.cpu().eval()
-    sample = x_val[torch.randperm(len(x_val), generator=generator)[:1000]].float() / 255
-    told = {"top1": f"{state['history'][-1]['top1']:.4f}", "n": "10000", "minutes": f"{state['seconds'] / 60:.0f}"}
+        top1 = accuracy(trainer.average.module, x_val, y_val, size, args.device)
+        state["epoch"] += 1
+        state["history"].append({"size": size, "loss": loss, "top1": top1})
+        log.info("epoch %d: %s", state["epoch"], {**state["history"][-1], "minutes": state["seconds"] / 60})
+        trainer.save()
+    best = trainer.average.module.cpu().eval()
+    sample = x_val[torch.randperm(len(x_val), generator=trainer.generator)[:1000]].float() / 255
+    last = state["history"][-1]
+    told = {"top1": f"{last['top1']:.4f}", "n": str(len(y_val)), "minutes": f"{state['seconds'] / 60:.0f}"}
     export(best, sample, args.widths, told, args.out)
 
 

@@ -125,12 +125,13 @@ def wire_restore(pipeline: Pipeline[Any], form: Form, again: gr.File) -> None:
         found = record.read(path)
         if found is None or found.pipeline != pipeline.name:
             raise gr.Error(
-                f"{Path(path).name} holds no record of {pipeline.title}: drop a PNG that was downloaded here."
+                f"{Path(path).name} holds no record of {pipeline.title}: drop a PNG that was downloaded here.",
+                print_exception=False,
             )
         known = {images.digest(images.load(p)): str(p) for p in (*CONTENT, *STYLE)}
         return [restored(s, found.params.get(s.name, s.default), known) for s in form.settings]
 
-    again.upload(restore, [again], form.inputs, **QUICK)
+    again.upload(restore, [again], form.inputs, show_progress="hidden", **PRIVATE)  # queued: others hide their errors
 
 
 def restored(setting: Setting, value: Any, known: dict[str, str]) -> Any:

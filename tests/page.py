@@ -1,0 +1,87 @@
+"""Driving the page with Playwright, by what a visitor sees."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from pipelines import record
+from pipelines.record import Record
+
+PATIENCE = 120_000  # milliseconds: other work may keep the processor busy
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def content(page: Page) -> Locator:
+    """The picture to restyle."""
+    return page.locator(".block", has_text="Content").locator("img").first
+
+
+def number(page: Page, label: str) -> Locator:
+    return page.get_by_role("spinbutton", name=f"number input for {label}", exact=True)
+
+
+def choose(page: Page, **values: float) -> None:
+    """Type numbers into main settings by their label."""
+    for label, value in values.items():
+        number(page, label).fill(str(value))
+        number(page, label).press("Tab")
+
+
+def steps_so_far(page: Page) -> int:
+    """The step that the status line tells while a method runs; 0 before the first."""
+    found = re.search(r"(\d+)/\d+", page.locator(".status:visible").first.inner_text())
+    return int(found[1]) if found else 0
+
+
+def wait_for_step(page: Page, step: int) -> None:
+    """The run has come as far as `step`."""
+    for _ in range(PATIENCE // 200):
+        if steps_so_far(page) >= step:
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(f"step {step} did not come: {page.locator('.status:visible').first.inner_text()!r}")
+
+
+def wait_for_end(page: Page) -> None:
+    """The run that is on the page has ended in a picture; the slider is hidden until then."""
+    expect(page.get_by_text("Before and after")).to_be_visible(timeout=PATIENCE)
+    expect(button(page, "Stop")).to_be_disabled(timeout=PATIENCE)
+    expect(button(page, "Run")).to_be_enabled()
+
+
+def sizes(page: Page) -> list[tuple[int, int]]:
+    """Width and height in pixels of the pictures that the right column shows, once they are there."""
+    shown = page.locator(".picture:visible img:visible")
+    expect(shown.first).to_have_js_property("complete", True)
+    return [tuple(size) for size in shown.evaluate_all("e => e.map(i => [i.naturalWidth, i.naturalHeight])")]
+
+
+def download(page: Page, folder: Path) -> tuple[Path, Record]:
+    """The PNG behind the button, saved in `folder`, and the record inside."""
+    with page.expect_download() as got:
+        button(page, "Download PNG").click()
+    path = folder / f"{len(list(folder.iterdir()))}-{got.value.suggested_filename}"
+    got.value.save_as(path)
+    found = record.read(path)
+    assert path.suffix == ".png" and found is not None
+    return path, found
+
+
+def drop(page: Page, target: Locator, path: Path) -> None:
+    """Let go of a file over `target`, as a hand would."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    script = """([content, name]) => {
+        const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0)), transfer = new DataTransfer();
+        transfer.items.add(new File([bytes], name, {type: "image/png"}));
+        return transfer;
+    }"""
+    transfer = page.evaluate_handle(script, [content, path.name])
+    for event in ("dragenter", "dragover", "drop"):
+        target.dispatch_event(event, {"dataTransfer": transfer})
