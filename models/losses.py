@@ -63,7 +63,7 @@ class WassersteinLoss(nn.Module):
     """Squared Wasserstein-2 distance between Gaussians of the activations' mean and covariance, over the target's size.
 
     W2^2 = |m1 - m2|^2 + tr(C1 + C2 - 2 (C2^1/2 C1 C2^1/2)^1/2), as in crowsonkb/style-transfer-pytorch; the trace of
-    the last root is the sum of the roots of its argument's eigenvalues, taken in float32.
+    the last root is the sum of the roots of its argument's eigenvalues.
     """
 
     mean: Tensor
@@ -89,7 +89,11 @@ class WassersteinLoss(nn.Module):
         mean, second = moments(x)
         covariance = self._covariance(mean, second)
         inner = self.root @ covariance @ self.root
-        root = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp(min=EPSILON).sqrt().sum()
+        if not bool(inner.isfinite().all()):  # LAPACK raises on NaN: let the optimiser see it instead
+            broken: Tensor = inner.sum() * self.scale
+            return broken
+        precise = inner.double() if inner.device.type != "mps" else inner  # float32 may not converge on flat pictures
+        root = torch.linalg.eigvalsh((precise + precise.T) / 2).clamp(min=EPSILON).sqrt().sum().float()
         distance: Tensor = (mean - self.mean).pow(2).sum() + self.trace + covariance.trace() - 2 * root
         return distance * self.scale
 

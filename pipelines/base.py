@@ -135,7 +135,8 @@ def run(
         if last.preview is None:
             return
         finished = pipeline.finish(params, last.state) if pipeline.finish else images.to_image(last.preview)
-        output = Output([finished], last.metrics, last.notes)
+        note = f"stopped after step {last.step} of {last.total}"
+        output = Output([finished], last.metrics, [*last.notes, note])
     yield Result(output.images, _record(pipeline, params, borrower, cache, seconds, last, output, sha256), last.state)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -20,7 +19,7 @@ from models.painter import Canvas, Optimizer, Start, blank, stages
 from models.vgg import Features, Pooling
 from pipelines import images
 from pipelines.base import Output, Pipeline, Progress, Steps
-from pipelines.layers import layer_weights, shares
+from pipelines.layers import layer_weights, shares, usual_weights
 from pipelines.params import Image, ParamError, Params, param
 
 Network = Literal["vgg-lite", "vgg19", "vgg16", "squeezenet"]
@@ -127,14 +126,6 @@ def balance(p: GatysParams) -> tuple[float, float, float]:
 def longest_side(picture: PIL.Image.Image, wanted: float, least: int) -> int:
     """Longest side in pixels at which a picture is shown to the network: its short side is never below `least`."""
     return max(round(wanted), math.ceil(least * max(picture.size) / min(picture.size)))
-
-
-def usual_weights(layers: Sequence[str]) -> dict[str, float]:
-    """Each style layer counts twice the next deeper one, which keeps strokes clean.
-
-    This differs from Gatys et al. (2015), who weigh all alike; crowsonkb/style-transfer-pytorch quarters each time.
-    """
-    return {name: 0.5**depth for depth, name in enumerate(layers)}
 
 
 def criterion(p: GatysParams, network: Features, content: Tensor, side: int) -> Criterion:

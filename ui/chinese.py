@@ -37,7 +37,10 @@ CHINESE: dict[str, str] = {
     "Load time": "加载时间",
     # while it runs
     "step": "步",
+    "steps": "步",
     "about {} s left": "约剩 {} 秒",
+    "loss": "损失",
+    "variation": "总变差",
     "loading": "加载",
     "seed": "种子",
     "starting": "正在开始",

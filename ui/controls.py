@@ -18,14 +18,22 @@ PICTURE: dict[str, Any] = {
 }  # our loader decodes, and PNG keeps the record
 
 
+def unopened(picture: gr.Image) -> gr.Image:
+    """Have `picture` pass its file on as it came: Gradio would open it first, and its errors are no sentences."""
+    opened = picture.preprocess
+    picture.preprocess = lambda payload: payload.path if payload and payload.path else opened(payload)  # type: ignore[method-assign]
+    return picture
+
+
 def page_component(setting: Setting, picture: Any = None) -> gr.components.Component:
     """The component a visitor sees; `picture` is what a picture input is filled with at first."""
     label, info = t(setting.label), t(setting.description)
     match setting.kind:
         case "image":
-            return gr.Image(
+            photo = gr.Image(
                 picture, label=label, sources=["upload", "clipboard", "webcam"], height=190, buttons=[], **PICTURE
             )
+            return unopened(photo)
         case "images":
             return gr.Gallery(
                 picture,
@@ -58,7 +66,7 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
 def number_component(setting: Setting, label: Any, info: Any) -> gr.components.Component:
     """A slider where the range is short enough to drag through, else a number."""
     low, high, whole = setting.low, setting.high, setting.kind == "int"
-    if low is None or high is None or high - low > 1e6:
+    if low is None or high is None or high - low > (1e6 if whole else 100):
         return gr.Number(
             setting.default,
             label=label,
@@ -76,7 +84,7 @@ def api_component(setting: Setting) -> gr.components.Component:
     """The invisible component behind one named input of the endpoint."""
     match setting.kind:
         case "image":
-            return gr.Image(label=setting.name, **PICTURE)
+            return unopened(gr.Image(label=setting.name, **PICTURE))
         case "images":
             return gr.File(label=setting.name, file_count="multiple", type="filepath")
         case "choice":

@@ -15,9 +15,8 @@ from pipelines import animation, images, record
 from pipelines.base import Pipeline
 from pipelines.params import ParamError, Setting, parse
 from ui import controls
-from ui.i18n import spoken
-from ui.session import GPU, KNOWN, PRIVATE, QUICK, Stops, file_in_cache, follow, visitor_of
-from ui.show import Memory, Update, conclude, failed, finished, present
+from ui.session import GPU, PRIVATE, QUICK, Stops, View, file_in_cache, follow, visitor_of
+from ui.show import Memory, Update, conclude, failed, finished, present, starting
 
 if TYPE_CHECKING:
     from ui.tab import Form, Stage
@@ -36,46 +35,40 @@ def wire(
     """Connect the tab's components."""
     outputs = [*stage.outputs, run, stop, stage.as_content, stage.film_button, *stage.cures]
 
-    def stream(memory: Memory, state: Any, request: gr.Request) -> Iterator[list[Any]]:
+    def stream(
+        memory: Memory, earlier: Memory | None, state: Any, known: View, request: gr.Request
+    ) -> Iterator[list[Any]]:
+        yield starting(request).row(running=True)
         try:
-            for view in follow(pipeline, memory.values, cache, stops, visitor_of(request), state):
+            for view in follow(pipeline, memory.values, cache, stops, visitor_of(request), state, known):
                 done = view.result is not None
-                yield (conclude(view, memory, pipeline, request) if done else present(view, request)).row(
-                    running=not done
-                )
+                update = conclude(view, memory, pipeline, request) if done else present(view, request)
+                yield update.row(running=not done)
         except Exception as error:  # the page's last line: every error becomes a sentence, bugs keep theirs in the log
-            yield failed(error).row(running=False)
-            if not isinstance(error, KNOWN):
-                raise
+            yield failed(error, earlier, pipeline).row(running=False, earlier=earlier)
 
-    def start(request: gr.Request, *given: Any) -> Iterator[list[Any]]:
+    def start(request: gr.Request, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
         try:
             memory = Memory(controls.values(form.settings, given))
         except ParamError as error:
-            yield failed(error).row(running=False)
+            yield failed(error, earlier, pipeline).row(running=False, earlier=earlier)
             return
-        yield Update(status=spoken("starting", request), memory=memory).row(running=True)
-        yield from stream(memory, None, request)
+        yield from stream(memory, earlier, None, View(), request)
 
     def go_on(memory: Memory | None, request: gr.Request) -> Iterator[list[Any]]:
         if memory is not None:
-            yield Update(memory=memory).row(running=True)
-            yield from stream(memory, memory.state, request)
+            view = View(curves={name: list(points) for name, points in memory.curves.items()}, frames=[*memory.frames])
+            yield from stream(memory, memory, memory.state, view, request)
 
     def ask(request: gr.Request) -> None:
         stops.ask(visitor_of(request))
 
-    run.click(start, form.inputs, outputs, show_progress="hidden", **GPU, **PRIVATE)
+    run.click(start, [stage.memory, *form.inputs], outputs, show_progress="hidden", **GPU, **PRIVATE)
     stage.more.click(go_on, [stage.memory], outputs, show_progress="hidden", **GPU, **PRIVATE)
     stop.click(ask, None, None, **QUICK)
-    wire_after(pipeline, stage, outputs)
+    wire_after(pipeline, form, stage, outputs)
     wire_cures(form, stage)
     wire_restore(pipeline, form, again)
-    content = next((c for s, c in zip(form.settings, form.inputs, strict=True) if s.kind == "image"), None)
-    if content is not None:
-        stage.as_content.click(lambda m: file_in_cache(m.result.png(), ".png"), [stage.memory], [content], **QUICK)
-    else:
-        stage.as_content.visible = False
 
 
 def wire_cures(form: Form, stage: Stage) -> None:
@@ -90,8 +83,8 @@ def wire_cures(form: Form, stage: Stage) -> None:
     defaults.click(lambda: values, None, [c for _, c in kept], **QUICK)
 
 
-def wire_after(pipeline: Pipeline[Any], stage: Stage, outputs: Sequence[Any]) -> None:
-    """Settings that change the finished picture, and the film."""
+def wire_after(pipeline: Pipeline[Any], form: Form, stage: Stage, outputs: Sequence[Any]) -> None:
+    """What can be done with a finished picture: change it, use it as content, see it being made."""
 
     def change(request: gr.Request, memory: Memory | None, *given: Any) -> list[Any]:
         if memory is None or memory.state is None or memory.result is None or pipeline.finish is None:
@@ -105,6 +98,12 @@ def wire_after(pipeline: Pipeline[Any], stage: Stage, outputs: Sequence[Any]) ->
     for component in stage.after:
         event = component.release if isinstance(component, gr.Slider) else component.input
         event(change, [stage.memory, *stage.after], list(outputs), **QUICK)
+
+    content = next((c for s, c in zip(form.settings, form.inputs, strict=True) if s.kind == "image"), None)
+    if content is not None:
+        stage.as_content.click(lambda m: file_in_cache(m.result.png(), ".png"), [stage.memory], [content], **QUICK)
+    else:
+        stage.as_content.visible = False
 
     def film(memory: Memory) -> Any:
         pictures = [PIL.Image.open(path) for path in memory.frames]

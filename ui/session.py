@@ -65,10 +65,10 @@ def preview_file(preview: torch.Tensor) -> str:
 class View:
     """What the page shows of a run at one moment."""
 
-    progress: Progress | None
-    preview: str | None  # path
-    seconds: float
-    curves: dict[str, list[tuple[int, float]]]
+    progress: Progress | None = None
+    preview: str | None = None  # path
+    seconds: float = 0.0
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     result: Result | None = None
     frames: list[str] = field(default_factory=list)  # paths of the previews shown
 
@@ -98,9 +98,17 @@ class Stops:
 
 
 def follow(
-    pipeline: Pipeline[Any], values: dict[str, Any], cache: ModelCache, stops: Stops, visitor: str, state: Any = None
+    pipeline: Pipeline[Any],
+    values: dict[str, Any],
+    cache: ModelCache,
+    stops: Stops,
+    visitor: str,
+    state: Any = None,
+    view: View | None = None,
 ) -> Iterator[View]:
     """Run a method and yield views, at most four a second, the last one with the Result.
+
+    A run that continues from `state` adds to the curves and frames of `view`.
 
     Closing this generator abandons the run and gives its models back.
 
@@ -110,7 +118,7 @@ def follow(
     stops.take(visitor)
     stream = run(pipeline, parse(pipeline.params, values), cache, state, registry.sha256)
     start, shown = time.perf_counter(), 0.0
-    view = View(None, None, 0.0, {})
+    view = view or View()
     try:
         event: Progress | Result | None = next(stream, None)
         while event is not None:

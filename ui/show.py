@@ -49,9 +49,10 @@ class Update:
     memory: Any = field(default_factory=gr.skip)
     cures: tuple[bool, bool, bool] = (False, False, False)
 
-    def row(self, running: bool) -> list[Any]:
+    def row(self, running: bool, earlier: Memory | None = None) -> list[Any]:
         """Values for the outputs, whether Run, Stop, Use as content and the film's button can be pressed, and cures."""
-        done = not running and isinstance(self.memory, Memory) and self.memory.result is not None
+        memory = self.memory if isinstance(self.memory, Memory) else earlier
+        done = not running and memory is not None and memory.result is not None
         pressable = [gr.update(interactive=on) for on in (not running, running, done, done)]
         return [
             self.live,
@@ -67,11 +68,20 @@ class Update:
         ]
 
 
-def failed(error: Exception) -> Update:
-    """The failed state: one sentence, and the button that does what it advises."""
+def starting(request: gr.Request | None) -> Update:
+    """A run that waits for its first step; what can be done with the picture before it waits too."""
+    off = gr.update(interactive=False)
+    return Update(status=spoken("starting", request), download=off, more=off)
+
+
+def failed(error: Exception, earlier: Memory | None, pipeline: Pipeline[Any]) -> Update:
+    """The failed state: one sentence, and the button that does what it advises; the picture before stays in use."""
+    kept = earlier is not None and earlier.result is not None
     small = isinstance(error, OutOfBudget | torch.OutOfMemoryError)
     return Update(
         status=failed_status(explain(error)),
+        download=gr.update(interactive=kept),
+        more=gr.update(interactive=kept and pipeline.resume is not None),
         cures=(small, isinstance(error, WeightsMissing), isinstance(error, ParamError)),
     )
 
@@ -95,7 +105,7 @@ def cost_status(result: Result, request: gr.Request | None) -> str:
         f"{spoken('loading', request)} {r.seconds.load:.1f} s",
         f"{r.peak_bytes / 1e9:.1f} GB",
         *r.models,
-        f"{spoken('step', request)} {r.steps}",
+        f"{r.steps} {spoken('steps', request)}",
         f"{spoken('seed', request)} {r.seed}",
         "×".join(map(str, result.images[0].size)),
     ]
@@ -108,13 +118,18 @@ def failed_status(sentence: str) -> str:
     return f'<span class="failed" role="alert">{html.escape(sentence)}</span>'
 
 
+def drawn(curves: dict[str, list[tuple[int, float]]], request: gr.Request | None) -> str:
+    """The run's curves as SVG, their names in the reader's language."""
+    return curve.draw({spoken(name, request): points for name, points in curves.items()})
+
+
 def present(view: View, request: gr.Request | None) -> Update:
     """A running method on the page."""
     return Update(
         live=gr.update(value=view.preview, visible=True, label=t("Working")) if view.preview else gr.skip(),
         compare=gr.update(visible=False),
         status=running_status(view, request),
-        curve=curve.draw(view.curves),
+        curve=drawn(view.curves, request),
     )
 
 
@@ -137,7 +152,7 @@ def finished(memory: Memory, pipeline: Pipeline[Any], request: gr.Request | None
         status=cost_status(result, request),
         download=gr.update(value=path, interactive=True),
         more=gr.update(interactive=pipeline.resume is not None and memory.state is not None),
-        curve=curve.draw(memory.curves),
+        curve=drawn(memory.curves, request),
         record=result.record.model_dump(mode="json"),
         memory=memory,
     )

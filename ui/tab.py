@@ -133,7 +133,45 @@ def strip(target: Any, setting: Setting, files: list[str]) -> None:
 
 def right_column(pipeline: Pipeline[Any], found: Sequence[Setting], tabs: gr.Tabs) -> Stage:
     """The picture, what it cost, and what can be done with it."""
-    example = EXAMPLES / "results" / f"{pipeline.name}.png"
+    live, compare = picture(EXAMPLES / "results" / f"{pipeline.name}.png")
+    status = gr.HTML("", elem_classes="status", padding=False)
+    with gr.Row(elem_classes="cures"):
+        texts = ("Use half the size", "Fetch the weights in Models", "Go back to the defaults")
+        smaller, models, defaults = (gr.Button(t(text), visible=False) for text in texts)
+    after = after_row(pipeline, found)
+    with gr.Row():
+        download = gr.DownloadButton(cast(str, t("Download PNG")), interactive=False, min_width=120)
+        more = gr.Button(t("Continue"), interactive=False, min_width=120, visible=pipeline.resume is not None)
+        as_content = gr.Button(t("Use as content"), interactive=False, min_width=120)
+    with gr.Accordion(t("Curve"), open=False):
+        curve = gr.HTML("", elem_classes="curve", padding=False)
+    with gr.Accordion(t("Frames"), open=False):
+        film_button = gr.Button(t("Make an animation of the run"), interactive=False)
+        film = gr.Image(
+            label=t("Animation"), type="filepath", format="webp", interactive=False, buttons=["download"], visible=False
+        )
+    with gr.Accordion(t("Record (JSON)"), open=False):
+        record = gr.JSON(show_label=False)
+    return Stage(
+        live=live,
+        compare=compare,
+        status=status,
+        download=download,
+        more=more,
+        as_content=as_content,
+        curve=curve,
+        film=film,
+        film_button=film_button,
+        record=record,
+        after=after,
+        cures=(smaller, models, defaults),
+        tabs=tabs,
+        memory=gr.State(time_to_live=1800),
+    )
+
+
+def picture(example: Path) -> tuple[gr.Image, gr.ImageSlider]:
+    """Where the picture is seen while it is made, with an example at first, and the slider that replaces it."""
     shown = str(example) if example.exists() else None
     live = gr.Image(
         shown,
@@ -153,41 +191,7 @@ def right_column(pipeline: Pipeline[Any], found: Sequence[Setting], tabs: gr.Tab
         buttons=["fullscreen"],
         height=500,
     )
-    status = gr.HTML("", elem_classes="status", padding=False)
-    with gr.Row():
-        smaller = gr.Button(t("Use half the size"), visible=False)
-        models = gr.Button(t("Fetch the weights in Models"), visible=False)
-        defaults = gr.Button(t("Go back to the defaults"), visible=False)
-    after = after_row(pipeline, found)
-    with gr.Row():
-        download = gr.DownloadButton(cast(str, t("Download PNG")), interactive=False, min_width=120)
-        more = gr.Button(t("Continue"), interactive=False, min_width=120, visible=pipeline.resume is not None)
-        as_content = gr.Button(t("Use as content"), interactive=False, min_width=120)
-    with gr.Accordion(t("Curve"), open=False):
-        curve = gr.HTML("", elem_classes="curve", padding=False)
-    with gr.Accordion(t("Frames"), open=False):
-        film_button = gr.Button(t("Make an animation of the run"), interactive=False)
-        film = gr.Image(
-            label=t("Animation"), type="filepath", format="webp", interactive=False, buttons=["download"], visible=False
-        )
-    with gr.Accordion(t("Record (JSON)"), open=False):
-        record = gr.JSON(show_label=False)
-    return Stage(
-        live,
-        compare,
-        status,
-        download,
-        more,
-        as_content,
-        curve,
-        film,
-        film_button,
-        record,
-        after,
-        (smaller, models, defaults),
-        tabs,
-        gr.State(time_to_live=1800),
-    )
+    return live, compare
 
 
 def after_row(pipeline: Pipeline[Any], found: Sequence[Setting]) -> tuple[Any, ...]:

@@ -80,5 +80,11 @@ document.addEventListener("keydown", (event) => {
   const run = [...document.querySelectorAll("button.run")].find((button) => button.offsetParent !== null);
   if (run && !run.disabled) { event.preventDefault(); run.click(); }
 });
+// On a phone the result is below the form: show it when a run starts.
+document.addEventListener("click", (event) => {
+  if (!event.target.closest?.("button.run") || innerWidth > 640) return;
+  const picture = [...document.querySelectorAll(".picture")].find((block) => block.offsetParent !== null);
+  picture?.scrollIntoView({ behavior: "smooth", block: "start" });
+});
 </script>
 """
