@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from models import registry
-from models.losses import ContentLoss, Criterion, GramLoss, gram
+from models.losses import ContentLoss, Criterion, WassersteinLoss, moments
 from models.vgg import Features
 from pipelines import images
 from pipelines.gatys import GatysParams, balance
+from pipelines.layers import usual_weights
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Objective:
 def objective(p: GatysParams, device: torch.device) -> Objective:
     """Targets encoded in fp32 with a network of its own, so that nothing is shared with the run under test.
 
-    Of `p` it takes what the default run uses: the first style, Gram matrices, the network's usual layers.
+    Of `p` it takes what the default run uses: the first style, Wasserstein-2 loss, the network's usual layers.
     """
     network = cast(Features, registry.MODELS[p.model].load().to(device).eval().requires_grad_(False))
     content = images.to_tensor(p.content, p.size).to(device)
@@ -52,8 +53,8 @@ def objective(p: GatysParams, device: torch.device) -> Objective:
     wanted = network(style, network.style, p.pooling)
     criterion = Criterion(
         {name: ContentLoss(seen[name]) for name in network.content},
-        {name: GramLoss(gram(wanted[name])) for name in network.style},
-        dict.fromkeys(network.style, 1.0),
+        {name: WassersteinLoss(*moments(wanted[name])) for name in network.style},
+        usual_weights(network.style),
         balance(p),
     )
     return Objective(network, criterion, content, p.pooling)

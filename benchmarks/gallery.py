@@ -19,8 +19,8 @@ EXAMPLES = ROOT / "examples"
 PAIRS = (
     ("astronaut", "impasto"),
     ("cat", "wave"),
-    ("rocket", "ink"),
-    ("coffee", "glass"),
+    ("coffee", "ink"),
+    ("cat", "glass"),
     ("astronaut", "facets"),
     ("cat", "pointillism"),
     ("rocket", "gold"),

@@ -16,7 +16,7 @@ from pipelines import images
 from pipelines.base import Progress, Result, run
 from pipelines.gatys import PIPELINE, GatysParams
 
-PATIENCE = 8.0  # the baseline gives up after this many times the default run's seconds
+PATIENCE = 5.0  # the baseline gives up after this many times the default run's seconds
 SECONDS_BETWEEN_PREVIEWS = 0.25  # as on the page
 
 

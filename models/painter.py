@@ -27,7 +27,7 @@ STALL = 20  # steps in a row in which L-BFGS found nothing better
 BLOW_UP = 8.0  # L-BFGS takes no line search: a loss this many times the best so far has left the valley
 
 
-def stages(size: int, steps: int, smallest: int = 256) -> list[tuple[int, int]]:
+def stages(size: int, steps: int, smallest: int = 512) -> list[tuple[int, int]]:
     """Sizes (longest side, pixels) and steps of a coarse-to-fine run.
 
     Sizes end at `size` and shrink by sqrt(2) down to `smallest`; steps are shared in inverse proportion to the side, so

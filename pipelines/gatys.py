@@ -42,7 +42,7 @@ class GatysParams(Params):
         1.0, ge=0.25, le=2.5, label="Size of strokes", description="Size of the style picture relative to the result"
     )
     size: int = param(512, ge=64, le=2048, label="Size", description="Longest side of the result in pixels")
-    steps: int = param(90, ge=1, le=5000, label="Steps", description="Optimiser steps over all sizes")
+    steps: int = param(45, ge=1, le=5000, label="Steps", description="Optimiser steps over all sizes")
     colours: Colours = param(
         "style", label="Colours", description="Whose colours the result has; can be changed afterwards"
     )
@@ -93,7 +93,12 @@ class GatysParams(Params):
         "average", label="Pooling", description="average is smoother, max is how it was trained", advanced=True
     )
     smallest: int = param(
-        256, ge=64, le=2048, label="Smallest size", description="First size of coarse to fine in pixels", advanced=True
+        512,
+        ge=64,
+        le=2048,
+        label="Smallest size",
+        description="Where coarse to fine starts: less, broader strokes",
+        advanced=True,
     )
     rate: float = param(
         0.03, ge=0.001, le=0.5, label="Step size", description="Adam's learning rate, in brightness", advanced=True
