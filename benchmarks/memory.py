@@ -19,7 +19,7 @@ from pipelines.base import Progress, run
 from pipelines.gatys import PIPELINE, GatysParams
 
 CPU = torch.device("cpu")
-SIZE, STEPS = 1024, 75  # coarse to fine spends three of these at the full size
+SIZE, STEPS = 1024, 12  # coarse to fine spends three of these at the full size
 BASELINE_STEPS = 3
 
 

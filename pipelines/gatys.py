@@ -93,12 +93,7 @@ class GatysParams(Params):
         "average", label="Pooling", description="average is smoother, max is how it was trained", advanced=True
     )
     smallest: int = param(
-        512,
-        ge=64,
-        le=2048,
-        label="Smallest size",
-        description="Where coarse to fine starts: less, broader strokes",
-        advanced=True,
+        512, ge=64, le=2048, label="Smallest size", description="First size: less gives broader strokes", advanced=True
     )
     rate: float = param(
         0.03, ge=0.001, le=0.5, label="Step size", description="Adam's learning rate, in brightness", advanced=True

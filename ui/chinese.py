@@ -86,7 +86,7 @@ CHINESE: dict[str, str] = {
     "Pooling": "池化",
     "average is smoother, max is how it was trained": "平均池化更平滑，最大池化与训练时一致",
     "Smallest size": "最小尺寸",
-    "Where coarse to fine starts: less, broader strokes": "由粗到细的起点：越小笔触越大",
+    "First size: less gives broader strokes": "起始尺寸：越小笔触越大",
     "Step size": "步长",
     "Adam's learning rate, in brightness": "Adam 的学习率，以亮度为单位",
     "Averaging": "平均",
