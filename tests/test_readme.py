@@ -33,6 +33,7 @@ def test_files_and_targets_that_it_names_exist() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for target in re.findall(r"`?make ([a-z-]+)", README):
         assert f"\n{target}:" in makefile, target
-    links, sources = re.findall(r"\]\(([\w/.]+\.\w+)\)", README), re.findall(r"`((?:models|pipelines|ui)/\w+\.py)`", README)
+    links = re.findall(r"\]\(([\w/.]+\.\w+)\)", README)
+    sources = re.findall(r"`((?:models|pipelines|ui)/\w+\.py)`", README)
     for name in (*links, *sources):
         assert (ROOT / name).exists(), name
