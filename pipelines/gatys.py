@@ -137,6 +137,8 @@ def criterion(p: GatysParams, network: Features, content: Tensor, side: int) -> 
     """
     where = content.device
     content_layers = layer_weights(p.content_layers, network) or dict.fromkeys(network.content, 1.0)
+    if any(weight != 1 for weight in content_layers.values()):
+        raise ParamError("content_layers takes no weights: name the layers alone, and use content_weight.")
     style_layers = layer_weights(p.style_layers, network) or usual_weights(network.style)
     weights = shares(p.style_weights, len(p.styles))
     least = network.smallest([*content_layers, *style_layers])

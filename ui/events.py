@@ -15,6 +15,7 @@ from pipelines import animation, images, record
 from pipelines.base import Pipeline
 from pipelines.params import ParamError, Setting, parse
 from ui import controls
+from ui.examples import CONTENT, STYLE
 from ui.session import GPU, PRIVATE, QUICK, Stops, View, file_in_cache, follow, visitor_of
 from ui.show import Memory, Update, conclude, failed, finished, present, starting
 
@@ -116,7 +117,6 @@ def wire_after(pipeline: Pipeline[Any], form: Form, stage: Stage, outputs: Seque
 
 def wire_restore(pipeline: Pipeline[Any], form: Form, again: gr.File) -> None:
     """A picture made here gives its settings back."""
-    from ui.tab import CONTENT, STYLE
 
     def restore(path: str | None) -> list[Any]:
         if path is None:

@@ -12,8 +12,8 @@ HOW_TO: dict[str, tuple[str | tuple[str, str], ...]] = {
         r" + \beta \sum_l w_l \frac{\lVert G^l(x) - G^l(s) \rVert^2}{\lVert G^l(s) \rVert^2} + \gamma\,\mathrm{TV}(x),"
         r"\qquad G^l_{ij} = \frac{1}{HW} \sum_{p} F^l_{ip} F^l_{jp}$$",
         (
-            "The Gram matrix G counts which features occur together, wherever they are: it forgets the arrangement and keeps the texture. Strength moves the balance from the photograph to the style over four powers of ten. Size of strokes shows the style picture larger or smaller to the network. Large pictures start small, where broad strokes are cheap, and grow by the square root of two until they have the size you asked for.",
-            "格拉姆矩阵 G 统计哪些特征同时出现，而不管位置：它忘掉布局，留下纹理。强度在四个数量级上调节照片与风格的平衡；笔触大小决定网络看到的风格图有多大。大图从小图开始，那里画大笔触很便宜，然后每次放大根号二倍，直到所要的尺寸。",
+            "The Gram matrix G counts which features occur together, wherever they are: it forgets the arrangement and keeps the texture. By default mean and covariance of the same features are compared, as a Wasserstein-2 distance; Advanced has the Gram matrices themselves. Strength moves the balance from the photograph to the style over four powers of ten. Size of strokes shows the style picture larger or smaller to the network. Large pictures start small, where broad strokes are cheap, and grow by the square root of two until they have the size you asked for.",
+            "格拉姆矩阵 G 统计哪些特征同时出现，而不管位置：它忘掉布局，留下纹理。默认比较的是同样特征的均值与协方差（Wasserstein-2 距离）；高级设置里可改用格拉姆矩阵本身。强度在四个数量级上调节照片与风格的平衡；笔触大小决定网络看到的风格图有多大。大图从小图开始，那里画大笔触很便宜，然后每次放大根号二倍，直到所要的尺寸。",
         ),
         (
             "Gatys, Ecker and Bethge, A Neural Algorithm of Artistic Style, 2015 (arXiv 1508.06576). One thing to try: in Advanced, use conv1_1 alone as style layer, then conv4_1 alone, and compare what of the style is left.",

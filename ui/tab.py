@@ -13,13 +13,11 @@ from models.cache import ModelCache
 from pipelines.base import Pipeline
 from pipelines.params import Setting, settings
 from ui import api, controls, events
+from ui.examples import CONTENT, RESULTS, STYLE
 from ui.howto import HOW_TO
 from ui.i18n import t
 from ui.session import Stops
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-CONTENT = sorted((EXAMPLES / "content").glob("*.jpg"))
-STYLE = sorted((EXAMPLES / "styles").glob("*.jpg"), key=lambda path: (path.stem != "impasto", path.stem))
 LATEX: list[dict[str, str | bool]] = [
     {"left": "$$", "right": "$$", "display": True},
     {"left": "$", "right": "$", "display": False},
@@ -32,10 +30,6 @@ class Form:
 
     settings: tuple[Setting, ...]
     inputs: list[Any]
-
-    def find(self, name: str) -> Any:
-        """The component of setting `name`."""
-        return self.inputs[[s.name for s in self.settings].index(name)]
 
 
 @dataclass(frozen=True)
@@ -133,7 +127,7 @@ def strip(target: Any, setting: Setting, files: list[str]) -> None:
 
 def right_column(pipeline: Pipeline[Any], found: Sequence[Setting], tabs: gr.Tabs) -> Stage:
     """The picture, what it cost, and what can be done with it."""
-    live, compare = picture(EXAMPLES / "results" / f"{pipeline.name}.png")
+    live, compare = picture(RESULTS / f"{pipeline.name}.png")
     status = gr.HTML("", elem_classes="status", padding=False)
     with gr.Row(elem_classes="cures"):
         texts = ("Use half the size", "Fetch the weights in Models", "Go back to the defaults")
