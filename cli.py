@@ -151,12 +151,13 @@ def execute(
             else:
                 result = event
     assert result is not None  # run ends in a Result unless it raises
-    targets = (
-        [out] if out.suffix == ".png" else [out / f"{pipeline.name}-{i:03d}.png" for i in range(len(result.images))]
-    )
-    targets[0].parent.mkdir(parents=True, exist_ok=True)
-    for i, target in enumerate(targets):
-        target.write_bytes(result.png(i))
+    targets: dict[Path, int | None] = {out: None}
+    if out.suffix != ".png":
+        targets = {out / f"{pipeline.name}-{i:03d}.png": i for i in range(len(result.images))}
+        targets |= {out / f"{pipeline.name}-grid.png": None} if result.sheet else {}
+    next(iter(targets)).parent.mkdir(parents=True, exist_ok=True)
+    for target, index in targets.items():
+        target.write_bytes(result.png(index))
     if film and frames:
         film.write(frames)
     return result

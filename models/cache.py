@@ -164,7 +164,8 @@ class ModelCache:
     def _load(self, name: str) -> _Entry:
         start = time.perf_counter()
         try:
-            module = self.loaders[name]().to("cpu").eval().requires_grad_(False)
+            with torch.random.fork_rng(devices=[]):  # first weights are drawn, then overwritten: the run keeps its seed
+                module = self.loaders[name]().to("cpu").eval().requires_grad_(False)
             unique = {id(t): t for t in (*module.parameters(), *module.buffers())}  # tied weights count once
             homes = [(t, t.data) for t in unique.values()]
             e = _Entry(name, sum(home.nbytes for _, home in homes), pins=1, module=module, homes=homes)

@@ -44,11 +44,18 @@ class Progress:
 
 @dataclass(frozen=True)
 class Output:
-    """What a method made: pictures, final numbers, and remarks for the record (a fallback that was taken, say)."""
+    """What a method made.
+
+    images: one by one. metrics: final numbers. notes: remarks for the record (a fallback that was taken, say).
+    sheet: all of them in one picture, where there are many; None: the first stands for the run.
+    details: JSON for the record: latents, tables.
+    """
 
     images: list[PIL.Image.Image]
     metrics: dict[str, float | Tensor] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    sheet: PIL.Image.Image | None = None
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,16 @@ class Result:
     images: list[PIL.Image.Image]
     record: record.Record
     state: Any = None
+    sheet: PIL.Image.Image | None = None
 
-    def png(self, index: int = 0) -> bytes:
-        """Picture `index` as PNG with its record inside."""
-        return record.png(self.images[index], self.record)
+    @property
+    def picture(self) -> PIL.Image.Image:
+        """The picture that stands for the run: the sheet, or the only one."""
+        return self.sheet or self.images[0]
+
+    def png(self, index: int | None = None) -> bytes:
+        """`picture`, or picture `index` of many, as PNG with its record inside."""
+        return record.png(self.picture if index is None else self.images[index], self.record)
 
 
 Steps = Generator[Progress, None, Output]
@@ -137,7 +150,8 @@ def run(
         finished = pipeline.finish(params, last.state) if pipeline.finish else images.to_image(last.preview)
         note = f"stopped after step {last.step} of {last.total}"
         output = Output([finished], last.metrics, [*last.notes, note])
-    yield Result(output.images, _record(pipeline, params, borrower, cache, seconds, last, output, sha256), last.state)
+    told = _record(pipeline, params, borrower, cache, seconds, last, output, sha256)
+    yield Result(output.images, told, last.state, output.sheet)
 
 
 def _seed(seed: int | None) -> None:
@@ -171,4 +185,5 @@ def _record(
         created=record.now(),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
         notes=output.notes,
+        details=output.details,
     )

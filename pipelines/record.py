@@ -44,6 +44,7 @@ class Record(BaseModel):
     created: str  # UTC, ISO 8601
     metrics: dict[str, float]
     notes: list[str] = []
+    details: dict[str, Any] = {}  # what a method has to tell beyond numbers: latents, tables
 
 
 def now() -> str:

@@ -97,7 +97,8 @@ def test_same_seed_same_pixels_on_whatever_threads(pipeline: Pipeline[Any], toy:
 def test_closing_at_any_yield_gives_the_models_back(pipeline: Pipeline[Any], toy: Any, cache: ModelCache) -> None:
     stream = run(pipeline, toy(pipeline), cache)
     stream.close()
-    for taken in range(1, 4):
+    steps, _ = follow(run(pipeline, toy(pipeline), cache))
+    for taken in range(1, 1 + min(3, len(steps))):
         stream = run(pipeline, toy(pipeline), cache)
         for _ in range(taken):
             assert isinstance(next(stream), Progress)
@@ -109,16 +110,15 @@ def test_closing_at_any_yield_gives_the_models_back(pipeline: Pipeline[Any], toy
 @METHOD
 def test_stop_gives_what_is_there(pipeline: Pipeline[Any], toy: Any, cache: ModelCache) -> None:
     stream = run(pipeline, toy(pipeline), cache)
-    next(stream)
-    second = next(stream)
+    first = next(stream)
     result = stream.send(STOP)
-    assert isinstance(second, Progress) and isinstance(result, Result) and pins(cache) == 0
-    assert result.record.steps == second.step == 2 and result.record.metrics and result.images
-    if second.preview is not None:
-        height, width = second.preview.shape[1:]
-        assert result.images[0].size == (width, height)
+    assert isinstance(first, Progress) and isinstance(result, Result) and pins(cache) == 0
+    assert result.record.steps == first.step == 1 and result.record.metrics and result.images
+    if first.preview is not None:
+        height, width = first.preview.shape[1:]
+        assert result.picture.size == (width, height)
     if pipeline.finish:
-        assert pipeline.finish(toy(pipeline), result.state).tobytes() == result.images[0].tobytes()
+        assert pipeline.finish(toy(pipeline), result.state).tobytes() == result.picture.tobytes()
     assert list(stream) == [] and record.read(result.png()) == result.record
 
 

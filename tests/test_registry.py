@@ -10,6 +10,7 @@ import torch
 
 from models import registry, weights
 from models.cache import OutOfBudget
+from models.cards import features
 from pipelines import PIPELINES
 from pipelines.params import settings
 
@@ -42,7 +43,7 @@ def test_bundled_network_is_half_precision_and_describes_itself() -> None:
 
 
 def test_names_are_unique_and_every_choice_of_a_method_is_a_model() -> None:
-    assert len(CARDS) == len(registry.CARDS) and set(registry.MODELS) == set(CARDS) == set(registry.loaders())
+    assert len(CARDS) == len(registry.CARDS) and set(registry.MODELS) == set(CARDS) == set(registry.Loaders())
     assert all(card.title and card.name == card.weights.name for card in CARDS.values())
     for pipeline in PIPELINES.values():
         for setting in settings(pipeline.params):
@@ -94,7 +95,7 @@ def test_squeezenet_is_built_from_a_plain_state_dict(tmp_path: Path) -> None:
     torch.manual_seed(0)
     reference = torchvision.models.squeezenet1_1(weights=None)
     torch.save(reference.state_dict(), tmp_path / "net.pth")
-    module = registry._torchvision("squeezenet1_1")(tmp_path / "net.pth")
+    module = features.torchvision_network("squeezenet1_1")(tmp_path / "net.pth")
     x = torch.rand(1, 3, 64, 64)
     mean, std = torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1), torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1)
     with torch.no_grad():

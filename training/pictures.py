@@ -1,4 +1,4 @@
-"""Labelled pictures as two uint8/int64 tensors, and the random crops every training script draws from them."""
+"""Labelled pictures as two tensors, uint8 and int64, and the random crops that training scripts draw from them."""
 
 from __future__ import annotations
 
@@ -69,3 +69,46 @@ def random_resized_crops(x: Tensor, size: int, scale: tuple[float, float], gener
     grid = F.affine_grid(theta, [n, 3, size, size], align_corners=False)
     pixels = x.float().div_(255).contiguous(memory_format=torch.channels_last)
     return F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+
+
+def labelled(data: str, split: str, size: int | None = None) -> tuple[Tensor, Tensor]:
+    """MNIST, CIFAR-10 or a folder of pictures, packed beside the data on first use.
+
+    Args:
+        data: "mnist" or "cifar10", fetched by torchvision into data/; or a folder with train/CLASS/*.png and
+            test/CLASS/*.png (any picture format), classes in alphabetical order.
+        split: "train" or "test".
+        size: side in pixels to which a folder's pictures are resized; None: they are all of one size.
+
+    Returns:
+        Pictures (N, 1 or 3, H, W) uint8 (1 where all of them are grey), and class numbers (N,) int64.
+
+    Raises:
+        FileNotFoundError: when a folder is not laid out that way.
+    """
+    if data in {"mnist", "cifar10"}:
+        import torchvision.datasets
+
+        kind = {"mnist": torchvision.datasets.MNIST, "cifar10": torchvision.datasets.CIFAR10}[data]
+        found = kind("data", train=split == "train", download=True)
+        pixels, labels = torch.as_tensor(found.data), torch.as_tensor(found.targets)
+        return (pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()), labels.long()
+    folder = Path(data) / split
+    classes = sorted(p.name for p in folder.iterdir() if p.is_dir())
+    files = [(p, i) for i, c in enumerate(classes) for p in sorted((folder / c).iterdir())]
+    files = [(p, i) for p, i in files if p.suffix.lower() in SUFFIXES]
+    if not files:
+        raise FileNotFoundError(f"{folder} has no CLASS/*.png: give a folder with train/CLASS and test/CLASS.")
+    packed = Path(data) / f"packed-{split}-{size or 'as-is'}.npz"
+    if not packed.exists():
+        pictures = np.stack([_pixels(path, size) for path, _ in tqdm(files, desc=f"packing {split}")])
+        grey = bool((pictures == pictures[..., :1]).all())
+        np.savez(packed, pictures=pictures[..., :1] if grey else pictures)
+    pictures = np.load(packed)["pictures"]
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(), torch.tensor([label for _, label in files])
+
+
+def _pixels(path: Path, size: int | None) -> np.ndarray:  # (H, W, 3) uint8
+    with Image.open(path) as image:
+        rgb = image.convert("RGB")
+        return np.asarray(rgb if size is None else rgb.resize((size, size), Image.Resampling.LANCZOS))

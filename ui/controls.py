@@ -18,6 +18,9 @@ PICTURE: dict[str, Any] = {
 }  # our loader decodes, and PNG keeps the record
 
 
+ANY, MOST_CHIPS = "any", 20  # of a whole number that may be left out: one chip each
+
+
 def unopened(picture: gr.Image) -> gr.Image:
     """Have `picture` pass its file on as it came: Gradio would open it first, and its errors are no sentences."""
     opened = picture.preprocess
@@ -66,6 +69,9 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
 def number_component(setting: Setting, label: Any, info: Any) -> gr.components.Component:
     """A slider where the range is short enough to drag through, else a number."""
     low, high, whole = setting.low, setting.high, setting.kind == "int"
+    if whole and setting.default is None and low is not None and high is not None and high - low <= MOST_CHIPS:
+        chips: list[Any] = [(t("any"), ANY), *((str(n), str(n)) for n in range(int(low), int(high) + 1))]
+        return gr.Radio(chips, value=ANY, label=label, info=info, elem_classes="chips", min_width=190)
     if low is None or high is None or high - low > (1e6 if whole else 100):
         return gr.Number(
             setting.default,
@@ -117,7 +123,7 @@ def values(settings: Sequence[Setting], given: Sequence[Any]) -> dict[str, Any]:
                 value = [float(part) for part in value.split(",") if part.strip()]
             except ValueError:
                 raise ParamError(f"{setting.name} is {value!r}: give numbers separated by commas.") from None
-        if value is not None:
+        if value is not None and not (setting.kind == "int" and value == ANY):
             found[setting.name] = value
     return found
 

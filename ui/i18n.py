@@ -1,4 +1,4 @@
-"""English and Chinese, following the browser. English text is the key; the Chinese is in chinese.py and howto.py."""
+"""English and Chinese, following the browser. English text is the key; the Chinese is in ui/words/."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import zlib
 import gradio as gr
 from gradio.i18n import I18nData
 
-from ui import chinese
-from ui.howto import HOW_TO
-
-CHINESE = chinese.CHINESE | dict(pair for parts in HOW_TO.values() for pair in parts if isinstance(pair, tuple))
+from ui.words import CHINESE
 
 
 def _key(english: str) -> str:
@@ -35,7 +32,7 @@ def t(english: str) -> I18nData:
         KeyError: when it has no Chinese: a page that is half translated is not built.
     """
     if english not in CHINESE:
-        raise KeyError(f"No Chinese for {english!r}: add it to ui/chinese.py")
+        raise KeyError(f"No Chinese for {english!r}: add it to ui/words/")
     return I18N(_key(english))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import gradio as gr
 
@@ -13,6 +14,7 @@ from ui.i18n import I18N, t
 from ui.session import Stops
 
 __all__ = ["I18N", "build"]
+BUILDERS: dict[str, Callable[..., Any]] = {}  # method -> its own tab; the others have tab.build's
 DELETE_EVERY, DELETE_OLDER = 600, 3600  # seconds: previews and results are files
 
 
@@ -26,7 +28,8 @@ def build(cache: ModelCache) -> gr.Blocks:
         with gr.Tabs() as tabs:
             for pipeline in PIPELINES.values():
                 with gr.Tab(t(pipeline.title), id=pipeline.name):
-                    tab.build(pipeline, cache, stops, tabs)
+                    layout: Callable[..., Any] = BUILDERS.get(pipeline.name, tab.build)
+                    layout(pipeline, cache, stops, tabs)
             with gr.Tab(t("Models"), id="models"):
                 models.build(cache, page)
     page.queue(api_open=False, max_size=64)

@@ -107,7 +107,7 @@ def cost_status(result: Result, request: gr.Request | None) -> str:
         *r.models,
         f"{r.steps} {spoken('steps', request)}",
         f"{spoken('seed', request)} {r.seed}",
-        "×".join(map(str, result.images[0].size)),
+        "×".join(map(str, result.picture.size)),
     ]
     notes = "".join(f"<br><small>{html.escape(note)}</small>" for note in r.notes)
     return f"{html.escape(' · '.join(parts))}{notes}"
@@ -145,7 +145,7 @@ def finished(memory: Memory, pipeline: Pipeline[Any], request: gr.Request | None
     result = memory.result
     assert result is not None
     path = file_in_cache(result.png(), ".png")
-    before = before_file(memory.values, result.images[0].size)
+    before = before_file(memory.values, result.picture.size)
     return Update(
         live=gr.update(value=path, visible=before is None, label=t("Result")),
         compare=gr.update(value=(before, path) if before else None, visible=before is not None),

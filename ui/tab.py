@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,9 +14,9 @@ from pipelines.base import Pipeline
 from pipelines.params import Setting, settings
 from ui import api, controls, events
 from ui.examples import CONTENT, RESULTS, STYLE
-from ui.howto import HOW_TO
 from ui.i18n import t
 from ui.session import Stops
+from ui.words import HOW_TO
 
 LATEX: list[dict[str, str | bool]] = [
     {"left": "$$", "right": "$$", "display": True},
@@ -57,12 +57,37 @@ class Stage:
         return [self.live, self.compare, self.status, self.download, self.more, self.curve, self.record, self.memory]
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> None:
-    """Lay out the tab of `pipeline` and wire its events and its endpoint."""
+@dataclass(frozen=True)
+class Frame:
+    """A tab that was laid out: for the tabs that hand something to each other."""
+
+    form: Form
+    stage: Stage
+    run: gr.Button
+    stop: gr.Button
+
+
+def build(
+    pipeline: Pipeline[Any],
+    cache: ModelCache,
+    stops: Stops,
+    tabs: gr.Tabs,
+    left: Callable[[Form], None] | None = None,
+    right: Callable[[Stage], None] | None = None,
+) -> Frame:
+    """Lay out the tab of `pipeline` and wire its events and its endpoint.
+
+    Args:
+        pipeline, cache, stops: the method, and what runs it.
+        tabs: the page's tabs, to be switched.
+        left, right: add a method's own controls under the settings and under the picture, inside the columns.
+    """
     found = settings(pipeline.params)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=5, min_width=320):
             form = left_column(found)
+            if left:
+                left(form)
             with gr.Row(elem_classes="actions"):
                 run = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
                 stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
@@ -74,22 +99,27 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
             )
         with gr.Column(scale=7, min_width=320):
             stage = right_column(pipeline, found, tabs)
+            if right:
+                right(stage)
     with gr.Accordion(t("How it works"), open=False):
         for part in HOW_TO[pipeline.name]:
             gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=LATEX, container=False)
     events.wire(pipeline, cache, stops, form, stage, run, stop, again)
     api.build(pipeline, cache, stops, form.settings)
+    return Frame(form, stage, run, stop)
 
 
 def left_column(found: Sequence[Setting]) -> Form:
     """Pictures with their example strips, the main settings, and the advanced ones behind a closed door."""
     inputs: dict[str, Any] = {}
     pictures = [s for s in found if s.kind in {"image", "images"}]
-    with gr.Row():
+    with gr.Row(visible=bool(pictures)):
         for setting in pictures:
             with gr.Column(min_width=220):
                 files = [str(path) for path in (CONTENT if setting.kind == "image" else STYLE)]
-                first = files[:1] if setting.kind == "images" else next(iter(files), None)
+                first = None
+                if setting.required:  # the first click works: examples are filled in
+                    first = files[:1] if setting.kind == "images" else next(iter(files), None)
                 inputs[setting.name] = controls.page_component(setting, first)
                 strip(inputs[setting.name], setting, files)
     with gr.Row(elem_classes="main-settings"):

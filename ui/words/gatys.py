@@ -1,67 +1,14 @@
-"""English text of the page -> Chinese."""
+"""Words of `gatys`: English -> Chinese, and its short text for a student in both."""
+
+from __future__ import annotations
 
 CHINESE: dict[str, str] = {
-    # frame
-    "# Atelier": "# Atelier",
-    "Ways of making images, side by side": "并排比较各种图像生成方法",
     "Optimise": "优化",
-    "Models": "模型",
-    "Run": "运行",
-    "Stop": "停止",
-    "Continue": "继续",
-    "Advanced": "高级设置",
-    "How it works": "原理",
-    "Drop a picture made here to get its settings back": "拖入在此生成的图片，即可恢复其设置",
-    "Example result": "示例结果",
-    "Result": "结果",
-    "Working": "进行中",
-    "Before and after": "前后对比",
-    "Download PNG": "下载 PNG",
-    "Use as content": "用作内容图",
-    "Curve": "曲线",
-    "Frames": "过程帧",
-    "Make an animation of the run": "生成过程动画",
-    "Animation": "动画",
-    "Record (JSON)": "记录（JSON）",
-    "Change without running again": "无需重新运行即可更改",
-    "Official weights that are not on this machine. Nothing is downloaded unless you press a button.": "本机没有的官方权重。不点按钮就不会下载。",
-    "Use half the size": "尺寸减半",
-    "Fetch the weights in Models": "去“模型”页获取权重",
-    "Go back to the defaults": "恢复默认设置",
-    "Model": "模型",
-    "File": "文件",
-    "sha256": "sha256",
-    "In memory": "内存中",
-    "On the device": "设备上",
-    "Uses": "使用次数",
-    "Load time": "加载时间",
-    # while it runs
-    "step": "步",
-    "steps": "步",
-    "about {} s left": "约剩 {} 秒",
-    "loss": "损失",
-    "variation": "总变差",
-    "loading": "加载",
-    "seed": "种子",
-    "starting": "正在开始",
-    # settings
-    "Content": "内容图",
-    "The picture to restyle": "要改变风格的图片",
-    "Styles": "风格图",
     "One to five pictures whose strokes and colours to use": "一至五张图片，取其笔触与色彩",
-    "Strength": "强度",
     "How far to go from the photograph to the style": "从照片走向风格的程度",
-    "Size of strokes": "笔触大小",
     "Size of the style picture relative to the result": "风格图相对于结果的大小",
-    "Size": "尺寸",
-    "Longest side of the result in pixels": "结果最长边的像素数",
-    "Steps": "步数",
     "Optimiser steps over all sizes": "所有尺寸合计的优化步数",
-    "Colours": "色彩",
     "Whose colours the result has; can be changed afterwards": "结果采用谁的色彩；完成后仍可更改",
-    "Seed": "种子",
-    "Start of the random numbers": "随机数的起点",
-    "Network": "网络",
     "Feature network that judges; each gives other strokes": "用于评判的特征网络；各自笔触不同",
     "Optimiser": "优化器",
     "lbfgs takes bolder steps, adam steadier ones": "lbfgs 步子更大，adam 更稳",
@@ -95,9 +42,6 @@ CHINESE: dict[str, str] = {
     "Unsharp mask; can be changed afterwards": "反锐化遮罩；完成后仍可更改",
     "Contrast": "对比度",
     "1 leaves it; can be changed afterwards": "1 为不变；完成后仍可更改",
-    # choices
-    "style": "风格",
-    "content": "内容",
     "matched": "匹配",
     "vgg-lite": "vgg-lite",
     "vgg19": "VGG-19",
@@ -112,3 +56,21 @@ CHINESE: dict[str, str] = {
     "average": "平均",
     "max": "最大",
 }
+
+HOW_TO: tuple[str | tuple[str, str], ...] = (
+    (
+        "A network trained to recognise things sees a picture as layers of features: early layers see edges and colours, deep ones see parts and arrangement. Nothing is trained here. The pixels themselves are changed, step by step, until the deep features match the photograph and the statistics of all layers match the style.",
+        "识别物体的网络把图片看成一层层特征：浅层看到边缘与颜色，深层看到部件与布局。这里不训练任何网络，而是一步步改变像素本身，直到深层特征与照片一致、各层统计量与风格一致。",
+    ),
+    r"$$\mathcal{L}(x) = \alpha \sum_{l} \frac{\lVert F^l(x) - F^l(c) \rVert^2}{\lVert F^l(c) \rVert^2}"
+    r" + \beta \sum_l w_l \frac{\lVert G^l(x) - G^l(s) \rVert^2}{\lVert G^l(s) \rVert^2} + \gamma\,\mathrm{TV}(x),"
+    r"\qquad G^l_{ij} = \frac{1}{HW} \sum_{p} F^l_{ip} F^l_{jp}$$",
+    (
+        "The Gram matrix G counts which features occur together, wherever they are: it forgets the arrangement and keeps the texture. By default mean and covariance of the same features are compared, as a Wasserstein-2 distance; Advanced has the Gram matrices themselves. Strength moves the balance from the photograph to the style over four powers of ten. Size of strokes shows the style picture larger or smaller to the network. Large pictures start small, where broad strokes are cheap, and grow by the square root of two until they have the size you asked for.",
+        "格拉姆矩阵 G 统计哪些特征同时出现，而不管位置：它忘掉布局，留下纹理。默认比较的是同样特征的均值与协方差（Wasserstein-2 距离）；高级设置里可改用格拉姆矩阵本身。强度在四个数量级上调节照片与风格的平衡；笔触大小决定网络看到的风格图有多大。大图从小图开始，那里画大笔触很便宜，然后每次放大根号二倍，直到所要的尺寸。",
+    ),
+    (
+        "Gatys, Ecker and Bethge, A Neural Algorithm of Artistic Style, 2015 (arXiv 1508.06576). One thing to try: in Advanced, use conv1_1 alone as style layer, then conv4_1 alone, and compare what of the style is left.",
+        "Gatys、Ecker 与 Bethge，《A Neural Algorithm of Artistic Style》，2015（arXiv 1508.06576）。试一试：在高级设置里只用 conv1_1 作风格层，再只用 conv4_1，看看风格还剩下什么。",
+    ),
+)

@@ -1,0 +1,7 @@
+"""Denoising networks."""
+
+from __future__ import annotations
+
+from models.card import ModelCard
+
+CARDS: tuple[ModelCard, ...] = ()
