@@ -6,6 +6,7 @@ import platform
 import resource
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -54,13 +55,14 @@ def reset_peak(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
-        Path("/proc/self/clear_refs").write_text("5")
+        with suppress(OSError):  # a container may forbid it: then the mark is the process's largest
+            Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_bytes(device: torch.device) -> int:
     """Most memory held since `reset_peak`: on the card, or resident in this process where the work is done on the CPU.
 
-    Outside Linux the process's mark cannot be reset: then it is the largest since the process began.
+    Outside Linux, and where a container forbids it, that mark cannot be reset: then it is the largest so far.
     """
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))

@@ -98,7 +98,9 @@ def api_component(setting: Setting) -> gr.components.Component:
         case "bool":
             return gr.Checkbox(setting.default, label=setting.name)
         case "int" | "float":
-            return gr.Number(setting.default, label=setting.name, precision=0 if setting.kind == "int" else None)
+            number = gr.Number(setting.default, label=setting.name, precision=0 if setting.kind == "int" else None)
+            number.preprocess = lambda payload: payload  # type: ignore[method-assign]  # Params round nothing, and say why
+            return number
         case "floats":
             numbers = gr.JSON(setting.default, label=setting.name)
             schema = {"type": "array", "items": {"type": "number"}}  # its own is no JSON schema

@@ -16,6 +16,7 @@ from pipelines.base import Pipeline
 from pipelines.params import ParamError, Setting, parse
 from ui import controls
 from ui.examples import CONTENT, STYLE
+from ui.i18n import spoken
 from ui.session import GPU, PRIVATE, QUICK, Stops, View, file_in_cache, follow, visitor_of
 from ui.show import Memory, Update, conclude, failed, finished, present, starting
 
@@ -40,11 +41,14 @@ def wire(
         memory: Memory, earlier: Memory | None, state: Any, known: View, request: gr.Request
     ) -> Iterator[list[Any]]:
         yield starting(request).row(running=True)
+        done = False
         try:
             for view in follow(pipeline, memory.values, cache, stops, visitor_of(request), state, known):
                 done = view.result is not None
                 update = conclude(view, memory, pipeline, request) if done else present(view, request)
                 yield update.row(running=not done)
+            if not done:  # stopped before the first step: nothing was made
+                yield Update(status=spoken("stopped", request)).row(running=False, earlier=earlier)
         except Exception as error:  # the page's last line: every error becomes a sentence, bugs keep theirs in the log
             yield failed(error, earlier, pipeline).row(running=False, earlier=earlier)
 
@@ -61,9 +65,15 @@ def wire(
             view = View(curves={name: list(points) for name, points in memory.curves.items()}, frames=[*memory.frames])
             yield from stream(memory, memory, memory.state, view, request)
 
+    def wait(request: gr.Request) -> list[Any]:
+        stops.take(visitor_of(request))
+        return [spoken("waiting for its turn", request), *(gr.update(interactive=on) for on in (False, True))]
+
     def ask(request: gr.Request) -> None:
         stops.ask(visitor_of(request))
 
+    for button in (run, stage.more):  # at once, while the run itself may wait in the queue
+        button.click(wait, None, [stage.status, run, stop], **QUICK)
     run.click(start, [stage.memory, *form.inputs], outputs, show_progress="hidden", **GPU, **PRIVATE)
     stage.more.click(go_on, [stage.memory], outputs, show_progress="hidden", **GPU, **PRIVATE)
     stop.click(ask, None, None, **QUICK)

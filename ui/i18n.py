@@ -8,7 +8,7 @@ import zlib
 import gradio as gr
 from gradio.i18n import I18nData
 
-from ui.words import CHINESE
+from ui.words import CHINESE, ENGLISH
 
 
 def _key(english: str) -> str:
@@ -18,7 +18,7 @@ def _key(english: str) -> str:
 
 I18N = gr.I18n(
     **{
-        "en": {_key(english): english for english in CHINESE},
+        "en": {_key(english): ENGLISH.get(english, english) for english in CHINESE},
         "zh-CN": {_key(english): chinese for english, chinese in CHINESE.items()},
         "zh": {_key(english): chinese for english, chinese in CHINESE.items()},
     }

@@ -115,12 +115,11 @@ def follow(
     Raises:
         ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget: one sentence each.
     """
-    stops.take(visitor)
     stream = run(pipeline, parse(pipeline.params, values), cache, state, registry.sha256)
     start, shown = time.perf_counter(), 0.0
     view = view or View()
     try:
-        event: Progress | Result | None = next(stream, None)
+        event: Progress | Result | None = None if stops.take(visitor) else next(stream, None)
         while event is not None:
             view.seconds = time.perf_counter() - start
             if isinstance(event, Result):

@@ -86,5 +86,16 @@ document.addEventListener("click", (event) => {
   const picture = [...document.querySelectorAll(".picture")].find((block) => block.offsetParent !== null);
   picture?.scrollIntoView({ behavior: "smooth", block: "start" });
 });
+// Pictures are read aloud by the label of their block.
+let naming = 0;
+new MutationObserver(() => {
+  naming ||= requestAnimationFrame(() => {
+    naming = 0;
+    for (const picture of document.querySelectorAll('img:not([alt]), img[alt=""]')) {
+      const label = picture.closest(".block")?.querySelector('[data-testid="block-label"]')?.textContent.trim();
+      if (label) picture.alt = label;
+    }
+  });
+}).observe(document, { subtree: true, childList: true });
 </script>
 """

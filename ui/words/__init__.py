@@ -23,6 +23,8 @@ _METHODS = {
 HOW_TO: dict[str, tuple[str | tuple[str, str], ...]] = {
     name: module.HOW_TO for name, module in _METHODS.items() if module.HOW_TO
 }
+# What English readers see of a choice whose name is made for the command line.
+ENGLISH = frame.ENGLISH
 CHINESE: dict[str, str] = frame.CHINESE | {
     english: chinese
     for module in _METHODS.values()

@@ -1,5 +1,17 @@
 """English text of the page -> Chinese: what all tabs share."""
 
+ENGLISH: dict[str, str] = {
+    "lbfgs": "L-BFGS",
+    "adam": "Adam",
+    "gram": "Gram",
+    "wasserstein": "Wasserstein-2",
+    "vgg-lite": "VGG-lite",
+    "vgg19": "VGG-19",
+    "vgg16": "VGG-16",
+    "squeezenet": "SqueezeNet",
+    "mnist": "MNIST",
+    "cifar10": "CIFAR-10",
+}
 CHINESE: dict[str, str] = {
     # frame
     "# Atelier": "# Atelier",
@@ -42,6 +54,8 @@ CHINESE: dict[str, str] = {
     "variation": "总变差",
     "loading": "加载",
     "seed": "种子",
+    "waiting for its turn": "排队等候中",
+    "stopped": "已停止",
     "starting": "正在开始",
     # settings that several methods have
     "Content": "内容图",
