@@ -28,8 +28,16 @@ check: venv
 bench: venv
 	$(BIN)/python -m benchmarks
 
+# MNIST for the table: train/CLASS/*.png and test/CLASS/*.png, or torchvision's layout (make table DATA=folder).
+DATA ?= data
+table: venv
+	$(BIN)/python -m benchmarks.table --data $(DATA)
+
 weights: venv
 	$(BIN)/python -m training.features --data data/tiny-imagenet-200 --out weights/vgg-lite.safetensors
+	$(BIN)/python -m training.evaluator --data mnist
+	$(BIN)/python -m training.gan --data mnist --out weights/gan-mnist.safetensors
+	$(BIN)/python -m training.gan --data mnist --model mlp --epochs 12 --runs runs/gan-mlp --out weights/gan-mnist-mlp.safetensors
 
 space: venv
 	$(BIN)/python publish.py --write

@@ -9,18 +9,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import PIL.Image
 from tqdm import tqdm
 
 from models import registry, weights
 from models.cache import ModelCache, OutOfBudget
-from pipelines import PIPELINES, images, record
+from pipelines import PIPELINES, batch, images, video
 from pipelines.animation import Frames
 from pipelines.base import Pipeline, Progress, Result, run
 from pipelines.params import ParamError, Setting, parse, settings
+from pipelines.replay import look_up, restore
 
 KNOWN = (ParamError, images.ImageError, weights.WeightsMissing, weights.WeightsError, OutOfBudget)
-EXAMPLES = Path(__file__).parent / "examples"
 GIVEN = argparse.SUPPRESS  # a flag that was not typed is absent, so that a record's setting can stand in for it
 
 
@@ -33,6 +32,16 @@ def check_place(flag: str, path: Path) -> None:
     folder = next((p for p in path.parents if p.exists()), path.parent)
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise Usage(f"{flag} is {path}, which cannot be written: give another place.")
+
+
+def check_out(place: str, kinds: tuple[str, ...], to_folder: bool) -> Path:
+    """Where results go: a name that ends in one of `kinds` or, `to_folder`, a folder. Raises Usage otherwise."""
+    out = Path(place)
+    folder = place.endswith(("/", os.sep)) or out.suffix == ""
+    if out.suffix.lower() not in kinds and not (folder and to_folder):
+        raise Usage(f"--out is {out.name}: give a name that ends in {kinds[0]}{', or a folder' * to_folder}.")
+    check_place("--out", out / "x.png" if folder else out)
+    return out
 
 
 class Parser(argparse.ArgumentParser):
@@ -77,80 +86,41 @@ def build_parser() -> Parser:
 def add_output(parser: argparse.ArgumentParser, default: Any) -> None:
     """Where results go."""
     parser.add_argument(
-        "--out", default=default, metavar="PNG|DIR/", help="picture to write (default METHOD.png), or folder/"
+        "--out",
+        default=default,
+        metavar="PNG|DIR/|ZIP|MP4",
+        help="picture to write (default METHOD.png), or folder/; folder/ or .zip, or a film, where --content is one",
     )
     parser.add_argument("--frames", default=default, metavar="GIF|WEBP", help="also write the run as an animation")
     parser.add_argument("--json", action="store_true", default=default, help="print the record on standard output")
 
 
-def restore(path: str) -> tuple[str, dict[str, Any]]:
-    """Method and settings that made a picture; pictures it was made from are looked up by their pixels.
-
-    Raises:
-        Usage: when the file holds no record, or a picture is found neither beside it nor among the examples.
-    """
-    if not Path(path).is_file():
-        raise Usage(f"{path} does not exist: give a PNG that Atelier made.")
-    found = record.read(path)
-    if found is None or found.pipeline not in PIPELINES:
-        raise Usage(f"{path} holds no Atelier record: give a PNG that Atelier made.")
-    return found.pipeline, dict(found.params)
-
-
-def look_up(values: dict[str, Any], pipeline: Pipeline[Any], near: Path) -> dict[str, Any]:
-    """Replace recorded pictures ({"sha256": ...}) by files with those pixels, found near `near` or in examples/."""
-    wanted = {s.name for s in settings(pipeline.params) if s.kind in {"image", "images"}}
-    known: dict[str, PIL.Image.Image] = {}
-
-    def find(name: str, item: Any) -> Any:
-        if not isinstance(item, dict):
-            return item
-        if not known:
-            for file in [*sorted(EXAMPLES.rglob("*.jpg")), *pictures(near), *pictures(Path.cwd())]:
-                try:
-                    image = images.load(file)
-                except images.ImageError:
-                    continue
-                known.setdefault(images.digest(image), image)
-        if item.get("sha256") not in known:
-            raise Usage(
-                f"The picture used as {name} ({item.get('width')}x{item.get('height')}) is not here: "
-                f"give --{name} FILE."
-            )
-        return known[item["sha256"]]
-
-    return {
-        name: [find(name, item) for item in value]
-        if isinstance(value, list) and name in wanted
-        else find(name, value)
-        if name in wanted
-        else value
-        for name, value in values.items()
-    }
-
-
-def pictures(folder: Path) -> list[Path]:
-    """Picture files directly in `folder`."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in {".png", ".jpg", ".jpeg", ".webp"})
-
-
 def execute(
-    pipeline: Pipeline[Any], values: dict[str, Any], out: Path, frames: Path | None, cache: ModelCache
+    pipeline: Pipeline[Any], values: dict[str, Any], out: Path | None, frames: Path | None, cache: ModelCache
 ) -> Result:
-    """Run a method with a progress bar on standard error (none where that is not a terminal)."""
+    """Run a method with a progress bar on standard error (none where that is not a terminal); write what it made."""
     params = parse(pipeline.params, values)
-    film = Frames() if frames else None
+    strip = Frames() if frames else None
     result: Result | None = None
     with tqdm(desc=pipeline.title, unit="step", disable=None, leave=False) as bar:
         for event in run(pipeline, params, cache, sha256=registry.sha256):
             if isinstance(event, Progress):
                 bar.total = event.total
                 bar.update(event.step - bar.n)
-                if film and event.preview is not None:
-                    film.add(event.step, event.total, event.preview)
+                if strip and event.preview is not None:
+                    strip.add(event.step, event.total, event.preview)
             else:
                 result = event
     assert result is not None  # run ends in a Result unless it raises
+    if out:
+        write(result, pipeline, out)
+    if strip and frames:
+        strip.write(frames)
+    return result
+
+
+def write(result: Result, pipeline: Pipeline[Any], out: Path) -> None:
+    """The picture as `out`, or all of them in the folder `out`."""
     targets: dict[Path, int | None] = {out: None}
     if out.suffix != ".png":
         targets = {out / f"{pipeline.name}-{i:03d}.png": i for i in range(len(result.images))}
@@ -158,9 +128,40 @@ def execute(
     next(iter(targets)).parent.mkdir(parents=True, exist_ok=True)
     for target, index in targets.items():
         target.write_bytes(result.png(index))
-    if film and frames:
-        film.write(frames)
-    return result
+
+
+def convert(
+    pipeline: Pipeline[Any], values: dict[str, Any], source: Path, out: Path, cache: ModelCache, as_json: bool
+) -> None:
+    """A folder or zip of pictures to a folder or zip. Raises ParamError at the end when some could not be read."""
+    made, failed = 0, list[images.ImageError]()
+    pictures = batch.Source(source)
+    with tqdm(desc=pipeline.title, unit="picture", total=len(pictures.names()), disable=None) as bar:
+        for event in batch.convert(pipeline, values, pictures, batch.Target(out), cache, registry.sha256):
+            if isinstance(event, batch.Done):
+                bar.update(event.number - bar.n)
+                made += event.result is not None
+                failed += [event.error] if event.error else []
+                if as_json and event.result:
+                    print(event.result.record.model_dump_json())
+    if failed:
+        raise ParamError(f"{len(failed)} of {bar.total} pictures could not be used, the others are done: {failed[0]}")
+    if not as_json:
+        print(f"{out}: {made} made, {bar.total - made} were there already", file=sys.stderr)
+
+
+def film(
+    pipeline: Pipeline[Any], values: dict[str, Any], source: Path, out: Path, cache: ModelCache, as_json: bool
+) -> None:
+    """A film to a film."""
+    values = {**values, "content": video.first_frame(source)}
+    result = execute(video.filmed(pipeline, source, out), values, None, None, cache)
+    if as_json:
+        print(result.record.model_dump_json(indent=2))
+    else:
+        told = result.record.metrics
+        line = f"{told['frames']:.0f} frames, {result.record.seconds.run:.1f} s, flicker {told['flicker']:.2f} of 255"
+        print(f"{out}: {line}", file=sys.stderr)
 
 
 def make(args: argparse.Namespace) -> None:
@@ -169,29 +170,31 @@ def make(args: argparse.Namespace) -> None:
     method, near = given.pop("command"), Path.cwd()
     values: dict[str, Any] = {}
     if source := given.pop("source", None):
-        recorded, values = restore(source)
+        recorded, values = restore(source, PIPELINES)
         method, near = method or recorded, Path(source).parent
         if method != recorded:
             raise Usage(f"{source} was made by {recorded}, not {method}.")
     if not method:
         raise Usage(f"Name a method: {', '.join(PIPELINES)} (see `cli.py --help`).")
-    place, frames = given.pop("out", f"{method}.png"), given.pop("frames", None)
-    out = Path(place)
-    as_json = given.pop("json", False)
-    to_folder = place.endswith(("/", os.sep)) or out.suffix == ""
-    if out.suffix != ".png" and not to_folder:
-        raise Usage(f"--out is {out.name}: give a name that ends in .png, or a folder.")
+    pipeline, content = PIPELINES[method], Path(str(given.get("content", "")))
+    many = bool(given.get("content")) and batch.is_many(content)
+    filmed = pipeline.frames is not None and video.is_film(content)
+    kinds = (".mp4", *sorted(video.SUFFIXES)) if filmed else (".zip",) if many else (".png",)
+    usual = f"{method}.mp4" if filmed else f"{method}/" if many else f"{method}.png"
+    place, frames, as_json = given.pop("out", usual), given.pop("frames", None), given.pop("json", False)
+    out = check_out(place, kinds, to_folder=not filmed)
     if frames and Path(frames).suffix not in {".gif", ".webp"}:
         raise Usage(f"--frames is {frames}: give a name that ends in .gif or .webp.")
-    check_place("--out", out / "x.png" if to_folder else out)
     if frames:
         check_place("--frames", Path(frames))
     try:
         cache = registry.open_cache()
     except ValueError as error:
         raise Usage(str(error)) from error
-    pipeline = PIPELINES[method]
     values = look_up({**values, **given}, pipeline, near)
+    if many or filmed:
+        (convert if many else film)(pipeline, values, content, out, cache, as_json)
+        return
     result = execute(pipeline, values, out, Path(frames) if frames else None, cache)
     if as_json:
         print(result.record.model_dump_json(indent=2))

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [startup|gatys|memory] [--quick]`: a line about the machine, and a markdown table for each."""
+"""`python -m benchmarks [NAME] [--quick]`: a line about the machine, and a markdown table for each benchmark."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import common, gatys, memory, startup
+from benchmarks import common, explore, gatys, memory, pixelcnn, startup, stylize
 
 BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "startup": lambda quick: startup.report(startup.measure(quick)),
     "gatys": lambda quick: gatys.report(gatys.measure(quick)),
+    "stylize": lambda quick: stylize.report(stylize.measure(quick)),
+    "explore": lambda quick: explore.report(explore.measure(quick)),
     "memory": lambda quick: memory.report(memory.measure(quick)),
+    "pixelcnn": lambda quick: pixelcnn.report(pixelcnn.measure(quick)),
 }
 
 

@@ -31,7 +31,7 @@ class OutOfBudget(RuntimeError):
 
 class Lender(Protocol):
     """What a pipeline borrows from: a ModelCache, or a Borrower, which keeps account."""
-    def use(self, *names: str, working: int = WORKING_BYTES) -> AbstractContextManager[tuple[nn.Module, ...]]: ...
+    def use(self, *n: str, working: int = ..., move: bool = ...) -> AbstractContextManager[tuple[nn.Module, ...]]: ...
 
 
 def default_device() -> torch.device:
@@ -104,9 +104,9 @@ class ModelCache:
     _state: threading.Lock = field(default_factory=threading.Lock, init=False)  # the fields above: microseconds
 
     @contextmanager
-    def use(self, *names: str, working: int = WORKING_BYTES) -> Iterator[tuple[nn.Module, ...]]:
-        """Lend the models `names`, on the device, with `working` bytes left free for activations. Raises LookupError
-        for an unknown name, OutOfBudget, or what a loader raised: all who waited for that load get the same exception.
+    def use(self, *names: str, working: int = WORKING_BYTES, move: bool = True) -> Iterator[tuple[nn.Module, ...]]:
+        """Lend the models `names`, on the device (or, `move=False`, in RAM), with `working` bytes free for activations.
+        Raises LookupError, OutOfBudget, or what a loader raised: all who waited for that load get the same exception.
         """
         if unknown := [name for name in names if name not in self.loaders]:
             raise LookupError(f"No model is called {', '.join(unknown)}. Known: {', '.join(sorted(self.loaders))}.")
@@ -126,7 +126,7 @@ class ModelCache:
                 for name in names:
                     if name not in pinned:
                         pinned[name] = self._load(name)
-                self._bring(pinned.values(), working)
+                self._bring(pinned.values() if move else (), working)
             yield tuple(pinned[name].module for name in names)
         finally:
             failures.clear()  # else a failure would hold itself, and half a model, through its traceback to this frame
@@ -241,10 +241,10 @@ class Borrower:
     seconds: float = 0.0  # spent in `use` before its body began: waiting, loading, moving
 
     @contextmanager
-    def use(self, *names: str, working: int = WORKING_BYTES) -> Iterator[tuple[nn.Module, ...]]:
+    def use(self, *names: str, working: int = WORKING_BYTES, move: bool = True) -> Iterator[tuple[nn.Module, ...]]:
         """As ModelCache.use."""
         start = time.perf_counter()
-        with self.cache.use(*names, working=working) as modules:
+        with self.cache.use(*names, working=working, move=move) as modules:
             self.seconds += time.perf_counter() - start
             self.names = tuple(dict.fromkeys((*self.names, *names)))
             yield modules

@@ -94,6 +94,25 @@ def _reflected(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Conv2d
     return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, padding_mode="reflect")
 
 
+class Seen:
+    """Means and variances in front of the norms: measured and kept, or, where given, read back in order."""
+
+    def __init__(self, given: Tensor | None) -> None:
+        self.given, self.at = given, 0
+        self.found: list[Tensor] = []
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C, H, W) -> mean and variance, each (N or 1, C, 1, 1)."""
+        if self.given is None:
+            variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+            self.found += [mean.flatten(1), variance.flatten(1)]
+            return mean, variance
+        channels = x.shape[1]
+        mean, variance = self.given[:, self.at : self.at + 2 * channels, None, None].chunk(2, 1)
+        self.at += 2 * channels
+        return mean, variance
+
+
 class StyleNorm(nn.Module):
     """Conditional instance norm (arXiv:1610.07629): each channel gets the mean and deviation of the style."""
 
@@ -102,11 +121,12 @@ class StyleNorm(nn.Module):
         self.shift = nn.Linear(CODE, channels)
         self.scale = nn.Linear(CODE, channels)
 
-    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+    def forward(self, x: Tensor, code: Tensor, seen: Seen) -> Tensor:
         """(N, C, H, W), (N, 100) -> (N, C, H, W)."""
-        scale: Tensor = self.scale(code)  # (N, C)
-        shift: Tensor = self.shift(code)  # (N, C)
-        return F.instance_norm(x, eps=1e-5) * scale[:, :, None, None] + shift[:, :, None, None]
+        mean, variance = seen(x)
+        scale = self.scale(code)[:, :, None, None] * (variance + 1e-5).rsqrt()  # (N, C, 1, 1)
+        shift = self.shift(code)[:, :, None, None]  # (N, C, 1, 1)
+        return torch.addcmul(shift - mean * scale, x, scale)
 
 
 class StyledConv(nn.Module):
@@ -117,8 +137,8 @@ class StyledConv(nn.Module):
         self.conv = _reflected(c_in, c_out, kernel)
         self.norm = StyleNorm(c_out)
 
-    def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        y: Tensor = self.norm(self.conv(x), code)
+    def forward(self, x: Tensor, code: Tensor, seen: Seen) -> Tensor:
+        y: Tensor = self.norm(self.conv(x), code, seen)
         return y
 
 
@@ -130,8 +150,8 @@ class StyledResidual(nn.Module):
         self.conv1 = StyledConv(channels, channels)
         self.conv2 = StyledConv(channels, channels)
 
-    def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        y: Tensor = self.conv2(F.relu(self.conv1(x, code)), code)
+    def forward(self, x: Tensor, code: Tensor, seen: Seen) -> Tensor:
+        y: Tensor = self.conv2(F.relu(self.conv1(x, code, seen)), code, seen)
         return x + y
 
 
@@ -145,11 +165,21 @@ class StyleTransformer(nn.Module):
         self.residual = nn.ModuleList([StyledResidual(c) for _ in range(residuals)])
         self.expand = nn.ModuleList([StyledConv(c, b), StyledConv(b, a), StyledConv(a, 3, kernel=9)])
 
-    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+    def content_statistics(self, x: Tensor, code: Tensor) -> Tensor:
+        """What the norms measure on the way: (N, 3, H, W) in [0, 1], (N or 1, 100) -> (N, S), for `forward`."""
+        seen = Seen(None)
+        self._run(x, code, seen)
+        return torch.cat(seen.found, 1)
+
+    def forward(self, x: Tensor, code: Tensor, statistics: Tensor | None = None) -> Tensor:
         """(N, 3, H, W) in [0, 1] and (N, 100), or (1, 100) for all -> (N, 3, H, W) in [0, 1].
 
-        Raises ValueError if a side of the picture is shorter than 5 pixels.
+        `statistics`, (N or 1, S) from `content_statistics`, stand in for this picture's own. Raises ValueError if a
+        side of the picture is shorter than 5 pixels.
         """
+        return self._run(x, code, Seen(statistics))
+
+    def _run(self, x: Tensor, code: Tensor, seen: Seen) -> Tensor:
         height, width = x.shape[2:]
         if min(height, width) < SHORTEST_SIDE:
             need = f"{SHORTEST_SIDE}x{SHORTEST_SIDE}"
@@ -157,12 +187,12 @@ class StyleTransformer(nn.Module):
         for conv in self.contract:  # (N, 8, H, W), (N, 16, H/2, W/2), (N, 32, H/4, W/4), halves rounded up
             x = F.relu(conv(x))
         for block in self.residual:
-            x = block(x, code)
+            x = block(x, code, seen)
         enlarge1, enlarge2, paint = self.expand
-        x = F.relu(enlarge1(_double(x), code))  # (N, 16, ~H/2, ~W/2)
-        x = F.relu(enlarge2(_double(x), code))  # (N, 8, ~H, ~W)
+        x = F.relu(enlarge1(_double(x), code, seen))  # (N, 16, ~H/2, ~W/2)
+        x = F.relu(enlarge2(_double(x), code, seen))  # (N, 8, ~H, ~W)
         # Strides of 2 keep the pixels 0, 2, 4, ...: where a side is no multiple of 4, the surplus lies at its end.
-        return torch.sigmoid(paint(x, code))[:, :, :height, :width]  # (N, 3, H, W)
+        return torch.sigmoid(paint(x, code, seen))[:, :, :height, :width]  # (N, 3, H, W)
 
     def layers(self) -> Layers:
         """Every layer with its TensorFlow scope: first the convolutions, then all shifts and scales."""

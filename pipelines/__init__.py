@@ -1,6 +1,22 @@
 """The methods. Each is one file and one name here."""
 
-from pipelines import gatys
+from pipelines import compare_method, diffusion, explore, gan, gatys, imagine, pixelcnn, stylize, vae
 from pipelines.base import Pipeline
 
-PIPELINES: dict[str, Pipeline] = {p.name: p for p in (gatys.PIPELINE,)}  # type: ignore[type-arg]
+METHODS: dict[str, Pipeline] = {  # type: ignore[type-arg]
+    p.name: p
+    for p in (
+        gatys.PIPELINE,
+        stylize.PIPELINE,
+        gan.PIPELINE,
+        vae.PIPELINE,
+        pixelcnn.PIPELINE,
+        diffusion.PIPELINE,
+        imagine.PIPELINE,
+    )
+}
+PIPELINES: dict[str, Pipeline] = {  # type: ignore[type-arg]
+    "compare": compare_method.method(METHODS),
+    **METHODS,
+    "explore": explore.PIPELINE,  # makes nothing that could be compared
+}

@@ -6,7 +6,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
@@ -18,10 +18,11 @@ from models import device
 from models.cache import Borrower, Lender, ModelCache
 from pipelines import images, record
 from pipelines.params import Params
+from pipelines.record import Record
 
 P = TypeVar("P", bound=Params)
 STOP: Final = "stop"  # sent into a run: end now and keep what is there
-_ONE_AT_A_TIME = threading.Lock()
+_ONE_AT_A_TIME = threading.RLock()  # a run may be a step of another: Compare runs the methods
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Output:
     images: one by one. metrics: final numbers. notes: remarks for the record (a fallback that was taken, say).
     sheet: all of them in one picture, where there are many; None: the first stands for the run.
     details: JSON for the record: latents, tables.
+    records: one for each of `images`, where each was made by a run of its own.
     """
 
     images: list[PIL.Image.Image]
@@ -56,6 +58,7 @@ class Output:
     notes: list[str] = field(default_factory=list)
     sheet: PIL.Image.Image | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,10 @@ class Result:
     """The last thing a run yields."""
 
     images: list[PIL.Image.Image]
-    record: record.Record
+    record: Record
     state: Any = None
     sheet: PIL.Image.Image | None = None
+    records: list[Record] = field(default_factory=list)
 
     @property
     def picture(self) -> PIL.Image.Image:
@@ -74,7 +78,8 @@ class Result:
 
     def png(self, index: int | None = None) -> bytes:
         """`picture`, or picture `index` of many, as PNG with its record inside."""
-        return record.png(self.picture if index is None else self.images[index], self.record)
+        told = self.records[index] if self.records and index is not None else self.record
+        return record.png(self.picture if index is None else self.images[index], told)
 
 
 Steps = Generator[Progress, None, Output]
@@ -94,6 +99,12 @@ class Pipeline(Generic[P]):
         None  # a Progress.state as a picture, with the settings of `after`
     )
     after: tuple[str, ...] = ()  # settings that can be changed when the run is over, without running again
+    variants: str = ""  # the choice whose values are columns of their own in a comparison
+    work: Callable[[P], float] | None = None  # how long a run takes next to another of this method; any unit
+    # Run again with what an earlier run's state remembers (codes of styles): fast enough to follow a slider.
+    repaint: Callable[[P, Lender, Any], Steps] | None = None
+    # Paint the frames of a film, each (3, H, W) in [0, 1], one by one.
+    frames: Callable[[P, Lender, Iterator[Tensor]], Generator[Tensor, None, None]] | None = None
 
     @property
     def description(self) -> str:
@@ -112,7 +123,7 @@ def run(
     Args:
         pipeline, params: what to run, and how.
         cache: where models come from.
-        state: a `Progress.state` of an earlier run to continue, where the method can.
+        state: a `Progress.state` of an earlier run to continue or repaint, where the method can.
         sha256: model name -> digest of its weights, for the record.
 
     Yields:
@@ -122,10 +133,11 @@ def run(
     Raises:
         ParamError, ImageError, WeightsMissing, OutOfBudget: one sentence each; anything else is a bug.
     """
-    if state is not None and pipeline.resume is None:
+    go_on = pipeline.resume or pipeline.repaint
+    if state is not None and go_on is None:
         raise ValueError(f"{pipeline.name} cannot be continued.")
     borrower = cache.borrower()
-    resumed = pipeline.resume(params, borrower, state) if state is not None and pipeline.resume else None
+    resumed = go_on(params, borrower, state) if state is not None and go_on else None
     steps = resumed or pipeline.generate(params, borrower)
     last, output, seconds = Progress(0, 0), None, 0.0
     device.reset_peak(cache.device)
@@ -151,7 +163,7 @@ def run(
         note = f"stopped after step {last.step} of {last.total}"
         output = Output([finished], last.metrics, [*last.notes, note])
     told = _record(pipeline, params, borrower, cache, seconds, last, output, sha256)
-    yield Result(output.images, told, last.state, output.sheet)
+    yield Result(output.images, told, last.state, output.sheet, output.records)
 
 
 def _seed(seed: int | None) -> None:
@@ -169,9 +181,9 @@ def _record(
     last: Progress,
     output: Output,
     sha256: Callable[[str], str],
-) -> record.Record:
+) -> Record:
     metrics = {name: float(value) for name, value in {**last.metrics, **output.metrics}.items()}
-    return record.Record(
+    return Record(
         pipeline=pipeline.name,
         params=params.model_dump(mode="json"),
         seed=getattr(params, "seed", None),

@@ -21,6 +21,7 @@ from pipelines import images
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.layers import layer_weights, shares, usual_weights
 from pipelines.params import Image, ParamError, Params, param
+from pipelines.work import painting
 
 Network = Literal["vgg-lite", "vgg19", "vgg16", "squeezenet"]
 
@@ -176,13 +177,8 @@ def generate(p: GatysParams, cache: Lender) -> Steps:
         plan = stages(p.size, p.steps, min(narrow, p.size))
         where = network.mean.device
         first = images.to_tensor(p.content, plan[0][0]).to(where)
-        canvas = Canvas(
-            blank(first, p.start, images.to_tensor(p.styles[0], 256)[0].to(first), p.noise, p.seed),
-            plan,
-            p.optimizer,
-            p.rate,
-            p.average,
-        )
+        start = blank(first, p.start, images.to_tensor(p.styles[0], 256)[0].to(first), p.noise, p.seed)
+        canvas = Canvas(start, plan, p.optimizer, p.rate, p.average)
         return (yield from paint(p, network, Work(canvas, first)))
 
 
@@ -246,4 +242,6 @@ PIPELINE = Pipeline(
     resume=resume,
     finish=finish,
     after=("colours", "sharpen", "contrast"),
+    variants="optimizer",
+    work=painting,
 )

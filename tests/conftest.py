@@ -14,11 +14,13 @@ from models.cache import ModelCache
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _quiet_machine() -> Iterator[None]:
+def _quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     torch.set_num_threads(1)  # at toy size two threads mostly wait for each other: 30 times slower beside other work
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ATELIER_OFFLINE", "1")
         patch.delenv("ATELIER_WEIGHTS", raising=False)
+        costs = tmp_path_factory.mktemp("costs")
+        patch.setattr("pipelines.estimate.folder", lambda: costs)  # what toys cost says nothing about real runs
         yield
 
 

@@ -34,7 +34,13 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
     match setting.kind:
         case "image":
             photo = gr.Image(
-                picture, label=label, sources=["upload", "clipboard", "webcam"], height=190, buttons=[], **PICTURE
+                picture,
+                label=label,
+                sources=["upload", "clipboard", "webcam"],
+                interactive=True,
+                height=190,
+                buttons=[],
+                **PICTURE,
             )
             return unopened(photo)
         case "images":
@@ -62,15 +68,29 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
         case "int" | "float":
             return number_component(setting, label, info)
         case "text" | "floats":
-            shown = setting.default if setting.kind == "text" else ", ".join(map(str, setting.default or []))
-            return gr.Textbox(shown, label=label, info=info, max_lines=1)
+            return gr.Textbox(shown(setting, setting.default), label=label, info=info, max_lines=1)
+
+
+def is_chips(setting: Setting) -> bool:
+    """Whether a setting is a row of chips: a whole number of a short range that may be left out."""
+    low, high = setting.low, setting.high
+    short = low is not None and high is not None and high - low <= MOST_CHIPS
+    return setting.kind == "int" and setting.default is None and short
+
+
+def shown(setting: Setting, value: Any) -> Any:
+    """A setting's value as its component holds it; pictures aside."""
+    if is_chips(setting):
+        return ANY if value is None else str(value)
+    return ", ".join(map(str, value or [])) if setting.kind == "floats" else value
 
 
 def number_component(setting: Setting, label: Any, info: Any) -> gr.components.Component:
     """A slider where the range is short enough to drag through, else a number."""
     low, high, whole = setting.low, setting.high, setting.kind == "int"
-    if whole and setting.default is None and low is not None and high is not None and high - low <= MOST_CHIPS:
-        chips: list[Any] = [(t("any"), ANY), *((str(n), str(n)) for n in range(int(low), int(high) + 1))]
+    if is_chips(setting):
+        numbers = map(str, range(int(low or 0), int(high or 0) + 1))
+        chips: list[Any] = [(t("any"), ANY), *((n, n) for n in numbers)]
         return gr.Radio(chips, value=ANY, label=label, info=info, elem_classes="chips", min_width=190)
     if low is None or high is None or high - low > (1e6 if whole else 100):
         return gr.Number(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,72 @@ from pipelines import animation, images, record
 from pipelines.base import Pipeline
 from pipelines.params import ParamError, Setting, parse
 from ui import controls
-from ui.examples import CONTENT, STYLE
+from ui.examples import CONTENT, DIGITS, STYLE
 from ui.i18n import spoken
 from ui.session import GPU, PRIVATE, QUICK, Stops, View, file_in_cache, follow, visitor_of
 from ui.show import Memory, Update, conclude, failed, finished, present, starting
 
 if TYPE_CHECKING:
     from ui.tab import Form, Stage
+
+Follow = Callable[..., None]  # of events, after which the picture is painted again
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What Run, Continue and the live settings of a tab do; each yields rows for the `outputs` of `wire`."""
+
+    pipeline: Pipeline[Any]
+    cache: ModelCache
+    stops: Stops
+    settings: Sequence[Setting]
+
+    def stream(
+        self, memory: Memory, earlier: Memory | None, state: Any, known: View, request: gr.Request, quiet: bool = False
+    ) -> Iterator[list[Any]]:
+        """Run the method; `quiet`: the picture before stays until the new one is whole."""
+        pipeline, done = self.pipeline, False
+        if not quiet:
+            yield starting(request).row(running=True)
+        try:
+            for view in follow(pipeline, memory.values, self.cache, self.stops, visitor_of(request), state, known):
+                done = view.result is not None
+                shown = present(view, request)
+                update = conclude(view, memory, pipeline, request) if done else shown
+                if quiet and not done:
+                    update = Update(status=shown.status)
+                yield update.row(running=not done)
+            if not done:  # stopped before the first step: nothing was made
+                yield Update(status=spoken("stopped", request)).row(running=False, earlier=earlier)
+        except Exception as error:  # the page's last line: every error becomes a sentence, bugs keep theirs in the log
+            yield failed(error, earlier, pipeline, request).row(running=False, earlier=earlier)
+
+    def start(self, request: gr.Request, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
+        """A new run of what the form says."""
+        yield from self._with(request, earlier, given, None, quiet=False)
+
+    def live(self, request: gr.Request, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
+        """The finished picture with what the form says now; nothing where there is none."""
+        if earlier is None or earlier.result is None:
+            yield [gr.skip()] * len(Update().row(running=False))  # nothing yielded would empty them all
+            return
+        yield from self._with(request, earlier, given, earlier.state, quiet=True)
+
+    def go_on(self, memory: Memory | None, request: gr.Request) -> Iterator[list[Any]]:
+        """The run before, continued."""
+        if memory is not None:
+            view = View(curves={name: list(points) for name, points in memory.curves.items()}, frames=[*memory.frames])
+            yield from self.stream(memory, memory, memory.state, view, request)
+
+    def _with(
+        self, request: gr.Request, earlier: Memory | None, given: Sequence[Any], state: Any, quiet: bool
+    ) -> Iterator[list[Any]]:
+        try:
+            memory = Memory(controls.values(self.settings, given))
+        except ParamError as error:
+            yield failed(error, earlier, self.pipeline, request).row(running=False, earlier=earlier)
+            return
+        yield from self.stream(memory, earlier, state, View(), request, quiet)
 
 
 def wire(
@@ -33,37 +92,10 @@ def wire(
     run: gr.Button,
     stop: gr.Button,
     again: gr.File,
-) -> None:
-    """Connect the tab's components."""
+) -> Follow:
+    """Connect the tab's components; returns what has a finished picture follow further events."""
     outputs = [*stage.outputs, run, stop, stage.as_content, stage.film_button, *stage.cures]
-
-    def stream(
-        memory: Memory, earlier: Memory | None, state: Any, known: View, request: gr.Request
-    ) -> Iterator[list[Any]]:
-        yield starting(request).row(running=True)
-        done = False
-        try:
-            for view in follow(pipeline, memory.values, cache, stops, visitor_of(request), state, known):
-                done = view.result is not None
-                update = conclude(view, memory, pipeline, request) if done else present(view, request)
-                yield update.row(running=not done)
-            if not done:  # stopped before the first step: nothing was made
-                yield Update(status=spoken("stopped", request)).row(running=False, earlier=earlier)
-        except Exception as error:  # the page's last line: every error becomes a sentence, bugs keep theirs in the log
-            yield failed(error, earlier, pipeline).row(running=False, earlier=earlier)
-
-    def start(request: gr.Request, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
-        try:
-            memory = Memory(controls.values(form.settings, given))
-        except ParamError as error:
-            yield failed(error, earlier, pipeline).row(running=False, earlier=earlier)
-            return
-        yield from stream(memory, earlier, None, View(), request)
-
-    def go_on(memory: Memory | None, request: gr.Request) -> Iterator[list[Any]]:
-        if memory is not None:
-            view = View(curves={name: list(points) for name, points in memory.curves.items()}, frames=[*memory.frames])
-            yield from stream(memory, memory, memory.state, view, request)
+    runs = Runs(pipeline, cache, stops, form.settings)
 
     def wait(request: gr.Request) -> list[Any]:
         stops.take(visitor_of(request))
@@ -74,12 +106,20 @@ def wire(
 
     for button in (run, stage.more):  # at once, while the run itself may wait in the queue
         button.click(wait, None, [stage.status, run, stop], **QUICK)
-    run.click(start, [stage.memory, *form.inputs], outputs, show_progress="hidden", **GPU, **PRIVATE)
-    stage.more.click(go_on, [stage.memory], outputs, show_progress="hidden", **GPU, **PRIVATE)
+    run.click(runs.start, [stage.memory, *form.inputs], outputs, show_progress="hidden", **GPU, **PRIVATE)
+    stage.more.click(runs.go_on, [stage.memory], outputs, show_progress="hidden", **GPU, **PRIVATE)
     stop.click(ask, None, None, **QUICK)
     wire_after(pipeline, form, stage, outputs)
     wire_cures(form, stage)
     wire_restore(pipeline, form, again)
+
+    def follow_live(triggers: Sequence[Any], always: bool = False) -> None:
+        """Paint again at `triggers` with what the run before remembers; `always`: also where there was none."""
+        function, given = runs.start if always else runs.live, [stage.memory, *form.inputs]
+        quick: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
+        gr.on(triggers, function, given, outputs, **quick, **GPU, **PRIVATE)
+
+    return follow_live
 
 
 def wire_cures(form: Form, stage: Stage) -> None:
@@ -87,10 +127,10 @@ def wire_cures(form: Form, stage: Stage) -> None:
     smaller, models, defaults = stage.cures
     sizes = [c for s, c in zip(form.settings, form.inputs, strict=True) if s.name == "size"]
     if sizes:
-        smaller.click(lambda size: max(64, size // 2), sizes, sizes, **QUICK)
+        smaller.click(lambda size: max(64, (size or 2048) // 2), sizes, sizes, **QUICK)
     models.click(lambda: gr.Tabs(selected="models"), None, [stage.tabs], **QUICK)
     kept = [(s, c) for s, c in zip(form.settings, form.inputs, strict=True) if s.kind not in {"image", "images"}]
-    values = [", ".join(map(str, s.default)) if s.kind == "floats" else s.default for s, _ in kept]
+    values = [controls.shown(s, s.default) for s, _ in kept]
     defaults.click(lambda: values, None, [c for _, c in kept], **QUICK)
 
 
@@ -137,7 +177,7 @@ def wire_restore(pipeline: Pipeline[Any], form: Form, again: gr.File) -> None:
                 f"{Path(path).name} holds no record of {pipeline.title}: drop a PNG that was downloaded here.",
                 print_exception=False,
             )
-        known = {images.digest(images.load(p)): str(p) for p in (*CONTENT, *STYLE)}
+        known = {images.digest(images.load(p)): str(p) for p in (*CONTENT, *STYLE, *DIGITS)}
         return [restored(s, found.params.get(s.name, s.default), known) for s in form.settings]
 
     again.upload(restore, [again], form.inputs, show_progress="hidden", **PRIVATE)  # queued: others hide their errors
@@ -146,8 +186,8 @@ def wire_restore(pipeline: Pipeline[Any], form: Form, again: gr.File) -> None:
 def restored(setting: Setting, value: Any, known: dict[str, str]) -> Any:
     """A recorded value for its component; a picture that is not among the examples stays what it is."""
     if setting.kind == "image":
-        return known.get(value["sha256"], gr.skip())
+        return known.get(value["sha256"], gr.skip()) if value else None
     if setting.kind == "images":
         paths = [known.get(item["sha256"]) for item in value]
         return paths if all(paths) else gr.skip()
-    return ", ".join(map(str, value)) if setting.kind == "floats" else value
+    return controls.shown(setting, value)

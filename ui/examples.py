@@ -7,4 +7,5 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 CONTENT = sorted((FOLDER / "content").glob("*.jpg"))
 STYLE = sorted((FOLDER / "styles").glob("*.jpg"), key=lambda path: (path.stem != "impasto", path.stem))
+DIGITS = sorted((FOLDER / "digits").glob("*.png"))
 RESULTS = FOLDER / "results"  # NAME.png: what a method makes of the first pair

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import cache
 
 import gradio as gr
 from gradio.i18n import I18nData
 
 from ui.words import CHINESE, ENGLISH
+from ui.words.errors import SENTENCES
 
 
 def _key(english: str) -> str:
@@ -40,3 +42,26 @@ def spoken(english: str, request: gr.Request | None) -> str:
     """`english` in the language of the browser that asked, for text that is made while a method runs."""
     accepted = (request.headers.get("accept-language") or "") if request else ""
     return CHINESE[english] if accepted.lower().startswith("zh") else english
+
+
+def in_words(sentence: str, request: gr.Request | None) -> str:
+    """What went wrong, in the language of the browser that asked; sentences without Chinese stay English."""
+    accepted = (request.headers.get("accept-language") or "") if request else ""
+    return _in_chinese(sentence) if accepted.lower().startswith("zh") else sentence
+
+
+def _in_chinese(text: str) -> str:
+    for pattern, chinese in _patterns():
+        if found := pattern.fullmatch(text):
+            return chinese.format(*map(_in_chinese, found.groups()))
+    return CHINESE.get(text) or CHINESE.get(text.replace("_", " ").capitalize()) or text
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    """Sentences of words/errors.py, the most definite first."""
+    ordered = sorted(SENTENCES.items(), key=lambda item: -len(item[0].replace("{}", "")))
+    return [
+        (re.compile("(.+?)".join(map(re.escape, english.split("{}"))), re.DOTALL), chinese)
+        for english, chinese in ordered
+    ]

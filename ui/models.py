@@ -11,7 +11,8 @@ from typing import Any
 import gradio as gr
 
 from models import registry, weights
-from models.cache import ModelCache
+from models.cache import Model, ModelCache
+from ui import hub
 from ui.i18n import spoken, t
 from ui.session import KNOWN, PRIVATE, QUICK
 from ui.show import failed_status
@@ -42,8 +43,30 @@ def state(cache: ModelCache) -> dict[str, Any]:
                 "move_seconds": round(model.move_seconds, 3) if model else 0.0,
             }
         )
+    rows += [borrowed(model) for name, model in held.items() if name not in registry.MODELS]
     stats = vars(cache.stats)
     return {"device": str(cache.device), "ram_budget": cache.ram_budget, "stats": stats, "models": rows}
+
+
+def borrowed(model: Model) -> dict[str, Any]:
+    """The row of a part of a diffusers pipeline: known since it was loaded."""
+    return {
+        "name": model.name,
+        "title": model.name.rpartition("/")[2].replace("#", " · ").replace("@", " · "),
+        "present": True,
+        "file_bytes": model.bytes,
+        "sha256": "",
+        "licence": "",
+        "source": model.name.removeprefix(registry.HUB).partition("#")[0],
+        "quality": "",
+        "loaded": True,
+        "bytes": model.bytes,
+        "pins": model.pins,
+        "resident": model.resident,
+        "hits": model.hits,
+        "load_seconds": round(model.load_seconds, 3),
+        "move_seconds": round(model.move_seconds, 3),
+    }
 
 
 def table(cache: ModelCache, request: gr.Request | None) -> str:
@@ -54,7 +77,7 @@ def table(cache: ModelCache, request: gr.Request | None) -> str:
     for row in found["models"]:
         cells = [
             f"<b>{html.escape(row['title'])}</b><br>"
-            f"<small>{html.escape(row['source'])} · {html.escape(row['licence'])}</small>",
+            f"<small>{html.escape(' · '.join(filter(None, (row['source'], row['licence']))))}</small>",
             f"{row['file_bytes'] / 1e6:.1f} MB",
             f"<code>{row['sha256'][:8]}</code>",
             f"{row['bytes'] / 1e6:.1f} MB" if row["loaded"] else "–",
@@ -112,6 +135,9 @@ def build(cache: ModelCache, page: gr.Blocks) -> None:
             button.click(start, None, [status], show_progress="hidden", concurrency_id="fetch", **PRIVATE).then(
                 show, None, [shown], show_progress="hidden", **PRIVATE
             )
+
+    with gr.Row():
+        hub.offers(status)
 
     def models() -> dict[str, Any]:
         """Which models there are, which weights are on this machine, and what the cache holds."""

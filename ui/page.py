@@ -9,18 +9,29 @@ import gradio as gr
 
 from models.cache import ModelCache
 from pipelines import PIPELINES
-from ui import models, tab
+from ui import compare, diffusion, explore, explore_events, gan, imagine, models, pixelcnn, stylize, tab, vae
 from ui.i18n import I18N, t
 from ui.session import Stops
 
 __all__ = ["I18N", "build"]
-BUILDERS: dict[str, Callable[..., Any]] = {}  # method -> its own tab; the others have tab.build's
+# Method -> its own tab; the others have tab.build's.
+BUILDERS: dict[str, Callable[..., Any]] = {
+    "compare": compare.build,
+    "stylize": stylize.build,
+    "gan": gan.build,
+    "vae": vae.build,
+    "pixelcnn": pixelcnn.build,
+    "diffusion": diffusion.build,
+    "imagine": imagine.build,
+    "explore": explore.build,
+}
 DELETE_EVERY, DELETE_OLDER = 600, 3600  # seconds: previews and results are files
 
 
 def build(cache: ModelCache) -> gr.Blocks:
     """The page as Blocks, not launched; start-up loads no model."""
     stops = Stops()
+    frames: dict[str, Any] = {}
     with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_OLDER)) as page:
         with gr.Row(elem_classes="masthead"):
             gr.Markdown(t("# Atelier"), container=False)
@@ -29,8 +40,10 @@ def build(cache: ModelCache) -> gr.Blocks:
             for pipeline in PIPELINES.values():
                 with gr.Tab(t(pipeline.title), id=pipeline.name):
                     layout: Callable[..., Any] = BUILDERS.get(pipeline.name, tab.build)
-                    layout(pipeline, cache, stops, tabs)
+                    frames[pipeline.name] = layout(pipeline, cache, stops, tabs)
             with gr.Tab(t("Models"), id="models"):
                 models.build(cache, page)
+        if {"explore", "gatys"} <= set(frames):
+            explore_events.link(frames["explore"], frames["gatys"])
     page.queue(api_open=False, max_size=64)
     return cast(gr.Blocks, page)

@@ -17,7 +17,7 @@ from pipelines import images
 from pipelines.base import Pipeline, Result
 from pipelines.params import ParamError
 from ui import curve
-from ui.i18n import spoken, t
+from ui.i18n import in_words, spoken, t
 from ui.session import View, explain, file_in_cache
 
 
@@ -74,12 +74,14 @@ def starting(request: gr.Request | None) -> Update:
     return Update(status=spoken("starting", request), download=off, more=off)
 
 
-def failed(error: Exception, earlier: Memory | None, pipeline: Pipeline[Any]) -> Update:
+def failed(
+    error: Exception, earlier: Memory | None, pipeline: Pipeline[Any], request: gr.Request | None = None
+) -> Update:
     """The failed state: one sentence, and the button that does what it advises; the picture before stays in use."""
     kept = earlier is not None and earlier.result is not None
     small = isinstance(error, OutOfBudget | torch.OutOfMemoryError)
     return Update(
-        status=failed_status(explain(error)),
+        status=failed_status(in_words(explain(error), request)),
         download=gr.update(interactive=kept),
         more=gr.update(interactive=kept and pipeline.resume is not None),
         cures=(small, isinstance(error, WeightsMissing), isinstance(error, ParamError)),

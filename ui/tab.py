@@ -65,6 +65,7 @@ class Frame:
     stage: Stage
     run: gr.Button
     stop: gr.Button
+    follow: events.Follow
 
 
 def build(
@@ -74,6 +75,7 @@ def build(
     tabs: gr.Tabs,
     left: Callable[[Form], None] | None = None,
     right: Callable[[Stage], None] | None = None,
+    offered: Sequence[Path] = CONTENT,
 ) -> Frame:
     """Lay out the tab of `pipeline` and wire its events and its endpoint.
 
@@ -81,11 +83,12 @@ def build(
         pipeline, cache, stops: the method, and what runs it.
         tabs: the page's tabs, to be switched.
         left, right: add a method's own controls under the settings and under the picture, inside the columns.
+        offered: example pictures under an input for one picture.
     """
     found = settings(pipeline.params)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=5, min_width=320):
-            form = left_column(found)
+            form = left_column(found, offered)
             if left:
                 left(form)
             with gr.Row(elem_classes="actions"):
@@ -104,19 +107,19 @@ def build(
     with gr.Accordion(t("How it works"), open=False):
         for part in HOW_TO[pipeline.name]:
             gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=LATEX, container=False)
-    events.wire(pipeline, cache, stops, form, stage, run, stop, again)
+    follow = events.wire(pipeline, cache, stops, form, stage, run, stop, again)
     api.build(pipeline, cache, stops, form.settings)
-    return Frame(form, stage, run, stop)
+    return Frame(form, stage, run, stop, follow)
 
 
-def left_column(found: Sequence[Setting]) -> Form:
+def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> Form:
     """Pictures with their example strips, the main settings, and the advanced ones behind a closed door."""
     inputs: dict[str, Any] = {}
     pictures = [s for s in found if s.kind in {"image", "images"}]
     with gr.Row(visible=bool(pictures)):
         for setting in pictures:
             with gr.Column(min_width=220):
-                files = [str(path) for path in (CONTENT if setting.kind == "image" else STYLE)]
+                files = [str(path) for path in (offered if setting.kind == "image" else STYLE)]
                 first = None
                 if setting.required:  # the first click works: examples are filled in
                     first = files[:1] if setting.kind == "images" else next(iter(files), None)
@@ -220,7 +223,7 @@ def picture(example: Path) -> tuple[gr.Image, gr.ImageSlider]:
 
 def after_row(pipeline: Pipeline[Any], found: Sequence[Setting]) -> tuple[Any, ...]:
     """Settings that change the finished picture without a new run; shown once there is one."""
-    if not pipeline.after:
+    if not pipeline.after or pipeline.repaint:  # then the form's own settings act at once
         return ()
     with gr.Accordion(t("Change without running again"), open=False), gr.Row():
         return tuple(controls.page_component(s) for s in found if s.name in pipeline.after)

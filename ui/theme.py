@@ -70,7 +70,8 @@ def theme() -> gr.themes.Base:
     )
 
 
-CSS = Path(__file__).with_name("style.css").read_text()
+HERE = Path(__file__).parent
+CSS = "\n".join((HERE / name).read_text() for name in ("style.css", "compare.css"))
 
 HEAD = """
 <meta name="color-scheme" content="light dark">
@@ -99,3 +100,4 @@ new MutationObserver(() => {
 }).observe(document, { subtree: true, childList: true });
 </script>
 """
+HEAD += f"<script>\n{(HERE / 'compare.js').read_text()}</script>\n"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
 
-from models import vgg, weights
+from models import perceptual, vgg, weights
 from models.card import ModelCard, described
 from models.weights import Weights
 
@@ -65,9 +66,11 @@ SQUEEZENET = Weights(
     quality="ImageNet top-1 58.178 % (torchvision)",
     urls=("https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",),
 )
+LPIPS = replace(SQUEEZENET, name="lpips")  # the same file under LPIPS' own heads
 CARDS = (
     ModelCard("vgg-lite", "VGG-lite", VGG_LITE, described(vgg.vgg_lite)),
     ModelCard("vgg19", "VGG-19", VGG19, torchvision_network("vgg19")),
     ModelCard("vgg16", "VGG-16", VGG16, torchvision_network("vgg16")),
     ModelCard("squeezenet", "SqueezeNet 1.1", SQUEEZENET, torchvision_network("squeezenet1_1")),
+    ModelCard("lpips", "LPIPS (SqueezeNet 1.1)", LPIPS, perceptual.lpips_squeeze),
 )

@@ -2,6 +2,42 @@
 
 from __future__ import annotations
 
-from models.card import ModelCard
+from models import magenta, stylizer
+from models.card import ModelCard, described
+from models.weights import Weights
 
-CARDS: tuple[ModelCard, ...] = ()
+GOOGLE = "https://storage.googleapis.com/download.tensorflow.org/models/tflite/arbitrary_style_transfer"
+PREDICT = Weights(
+    name="magenta-style",
+    file="style_predict_quantized_256.tflite",
+    sha256="203dbd6a09da1091ab7e48e8b101aef8c2d81438ad047a5cb150747a977134c1",
+    bytes=2827952,
+    licence="Apache-2.0",
+    source="Magenta arbitrary-image-stylization-v1-256, style prediction",
+    quality="code within cosine 0.999 of LiteRT's (tests/test_magenta_litert.py, n = 10)",
+    urls=(f"{GOOGLE}/style_predict_quantized_256.tflite",),
+)
+TRANSFER = Weights(
+    name="magenta-transfer",
+    file="style_transfer_quantized_dynamic.tflite",
+    sha256="69b191c1f1f3f6520634293803a528469015a00269f982ebd38b7850f68d9341",
+    bytes=244072,
+    licence="Apache-2.0",
+    source="Magenta arbitrary-image-stylization-v1-256, style transfer",
+    quality="picture within 32 dB of LiteRT's from the same code (tests/test_magenta_litert.py, n = 10)",
+    urls=(f"{GOOGLE}/style_transfer_quantized_dynamic.tflite",),
+)
+STYLIZER = Weights(
+    name="stylizer",
+    file="stylizer.safetensors",
+    sha256="3e45261e58f8ee7daf0d949a0e483124baa22b50bb84851d720ac928505e080e",
+    bytes=4254316,
+    licence="Apache-2.0",
+    source="training/stylizer.py, photographs and paintings",
+    quality="1000 steps; losses at the end: content 0.57, style 0.20",
+)
+CARDS: tuple[ModelCard, ...] = (
+    ModelCard("magenta-style", "Magenta, style", PREDICT, magenta.load_predictor),
+    ModelCard("magenta-transfer", "Magenta, transfer", TRANSFER, magenta.load_transformer),
+    ModelCard("stylizer", "Atelier stylizer", STYLIZER, described(stylizer.Stylizer)),
+)

@@ -2,6 +2,68 @@
 
 from __future__ import annotations
 
-CHINESE: dict[str, str] = {}
+CHINESE: dict[str, str] = {
+    "Compare": "对比",
+    "One to three pictures to take the style from": "一至三张图片，取其风格",
+    "Methods": "方法",
+    "By comma, settings by colon, as in gatys:lbfgs:steps=20; none: all that fit and are here": "用逗号分隔，设置用冒号，如 gatys:lbfgs:steps=20；留空则用本机可用的全部方法",
+    "Same budget": "相同预算",
+    "Seconds for each method; 0: as long as it takes": "每种方法的秒数；0 为不限时",
+    "X axis": "横轴",
+    "A setting and its values: strength=0.2,0.5,0.8 or strength=0..1x5": "一项设置及其取值：strength=0.2,0.5,0.8 或 strength=0..1x5",
+    "Y axis": "纵轴",
+    "A second setting; without it each method is a row": "第二项设置；留空则每种方法一行",
+    "Restyle a picture": "改变图片风格",
+    "Generate": "生成图片",
+    "Grid, budget and seed": "网格、预算与种子",
+    "Settings of each method": "各方法的设置",
+    "More settings": "更多设置",
+    "Any other setting by its name on the command line, by comma": "其他任何设置：用命令行里的名称，逗号分隔",
+    "Drop a contact sheet made here to get its settings back": "拖入在此生成的对比图，即可恢复其设置",
+    "Contact sheet": "对比图",
+    "All pictures (zip)": "全部图片（zip）",
+    "Your last comparisons, kept in this browser": "最近的对比（只保存在此浏览器中）",
+    "about {}": "约 {}",
+    "perhaps {}": "估计 {}",
+    "Pin": "固定",
+    "higher is better": "越高越好",
+    "lower is better": "越低越好",
+    "did not work": "未能完成",
+    "waiting": "等待中",
+    "Seconds of each method, on a logarithmic axis": "各方法用时（秒，对数轴）",
+    "{} of {} methods": "{} / {} 种方法",
+    "Structure kept": "结构保留",
+    "MS-SSIM of luminance with the content; 1 is equal": "与内容图亮度的 MS-SSIM；1 为相同",
+    "Style distance": "风格距离",
+    "Wasserstein-2 to the style in vgg-lite; 0 has the same statistics": "在 vgg-lite 中与风格图的 Wasserstein-2 距离；0 为统计量相同",
+    "Colour distance": "色彩距离",
+    "Wasserstein-2 to the style's colours in CIELAB; 2 is just seen": "在 CIELAB 中与风格图色彩的 Wasserstein-2 距离；2 为刚可察觉",
+    "Seen distance": "感知距离",
+    "LPIPS to the content; 0 looks the same to people": "与内容图的 LPIPS；0 为人眼看来相同",
+    "Slider": "滑动对比",
+    "Flip": "切换",
+    "Difference": "差异",
+    "Side by side": "并排",
+    "Close": "关闭",
+    "Settings that differ": "不同的设置",
+    "none": "无",
+    "No run yet": "还没有运行过",
+    "Open again": "再次打开",
+    "Link to these settings": "这些设置的链接",
+    "Copy": "复制",
+}
 
-HOW_TO: tuple[str | tuple[str, str], ...] = ()
+HOW_TO: tuple[str | tuple[str, str], ...] = (
+    (
+        "Every chosen method gets the same pictures, the same size and the same seed, one after the other, the cheapest first. Each makes exactly what it makes in its own tab. The bars show seconds on a logarithmic axis: a step to the next line is ten times as long. Loading is told apart, since it happens once.",
+        "每种选中的方法都用同样的图片、同样的尺寸与种子，依次运行，先快后慢；结果与在各自页面单独运行完全相同。条形图用对数轴表示秒数：每前进一格就是十倍时间。加载只发生一次，因此单独列出。",
+    ),
+    (
+        "The numbers under a picture describe it; they do not rank it. Structure kept asks how much of the photograph's shapes is left. Style distance compares statistics of a network's activations, which is what Optimise itself makes small: the judge is not neutral there. Colour distance looks at colours alone. A picture that keeps all structure has taken little style.",
+        "图片下方的数字用来描述，而不是排名。结构保留：照片的形状还剩多少。风格距离：比较网络激活的统计量，而“优化”方法正是在最小化它，所以这个评判对它并不中立。色彩距离：只看颜色。结构完全保留的图，往往没有取得多少风格。",
+    ),
+    (
+        "Pin two cards to lay one over the other. One thing to try: in Grid, budget and seed write strength=0..1x5 as X axis, and see where the photograph is lost.",
+        "固定两张卡片即可叠放比较。试一试：在“网格、预算与种子”里把横轴写成 strength=0..1x5，看看照片从哪里开始消失。",
+    ),
+)

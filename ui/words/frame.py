@@ -11,6 +11,11 @@ ENGLISH: dict[str, str] = {
     "squeezenet": "SqueezeNet",
     "mnist": "MNIST",
     "cifar10": "CIFAR-10",
+    "classify": "Classify",
+    "layers": "Layers",
+    "invert": "Invert",
+    "attention": "Attention",
+    "frequencies": "Frequencies",
 }
 CHINESE: dict[str, str] = {
     # frame

@@ -1,0 +1,213 @@
+"""`make table`: every generator of digits under the same judge, as one Markdown table.
+
+    python -m benchmarks.table --data FOLDER [--n 10000] [--only gan vae]
+
+FOLDER holds MNIST (train/CLASS/*.png and test/CLASS/*.png, or torchvision's own layout). Each generator makes `n`
+pictures, every class equally often; the judge is the digit classifier of models/evaluator.py, which no generator was
+trained with. What was measured is kept in weights/table.json, where the page reads it; --only measures some anew and
+keeps the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from benchmarks import common
+from models import registry, weights
+from models.evaluator import DigitClassifier, examine
+from models.quality import measure
+from pipelines import dataset
+
+OUT = common.ROOT / "weights" / "table.json"
+CHUNK = 200  # pictures between two moves of the progress bar
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A generator in the table: `sample` and `nats` are functions of models/, as "module:function"."""
+
+    name: str
+    title: str
+    model: str
+    sample: str  # (module, labels (N,), seed) -> (N, 1, 28, 28) in [0, 1]
+    nats: str | None = None  # (module, pictures in [0, 1], classes (N,), seed) -> nats (N,) of them binarised
+    bound: bool = False  # whether those are an upper bound
+
+
+ENTRIES = (
+    Entry("gan", "GAN, convolutional", "gan-mnist", "models.gan:sample"),
+    Entry("gan-mlp", "GAN, dense", "gan-mnist-mlp", "models.gan:sample"),
+    Entry("vae", "VAE", "vae-mnist", "models.vae:sample", "models.vae:nats", bound=True),
+    Entry("pixelcnn", "PixelCNN", "pixelcnn-mnist", "models.pixelcnn_draw:sample", "models.pixelcnn:nats"),
+    Entry("diffusion", "Diffusion, 20 steps", "diffusion-mnist", "models.diffusion:sample"),
+)
+HEAD = (
+    "generator",
+    "distance ↓",
+    "precision ↑",
+    "recall ↑",
+    "read as asked ↑",
+    "nats ↓",
+    "samples/s ↑",
+    "parameters",
+    "MB",
+    "training min",
+    "n",
+)
+
+
+def function(path: str) -> Callable[..., Any]:
+    """`models.gan:sample` -> the function."""
+    module, _, name = path.partition(":")
+    return cast(Callable[..., Any], getattr(import_module(module), name))
+
+
+def make(
+    module: nn.Module, sample: Callable[..., Tensor], labels: Tensor, seed: int, title: str
+) -> tuple[Tensor, float]:
+    """Pictures (N, 1, 28, 28) of `labels`, and how many came a second."""
+    sample(module, labels[:16], seed)  # the first pass of a network is slower than the others
+    done, seconds = [], 0.0
+    with tqdm(total=len(labels), desc=title, mininterval=5) as bar:
+        for start in range(0, len(labels), CHUNK):
+            began = time.perf_counter()
+            done.append(sample(module, labels[start : start + CHUNK], seed + start))
+            seconds += time.perf_counter() - began
+            bar.update(len(done[-1]))
+    return torch.cat(done).float().cpu(), len(labels) / seconds
+
+
+def row(
+    entry: Entry, judge: DigitClassifier, real: Tensor, test: tuple[Tensor, Tensor], n: int, seed: int
+) -> dict[str, Any]:
+    """Make `n` pictures and judge them; `real` are features of real digits, `test` digits and classes for nats."""
+    card = registry.MODELS[entry.model]
+    path = weights.locate(card.weights)
+    module = card.load().eval().requires_grad_(False)
+    labels = torch.arange(n) % 10
+    pictures, rate = make(module, function(entry.sample), labels, seed, entry.title)
+    found = measure(judge, pictures, labels, real)
+    nats = float(function(entry.nats)(module, *test, seed).double().mean()) if entry.nats else None
+    with safe_open(path, framework="pt") as file:
+        minutes = (file.metadata() or {}).get("minutes")
+    return {
+        "title": entry.title,
+        **asdict(found),
+        "nats": nats,
+        "bound": entry.bound,
+        "samples_per_second": rate,
+        "parameters": sum(p.numel() for p in module.parameters()),
+        "bytes": path.stat().st_size,
+        "minutes": float(minutes) if minutes else None,
+        "sha256": weights.digest(path),
+        "machine": common.machine(),
+    }
+
+
+def floors(judge: DigitClassifier, real: Tensor, place: Path, n: int) -> dict[str, dict[str, Any]]:
+    """What real digits of the training set get: nothing can be expected to do better.
+
+    As they are, and made black and white by chance, which is what PixelCNN learned from.
+    """
+    pictures, labels = digits(place, "train", n)
+    two = (torch.rand(pictures.shape, generator=torch.Generator().manual_seed(0)) < pictures).float()
+    return {
+        "real": {"title": "Real digits (training set)", **asdict(measure(judge, pictures, labels, real))},
+        "binary": {"title": "The same, black or white", **asdict(measure(judge, two, labels, real))},
+    }
+
+
+def digits(place: Path | None, split: str, n: int) -> tuple[Tensor, Tensor]:
+    """`n` real digits in [0, 1] and their classes, chosen by chance: they lie on disk class by class."""
+    pictures, labels = dataset.digits(place, split)
+    some = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[:n]
+    return pictures[some].float() / 255, labels[some]
+
+
+def cells(r: dict[str, Any]) -> list[str]:
+    """A row of the table as text; an en dash where there is no number."""
+
+    def number(name: str, form: str, scale: float = 1) -> str:
+        value = r.get(name)
+        return "–" if value is None else value if isinstance(value, str) else format(value * scale, form)
+
+    return [
+        r["title"],
+        number("distance", ".2f"),
+        number("precision", ".3f"),
+        number("recall", ".3f"),
+        number("read_as_asked", ".1%"),
+        ("≤ " if r.get("bound") else "") + number("nats", ".1f"),
+        number("samples_per_second", ".3g"),
+        number("parameters", ","),
+        number("bytes", ".2f", 1e-6),
+        number("minutes", ".0f"),
+        number("pictures", ","),
+    ]
+
+
+def report(rows: Sequence[dict[str, Any]]) -> str:
+    """The table in Markdown."""
+    return common.table(HEAD, [cells(r) for r in rows])
+
+
+def run(place: Path | None, n: int, only: Sequence[str], out: Path, seed: int = 0) -> str:
+    """Measure what is asked for, keep it in `out`, and return the whole table; others' rows there are kept.
+
+    Raises:
+        ParamError: when `place` does not hold MNIST.
+    """
+    test = digits(place, "test", n)
+    assert place is not None  # else digits had raised
+    judge = cast(DigitClassifier, registry.MODELS["digits"].load().eval().requires_grad_(False))
+    real = examine(judge, test[0])[0]
+    kept: dict[str, dict[str, Any]] = json.loads(out.read_text("utf-8")) if out.is_file() else {}
+    kept |= floors(judge, real, place, n)
+    for entry in ENTRIES:
+        if entry.name not in only:
+            continue
+        if entry.model not in registry.MODELS:
+            print(f"{entry.title}: no model is called {entry.model} yet, left out.", file=sys.stderr)
+            continue
+        kept[entry.name] = row(entry, judge, real, test, n, seed)
+        out.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    order = ["real", "binary", *(entry.name for entry in ENTRIES)]
+    return report([kept[name] for name in order if name in kept])
+
+
+def main() -> int:
+    """Exit status 0, or 2 with one line on standard error."""
+    names = [entry.name for entry in ENTRIES]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--n", type=int, default=10_000, help="pictures of each generator (default 10,000)")
+    parser.add_argument("--data", type=Path, default=dataset.folder(), help="MNIST (default: what ATELIER_DATA names)")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="measure these, keep the rest")
+    parser.add_argument("--out", type=Path, default=OUT, help="where the numbers are kept (default weights/table.json)")
+    flags = parser.parse_args()
+    if flags.n < 10:
+        parser.error(f"--n is {flags.n}: give at least 10.")
+    try:
+        text = run(flags.data, flags.n, flags.only, flags.out)
+    except (dataset.ParamError, weights.WeightsMissing) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{common.machine()}\n\n{text}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""How good generated pictures are, by the features of a classifier trained here: one judge for every generator.
+
+The distance is Frechet's between two Gaussians (Dowson and Landau 1982), as in the FID of Heusel et al. 2017
+(arXiv:1706.08500), but in this classifier's features instead of Inception's: a "feature Frechet distance", and its
+values compare with each other only. Precision and recall are the improved ones of Kynkaanniemi et al. 2019
+(arXiv:1904.06991). All of them depend on the number of pictures: always state it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.evaluator import DigitClassifier, examine
+
+NEIGHBOURS = 3  # k of section 3 in Kynkaanniemi et al.
+ROWS = 1000  # of a distance matrix at once
+
+
+def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (F,) and unbiased covariance (F, F), float64, of features (N, F).
+
+    Raises:
+        ValueError: for fewer than two rows, which have no covariance.
+    """
+    if len(features) < 2:
+        raise ValueError(f"{len(features)} pictures have no covariance: give at least 2.")
+    return features.double().mean(0), features.double().T.cov()
+
+
+def frechet_distance(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covariance_b: Tensor) -> float:
+    """Squared Frechet distance of two Gaussians: |a - b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2).
+
+    Args:
+        mean_a, mean_b: (F,).
+        covariance_a, covariance_b: (F, F), symmetric and positive semidefinite; they may be singular.
+
+    Returns:
+        At least 0; 0 for the same Gaussian.
+    """
+    a, b = covariance_a.double(), covariance_b.double()
+    values, vectors = torch.linalg.eigh(a)
+    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    shared = torch.linalg.eigvalsh(root @ b @ root).clamp(min=0).sqrt().sum()
+    apart = (mean_a.double() - mean_b.double()).square().sum()
+    return max(0.0, float(apart + a.trace() + b.trace() - 2 * shared))
+
+
+def precision_recall(real: Tensor, made: Tensor, neighbours: int = NEIGHBOURS) -> tuple[float, float]:
+    """Improved precision and recall: how many made pictures look real, and how much of the real ones is made.
+
+    A set's manifold is the union of balls around its points, reaching to each one's `neighbours`-th nearest other.
+
+    Args:
+        real, made: features (N, F) and (M, F); sets of the same size compare best.
+
+    Returns:
+        Share of `made` in the manifold of `real`, and of `real` in that of `made`, each in [0, 1].
+
+    Raises:
+        ValueError: when a set has no `neighbours`-th neighbour.
+    """
+    if min(len(real), len(made)) <= neighbours:
+        raise ValueError(f"{min(len(real), len(made))} pictures: precision and recall need more than {neighbours}.")
+    return _covered(made, real, neighbours), _covered(real, made, neighbours)
+
+
+def _covered(points: Tensor, centres: Tensor, neighbours: int) -> float:
+    """Share of `points` (N, F) in a ball around one of `centres` (M, F)."""
+    radii = torch.cat([_apart(rows, centres).kthvalue(neighbours + 1).values for rows in torch.split(centres, ROWS)])
+    inside = torch.cat([(_apart(rows, centres) <= radii).any(1) for rows in torch.split(points, ROWS)])
+    return float(inside.double().mean())
+
+
+def _apart(a: Tensor, b: Tensor) -> Tensor:
+    """Euclidean distances (N, M). Inner products would round, and move points off their own centres."""
+    return torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def read_as_asked(logits: Tensor, labels: Tensor) -> float:
+    """Share of pictures whose best class, of (N, classes), is the one in `labels` (N,)."""
+    return float((logits.argmax(1) == labels).double().mean())
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What the judge says of generated pictures. None where it was not asked, or cannot be known."""
+
+    pictures: int
+    distance: float  # feature Frechet distance to the real test set
+    precision: float | None = None
+    recall: float | None = None
+    read_as_asked: float | None = None
+
+
+def measure(
+    judge: DigitClassifier, pictures: Tensor, labels: Tensor | None = None, real: Tensor | None = None
+) -> Quality:
+    """Judge (N, 1, 28, 28) in [0, 1].
+
+    Args:
+        judge: the digit classifier, whose file holds the moments of the MNIST test set.
+        pictures: what a generator made, white on black.
+        labels: (N,) the classes that were asked for.
+        real: features (M, F) of real pictures, for precision and recall.
+    """
+    features, logits = examine(judge, pictures)
+    both = precision_recall(real, features) if real is not None else (None, None)
+    return Quality(
+        pictures=len(pictures),
+        distance=frechet_distance(*moments(features), judge.real_mean.cpu(), judge.real_covariance.cpu()),
+        precision=both[0],
+        recall=both[1],
+        read_as_asked=read_as_asked(logits, labels) if labels is not None else None,
+    )

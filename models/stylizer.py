@@ -1,0 +1,213 @@
+"""Our own one-pass stylisation network: any style picture on any photograph.
+
+The photograph goes through the first layers of vgg-lite, frozen. Each layer is given the style's mean and deviation
+(AdaIN, Huang and Belongie 2017, arXiv:1703.06868) and joins a small decoder whose instance norms take scale and shift
+from the style as well (Dumoulin et al. 2016, arXiv:1610.07629; Ghiasi et al. 2017, arXiv:1705.06830).
+
+    code = network.encode_style(style)                     # once a style; codes mix linearly
+    picture = network(content, code)                       # any size from 16x16
+    seen = network.content_statistics(small, code)         # of the whole picture, made smaller
+    tile = network(part_of_content, code, seen)            # tiles that share `seen` agree with each other
+
+A style is a vector of means and deviations, so `(1 - s) * encode_style(content) + s * encode_style(style)` is a weaker
+style. `content_statistics` is a vector of means and deviations as well: those of neighbouring frames may be averaged.
+Run it in `device.autocast` with channels_last input where that is fast.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.vgg import vgg_lite
+
+LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")
+SHORTEST_SIDE = 16
+STRIDE = 8  # pixels: the deepest layer sees the picture this much smaller
+EPS = 1e-4
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel: (N, C, H, W) -> two of (N, C, 1, 1), float32."""
+    flat = x.float().permute(0, 2, 3, 1).flatten(1, 2)  # (N, HW, C): eight times faster than over the last two axes
+    mean = flat.mean(1, keepdim=True)
+    variance = (flat - mean).square().mean(1)
+    return mean.mT[..., None], (variance + EPS).sqrt()[:, :, None, None]
+
+
+class Seen:
+    """Means and deviations on the way through the network: measured and kept, or, where given, read back in order."""
+
+    def __init__(self, given: Tensor | None) -> None:
+        self.given, self.at = given, 0
+        self.found: list[Tensor] = []
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C, H, W) -> mean and deviation, each (N or 1, C, 1, 1)."""
+        if self.given is None:
+            mean, deviation = moments(x)
+            self.found += [mean.flatten(1), deviation.flatten(1)]
+            return mean, deviation
+        c = x.shape[1]
+        mean, deviation = self.given[:, self.at : self.at + 2 * c, None, None].chunk(2, 1)
+        self.at += 2 * c
+        return mean, deviation
+
+
+def restate(x: Tensor, old: tuple[Tensor, Tensor], new: tuple[Tensor, Tensor]) -> Tensor:
+    """Give the channels of x (N, C, H, W) the moments `new` instead of `old`, in the dtype of x."""
+    scale = new[1] / old[1]
+    return torch.addcmul((new[0] - old[0] * scale).to(x.dtype), x, scale.to(x.dtype))
+
+
+class Styled(nn.Module):
+    """A 3x3 convolution between reflected borders, then an instance norm with the style's scale and shift."""
+
+    def __init__(self, c_in: int, c_out: int, hidden: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(c_in, c_out, 3, padding=1, padding_mode="reflect", bias=False)
+        self.style = nn.Linear(hidden, 2 * c_out)
+        nn.init.zeros_(self.style.weight)
+        nn.init.zeros_(self.style.bias)
+
+    def forward(self, x: Tensor, style: Tensor, seen: Seen) -> Tensor:
+        """(N, C, H, W), (N, hidden) -> (N, C', H, W)."""
+        x = self.conv(x)
+        shift, scale = self.style(style).float()[:, :, None, None].chunk(2, 1)
+        return restate(x, seen(x), (shift, 1 + scale))
+
+
+class Block(nn.Module):
+    """Two styled convolutions around a skip."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.one, self.two = Styled(channels, channels, hidden), Styled(channels, channels, hidden)
+
+    def forward(self, x: Tensor, style: Tensor, seen: Seen) -> Tensor:
+        y: Tensor = self.two(F.relu(self.one(x, style, seen)), style, seen)
+        return x + y
+
+
+class Stylizer(nn.Module):
+    """Encoder, style as a vector, decoder.
+
+    Args:
+        widths, depths, mean, std: of the encoder, as in `models.vgg.vgg_lite`; it ends at conv4_1.
+        core: channels of the decoder's middle, at a quarter of the picture's size.
+        blocks: residual blocks there.
+        hidden: numbers between the code and the scales and shifts.
+    """
+
+    code_mean: Tensor
+    code_deviation: Tensor
+
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        depths: tuple[int, ...],
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        core: int = 96,
+        blocks: int = 2,
+        hidden: int = 256,
+    ) -> None:
+        super().__init__()
+        self.config = {"widths": widths, "depths": depths, "mean": mean, "std": std, "core": core, "blocks": blocks}
+        self.config["hidden"] = hidden
+        self.encoder = vgg_lite(widths, depths, mean, std).requires_grad_(False)
+        for name in self.encoder.layers:  # zeros would draw a frame around the picture
+            conv = self.encoder.get_submodule(f"steps.{name}.0")
+            conv.padding_mode, conv._reversed_padding_repeated_twice = "reflect", [1, 1, 1, 1]  # type: ignore[assignment]
+        w1, w2, w3, w4 = widths
+        self.widths = (3, *widths)
+        self.code_size = 2 * sum(self.widths)
+        self.register_buffer("code_mean", torch.zeros(self.code_size))
+        self.register_buffer("code_deviation", torch.ones(self.code_size))
+        self.style = nn.Sequential(nn.Linear(self.code_size, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
+        self.deep = Styled(w4, core, hidden)
+        self.join3 = nn.Conv2d(w3, core, 1)
+        self.core = nn.ModuleList(Block(core, hidden) for _ in range(blocks))
+        self.up2, self.join2 = Styled(core, w2, hidden), nn.Conv2d(w2, w2, 1)
+        self.up1, self.join1 = Styled(w2, w1, hidden), nn.Conv2d(w1, w1, 1)
+        self.fine = Styled(w1, 16, hidden)
+        self.paint = nn.Conv2d(16, 3, 3, padding=1, padding_mode="reflect", bias=False)
+        self.colours = nn.Linear(hidden, 6)
+        nn.init.zeros_(self.colours.weight)
+        nn.init.zeros_(self.colours.bias)
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Activations of `LAYERS` for (N, 3, H, W) in [0, 1] with sides of at least 16."""
+        found = self.encoder(x, LAYERS, "average")
+        return [found[name] for name in LAYERS]
+
+    def summarise(self, x: Tensor, features: list[Tensor]) -> Tensor:
+        """The code (N, D) of pictures x whose `features` are known."""
+        colours = torch.logit(x.float().clamp(0.02, 0.98))
+        return torch.cat([part.flatten(1) for layer in (colours, *features) for part in moments(layer)], 1)
+
+    def encode_style(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1], sides of at least 16 -> (N, D) float32: means and deviations of colours and layers.
+
+        Raises ValueError when a side is shorter than 16 pixels. A short side of about 256 is what it was trained on.
+        """
+        _check(x)
+        return self.summarise(x, self.features(x))
+
+    def content_statistics(self, content: Tensor, code: Tensor) -> Tensor:
+        """What the norms measure on the way: (N, 3, H, W) in [0, 1], (N or 1, D) -> (N, S) float32, for `forward`."""
+        seen = Seen(None)
+        self._run(content, code, seen)
+        return torch.cat(seen.found, 1)
+
+    def forward(self, content: Tensor, code: Tensor, statistics: Tensor | None = None) -> Tensor:
+        """Restyle.
+
+        Args:
+            content: (N, 3, H, W) in [0, 1], sides of at least 16.
+            code: (N or 1, D) from `encode_style`, or a mixture of several.
+            statistics: (N or 1, S) from `content_statistics`, to be used instead of this picture's own.
+
+        Returns:
+            (N, 3, H, W) float32 in [0, 1].
+
+        Raises:
+            ValueError: when a side is shorter than 16 pixels.
+        """
+        return self._run(content, code, Seen(statistics))
+
+    def _run(self, content: Tensor, code: Tensor, seen: Seen) -> Tensor:
+        _check(content)
+        height, width = content.shape[2:]
+        padding = (0, -width % STRIDE, 0, -height % STRIDE)
+        x = F.pad(content, padding, mode="reflect") if any(padding) else content
+        return self.decode(self.features(x), code, seen)[:, :, :height, :width]
+
+    def decode(self, features: list[Tensor], code: Tensor, seen: Seen) -> Tensor:
+        """Paint from the encoder's layers: (N, C, H / 2^i, W / 2^i) each -> (N, 3, H, W) in [0, 1]."""
+        parts = iter(torch.split(code[:, :, None, None].float(), [w for w in self.widths for _ in range(2)], 1))
+        colour, *wanted = [(mean, next(parts)) for mean in parts]
+        f1, f2, f3, f4 = (restate(f, seen(f), new) for f, new in zip(features, wanted, strict=True))
+        style = self.style((code - self.code_mean) / self.code_deviation)  # (N, hidden)
+        x = _double(F.relu(self.deep(f4, style, seen))) + self.join3(f3)  # (N, core, H/4, W/4)
+        for block in self.core:
+            x = block(x, style, seen)
+        x = _double(F.relu(self.up2(F.relu(x), style, seen))) + self.join2(f2)  # (N, w2, H/2, W/2)
+        x = _double(F.relu(self.up1(F.relu(x), style, seen))) + self.join1(f1)  # (N, w1, H, W)
+        x = F.relu(self.fine(F.relu(x), style, seen))  # (N, 16, H, W)
+        x = self.paint(x).float()  # (N, 3, H, W)
+        shift, scale = self.colours(style).float()[:, :, None, None].chunk(2, 1)
+        return torch.sigmoid(restate(x, seen(x), (colour[0] + shift, colour[1] * scale.exp())))
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def _check(x: Tensor) -> None:
+    if min(x.shape[-2:]) < SHORTEST_SIDE:
+        raise ValueError(
+            f"Input is {x.shape[-1]}x{x.shape[-2]} but must be at least {SHORTEST_SIDE}x{SHORTEST_SIDE}: "
+            "choose a larger size."
+        )

@@ -1,0 +1,49 @@
+"""The settings of `diffusion`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from models import schedulers
+from pipelines.params import Image, Params, param
+
+View = Literal["pictures", "strip", "schedulers", "forward", "invert", "interpolate", "quality"]
+
+
+class DiffusionParams(Params):
+    """Start from noise, and let a network take a little of it away, again and again, until there is a picture.
+
+    Ho, Jain and Abbeel 2020. Slower than one pass, but steady to train, and the family behind today's best pictures.
+    """
+
+    view: View = param("pictures", label="Show", description="Pictures, how they come about, or what noise does")
+    dataset: Literal["mnist"] = param("mnist", label="Data", description="What it was trained on")
+    label: int | None = param(None, ge=0, le=9, label="Class", description="Which class to make; none: any")
+    count: int = param(16, ge=1, le=64, label="Count", description="How many pictures")
+    scheduler: schedulers.Name = param(
+        "dpm++", label="Scheduler", description="How to walk from noise to picture; heun asks the network twice a step"
+    )
+    steps: int = param(20, ge=1, le=1000, label="Steps", description="Steps from noise to picture")
+    guidance: float = param(
+        1.5, ge=0, le=8, label="Guidance", description="How much to exaggerate the class; 1: as learned, 0: no class"
+    )
+    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers")
+    picture: Image | None = param(
+        None, label="Picture", description="To noise, to invert, or to begin between two; none: one of its own"
+    )
+    second: Image | None = param(
+        None, label="Second picture", description="Where to end between two pictures; none: one of its own"
+    )
+    eta: float = param(
+        0.0, ge=0, le=1, label="Fresh noise", description="DDIM's eta: 0 adds none on the way, 1 as DDPM", advanced=True
+    )
+    measured: int = param(
+        200, ge=50, le=2000, label="Pictures measured", description="For quality against steps", advanced=True
+    )
+    model: str = param(
+        "",
+        label="Model",
+        description="An unconditional diffusers id or folder; empty: the bundled one",
+        max_length=300,
+        advanced=True,
+    )

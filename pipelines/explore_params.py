@@ -1,0 +1,45 @@
+"""The settings of Explore."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipelines.params import Image, Params, param
+
+View = Literal["classify", "layers", "gram", "invert", "attention", "frequencies"]
+Network = Literal["vgg-lite", "vgg19", "vgg16", "squeezenet", "cifar10"]
+
+
+class ExploreParams(Params):
+    """See what a network sees: classes, feature maps, Gram matrices, inverted layers, attention, frequencies.
+
+    Every style method here stands on these features.
+    """
+
+    content: Image = param(label="Content", description="The picture to look into")
+    view: View = param("classify", label="View", description="What to look at")
+    other: Image | None = param(
+        None, label="Second picture", description="What gram and frequencies compare with: a result with its style"
+    )
+    model: Network = param("vgg-lite", label="Network", description="Whose features are shown")
+    layer: str = param(
+        "", label="Layer", description="Such as conv3_1; gram and invert take several, by comma; none: the usual"
+    )
+    channel: int | None = param(
+        None, ge=0, le=2047, label="Channel", description="Whose strongest patch attention shows; none: the most active"
+    )
+    label: int | None = param(
+        None, ge=0, le=999, label="Class", description="Which class attention asks about; none: the most probable"
+    )
+    scale: Literal["map", "layer"] = param(
+        "map", label="Colour scale", description="Each map from its own minimum to maximum, or all by the layer's"
+    )
+    count: int = param(64, ge=1, le=256, label="Count", description="How many feature maps, the most active first")
+    steps: int = param(60, ge=1, le=2000, label="Steps", description="Optimiser steps of invert")
+    resolution: int = param(
+        256, ge=32, le=768, label="Resolution", description="Longest side at which the network sees it, in pixels"
+    )
+    tv_weight: float = param(
+        5.0, ge=0, le=1000, label="Smoothness", description="Multiplies total variation", advanced=True
+    )
+    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers", advanced=True)

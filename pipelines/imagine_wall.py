@@ -1,0 +1,53 @@
+"""The pictures of a run side by side while they are made: one row a picture, one column a variant."""
+
+from __future__ import annotations
+
+import math
+
+import PIL.Image
+import torch
+from torch import Tensor
+
+from pipelines import images, sheet
+
+GAP = 4  # pixels, as in the sheet
+
+
+class Wall:
+    """A canvas that fills up; alone on it, a picture has no frame."""
+
+    def __init__(self, size: tuple[int, int], count: int, variants: int) -> None:
+        """`size`: width and height of one picture in pixels."""
+        self.size, self.variants = size, variants
+        self.many = count * variants > 1
+        self.columns = variants if variants > 1 else math.ceil(math.sqrt(count))
+        self._made: dict[tuple[int, int], PIL.Image.Image] = {}
+        rows = math.ceil(count * variants / self.columns)
+        gap = GAP * self.many
+        width, height = self.columns * (size[0] + gap) + gap, rows * (size[1] + gap) + gap
+        ground = torch.tensor(sheet.GROUND).float().div(255).view(3, 1, 1)
+        self._canvas = ground.expand(3, height, width).clone()
+
+    def show(self, row: int, column: int, picture: Tensor) -> None:
+        """Hang a picture (3, H, W) in [0, 1], finished or not, at its place."""
+        gap, number = GAP * self.many, row * self.variants + column
+        y, x = divmod(number, self.columns)
+        top, left = gap + y * (self.size[1] + gap), gap + x * (self.size[0] + gap)
+        self._canvas[:, top : top + self.size[1], left : left + self.size[0]] = picture
+
+    def put(self, row: int, column: int, picture: PIL.Image.Image) -> None:
+        """A finished picture."""
+        self._made[row, column] = picture
+        self.show(row, column, images.to_tensor(picture)[0])
+
+    def preview(self) -> Tensor:
+        """(3, H, W) in [0, 1]: the whole wall as it is now."""
+        return self._canvas.clone()
+
+    def pictures(self) -> list[PIL.Image.Image]:
+        """The finished ones: of each row its variants, side by side."""
+        return [self._made[key] for key in sorted(self._made)]
+
+    def sheet(self) -> PIL.Image.Image:
+        """All in one picture."""
+        return sheet.grid(self.pictures(), self.columns, GAP, side=0)

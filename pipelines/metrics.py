@@ -1,0 +1,132 @@
+"""The score card of a restyled picture: four distances, each with what it is and which way is better.
+
+Nothing is ranked by them. They do not measure beauty, and one method may optimise the very number that judges it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import PIL.Image
+import torch
+from torch import Tensor
+
+from models.cache import Lender
+from models.losses import WassersteinLoss, mixed_moments
+from models.registry import MODELS
+from models.vgg import Features
+from models.weights import present
+from pipelines import images
+
+JUDGE = "vgg-lite"  # the feature network that is always here
+PERCEPTUAL = "lpips"
+SIDE = 512  # pixels: larger pictures are judged at this size
+BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, fine to coarse: Wang et al. 2003
+WINDOW = 11  # pixels: SSIM's Gaussian window
+D65 = (0.95047, 1.0, 1.08883)
+RGB_TO_XYZ = torch.tensor(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of the card: what it is called, what it says, and which way is better."""
+
+    name: str
+    meaning: str
+    better: Literal["higher", "lower"]
+    digits: int
+
+
+MEASURES: dict[str, Measure] = {
+    "structure": Measure("Structure kept", "MS-SSIM of luminance with the content; 1 is equal", "higher", 2),
+    "style": Measure("Style distance", "Wasserstein-2 to the style in vgg-lite; 0 has the same statistics", "lower", 2),
+    "colour": Measure("Colour distance", "Wasserstein-2 to the style's colours in CIELAB; 2 is just seen", "lower", 0),
+    "content": Measure("Seen distance", "LPIPS to the content; 0 looks the same to people", "lower", 2),
+}
+
+
+def structure(result: Tensor, content: Tensor) -> float:
+    """MS-SSIM of luminance (Wang et al. 2003), by torchmetrics, over as many of the five scales as fit.
+
+    Args:
+        result, content: (1, 3, H, W) in [0, 1] of one size, no side below 11.
+    """
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as ms_ssim
+
+    scales = max(k for k in range(1, 6) if k == 1 or min(result.shape[-2:]) // 2 ** (k - 1) > WINDOW)
+    betas = tuple(beta / sum(BETAS[:scales]) for beta in BETAS[:scales])
+    luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    pair = [(x.cpu() * luma).sum(1, keepdim=True) for x in (result, content)]
+    return float(ms_ssim(pair[0], pair[1], data_range=1.0, betas=betas))
+
+
+def style_distance(network: Features, result: Tensor, styles: Sequence[Tensor]) -> float:
+    """Mean over the network's style layers of the squared Wasserstein-2 distance between Gaussians of activations,
+    relative to the style's own size: 0 has its statistics, 1 is as far off as a blank picture.
+
+    Args:
+        result: (1, 3, H, W) in [0, 1]; styles: such pictures of any size, whose statistics are averaged.
+    """
+    layers, share = list(network.style), [1 / len(styles)] * len(styles)
+    seen, found = [network(s, layers) for s in styles], network(result, layers)
+    terms = [WassersteinLoss(*mixed_moments(seen, name, share))(found[name]) for name in layers]
+    return float(torch.stack(terms).mean().clamp(min=0))
+
+
+def lab(x: Tensor) -> Tensor:
+    """(1, 3, H, W) sRGB in [0, 1] -> (3, N) CIELAB under D65, L in [0, 100]."""
+    flat = x[0].flatten(1).double().cpu()
+    linear = torch.where(flat <= 0.04045, flat / 12.92, ((flat + 0.055) / 1.055) ** 2.4)
+    xyz = RGB_TO_XYZ.double() @ linear / torch.tensor(D65).double()[:, None]
+    f = torch.where(xyz > (6 / 29) ** 3, xyz.clamp(min=1e-9) ** (1 / 3), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return torch.stack([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def colour_distance(result: Tensor, styles: Sequence[Tensor]) -> float:
+    """Wasserstein-2 distance between Gaussians of the colours in CIELAB, in its units: about 2 can just be seen."""
+    ours = lab(result)
+    theirs = [lab(s) for s in styles]
+    mean = torch.stack([x.mean(1) for x in theirs]).mean(0)
+    second = torch.stack([x @ x.T / x.shape[1] for x in theirs]).mean(0)
+    a, b = torch.cov(ours, correction=0), second - torch.outer(mean, mean)
+    values, vectors = torch.linalg.eigh(b)
+    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ a @ root).clamp(min=0).sqrt().sum()
+    squared = (ours.mean(1) - mean).pow(2).sum() + a.trace() + b.trace() - 2 * cross
+    return float(squared.clamp(min=0).sqrt())
+
+
+@torch.no_grad()
+def scores(
+    result: PIL.Image.Image, content: PIL.Image.Image | None, styles: Sequence[PIL.Image.Image], cache: Lender
+) -> dict[str, float]:
+    """The score card: the measures whose pictures and weights are there, by their names in MEASURES."""
+    side = min(SIDE, max(result.size))
+    x = images.to_tensor(result, side)
+    found: dict[str, float] = {}
+    if content is not None:
+        shown = images.to_tensor(content.resize((x.shape[-1], x.shape[-2]), PIL.Image.Resampling.LANCZOS))
+        if min(x.shape[-2:]) >= WINDOW:
+            found["structure"] = structure(x, shown)
+        if present(MODELS[PERCEPTUAL].weights) and min(x.shape[-2:]) >= 32:
+            with cache.use(PERCEPTUAL) as (lpips,):
+                pair = [(2 * p - 1).to(next(lpips.parameters()).device) for p in (x, shown)]
+                found["content"] = float(lpips(*pair))
+    if styles:
+        seen = [images.to_tensor(s, side) for s in styles]
+        found["colour"] = colour_distance(x, seen)
+        with cache.use(JUDGE) as (module,):
+            network = cast(Features, module)
+            if min(min(s.shape[-2:]) for s in (x, *seen)) >= network.smallest(network.style):
+                where = network.mean.device
+                found["style"] = style_distance(network, x.to(where), [s.to(where) for s in seen])
+    return {name: found[name] for name in MEASURES if name in found}
+
+
+def warm() -> None:
+    """Import what the measures need: torchmetrics takes seconds the first time."""
+    import torchmetrics.functional.image  # noqa: F401

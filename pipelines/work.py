@@ -1,0 +1,37 @@
+"""How long a run takes next to another of the same method, in any unit: what predictions are scaled by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.painter import stages
+from pipelines.params import Params
+
+FIXED = 0.012  # megapixels: what a step costs however small the picture is (vgg-lite, 64 to 512 px, one thread)
+
+
+def megapixels(p: Params) -> float:
+    """Area of a result: from `size` and the shape of `content`, where the method has them; else 1."""
+    size, content = getattr(p, "size", None), getattr(p, "content", None)
+    if not size and content is not None:
+        return float(content.width * content.height / 1e6)
+    if not size:
+        return 1.0
+    shape = min(content.size) / max(content.size) if content is not None else 1.0
+    return float(size) ** 2 * shape / 1e6
+
+
+def usual(p: Params) -> float:
+    """Area times steps times pictures, for methods that say nothing else."""
+    steps, count = getattr(p, "steps", None) or 1, getattr(p, "count", None) or 1
+    return float((FIXED + megapixels(p)) * steps * count)
+
+
+def painting(p: Any) -> float:
+    """Optimising pixels from small to large: each step costs its size's area, and each size is begun by looking at the
+    content and the styles once, each for half a step. `p` has size, steps, smallest, content and styles.
+    """
+    shape: float = megapixels(p) / p.size**2
+    plan: list[tuple[int, int]] = stages(p.size, p.steps, min(p.smallest, p.size))
+    looks: float = (1 + len(p.styles)) / 2
+    return sum(float(count + looks) * (FIXED + shape * side**2) for side, count in plan)

@@ -1,0 +1,153 @@
+"""A newcomer answers "which method for my picture, and what does it cost?" on the first tab, reading nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from page import PATIENCE, button, choose
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from served import serve
+
+from pipelines import record
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
+]
+QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
+
+expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serve(tmp_path_factory.mktemp("served")) as page:
+        yield page.url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+
+
+@pytest.fixture
+def visitor(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser of one's own; afterwards no script has failed."""
+    failures: list[str] = []
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, permissions=["clipboard-write"])
+    context.set_default_timeout(PATIENCE)
+    context.on("page", lambda page: page.on("pageerror", lambda error: failures.append(str(error))))
+    yield context
+    context.close()
+    assert not failures
+
+
+def arrive(visitor: BrowserContext, address: str) -> Page:
+    page = visitor.new_page()
+    page.goto(address)
+    expect(page.locator("button.run:visible")).to_be_enabled(timeout=PATIENCE)
+    expect(page.locator(".forecast:visible tr").first).to_be_visible()
+    return page
+
+
+def finish(page: Page) -> None:
+    """The comparison on the page has ended."""
+    expect(page.locator("article.card.waiting, article.card.running")).to_have_count(0, timeout=PATIENCE)
+    expect(button(page, "Stop")).to_be_disabled(timeout=PATIENCE)
+
+
+def only(page: Page, *methods: str) -> None:
+    """Choose these methods and no other."""
+    for chip in page.locator(".methods:visible input").all():
+        chip.set_checked((chip.get_attribute("name") or chip.get_attribute("value")) in methods)
+
+
+def lay_over(page: Page) -> None:
+    """Pin both cards, and look at them in every way of the viewer."""
+    for pin in page.locator("article.card button.pin").all():
+        pin.click()
+    viewer = page.get_by_role("dialog")
+    expect(viewer.locator(".differ")).to_contain_text("optimizer")
+    for mode in ("Flip", "Side by side", "Difference"):
+        viewer.get_by_role("button", name=mode, exact=True).click()
+        expect(viewer.locator(f".stage[data-mode={mode.split()[0].lower()}]")).to_be_visible()
+    expect(viewer.locator("canvas")).to_have_attribute("data-ready", "true")
+    page.keyboard.press("+")
+    shift = "e => e.map(x => x.style.transform)"
+    assert len(set(viewer.locator(".pane > img").evaluate_all(shift))) == 1, "zoom is not in step"
+    viewer.get_by_role("button", name="Close", exact=True).click()
+
+
+def come_back(visitor: BrowserContext, url: str, address: str) -> None:
+    """The link brings the settings back, this browser its last run; a stranger sees neither."""
+    again = arrive(visitor, url + "/" + address)
+    expect(again.get_by_role("spinbutton", name="number input for Size", exact=True)).to_have_value("64")
+    again.get_by_role("button", name="Your last comparisons").click()
+    expect(again.locator(".history img")).to_have_count(2)
+    stranger = visitor.browser.new_context() if visitor.browser else None
+    assert stranger is not None
+    other = arrive(stranger, url)
+    other.get_by_role("button", name="Your last comparisons").click()
+    expect(other.get_by_text("No run yet")).to_be_visible()
+    stranger.close()
+
+
+def test_a_newcomer_sees_which_method_does_what_and_what_it_costs(
+    visitor: BrowserContext, url: str, tmp_path: Path
+) -> None:
+    page = arrive(visitor, url)
+    expect(page.get_by_role("tab").first).to_have_text("Compare")
+    only(page, "gatys:adam", "gatys:lbfgs")
+    choose(page, Size=64)
+    expect(page.locator(".forecast tr")).to_have_count(2)
+    assert all(re.search(r"\d s", text) for text in page.locator(".forecast td").all_inner_texts())
+    button(page, "Run").click()
+    expect(page.locator("article.card")).to_have_count(2, timeout=PATIENCE)
+    finish(page)
+    cards = page.locator("article.card.done")
+    expect(cards).to_have_count(2)
+    for card in cards.all():
+        text = card.inner_text()
+        assert re.search(r"\d s", text) and re.search(r"\d GB", text) and "loading" in text and "vgg-lite" in text
+        assert re.search(r"Structure kept\s+[01]\.\d\d ↑", text) and re.search(r"Style distance\s+\d\.\d\d ↓", text)
+        size = card.locator("img").evaluate("i => i.decode().then(() => [i.naturalWidth, i.naturalHeight])")
+        assert size == [64, 64]
+    expect(page.locator(".chart .row.real")).to_have_count(2)
+
+    lay_over(page)
+    with page.expect_download() as got:
+        button(page, "Contact sheet").click()
+    got.value.save_as(tmp_path / "sheet.png")
+    told = record.read(tmp_path / "sheet.png")
+    assert told and told.pipeline == "compare" and told.params["size"] == 64
+
+    come_back(visitor, url, page.get_by_role("link", name="Link to these settings").get_attribute("href") or "")
+
+
+def test_one_method_fails_the_others_show_and_a_grid_can_be_stopped_and_go_on(
+    visitor: BrowserContext, url: str
+) -> None:
+    page = arrive(visitor, f"{url}/?methods=gatys:adam:steps=2,gatys:lbfgs:steps=2:model=vgg19&size=64")
+    expect(page.locator(".forecast .failed")).to_contain_text("575 MB")
+    button(page, "Run").click()
+    expect(page.locator("article.card.failed")).to_contain_text("vgg19", timeout=PATIENCE)
+    finish(page)
+    expect(page.locator("article.card.done img")).to_have_count(1)
+
+    page = arrive(visitor, f"{url}/?methods=gatys:adam:steps=30&size=64&x=strength=0..1x3&y=style_scale=0.5,2")
+    button(page, "Run").click()
+    expect(page.locator("article.card.done").first).to_be_visible(timeout=PATIENCE)
+    button(page, "Stop").click()
+    expect(button(page, "Continue")).to_be_enabled(timeout=PATIENCE)
+    before = page.locator("article.card.done").count()
+    assert 1 <= before < 6
+    expect(page.locator(".xy th[scope=col]")).to_have_text(["strength 0", "strength 0.5", "strength 1"])
+    button(page, "Continue").click()
+    expect(page.locator("article.card.done")).to_have_count(6, timeout=PATIENCE)

@@ -1,0 +1,49 @@
+"""The diffusion network at toy size, with random weights, and runs of the method over it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from models import hub, registry
+from models.cache import ModelCache
+from models.diffusion import Denoiser
+from pipelines.base import Result, run
+from pipelines.diffusion import PIPELINE
+from pipelines.diffusion_params import DiffusionParams
+from pipelines.params import parse
+from training.diffusion import SCHEDULER, configure
+
+
+def small(**scheduler: Any) -> Denoiser:
+    """The bundled network's layout, tiny, with random weights."""
+    config = configure(1, 28, 10)
+    config["unet"] |= {"block_out_channels": [8, 16], "attention_head_dim": 8}
+    torch.manual_seed(0)
+    return Denoiser(**{**config, "scheduler": {**SCHEDULER, **scheduler}}).eval().requires_grad_(False)
+
+
+def cache_of(network: Denoiser) -> ModelCache:
+    """A cache with `network` for the bundled one, the real digit classifier, and whatever of the hub is asked for."""
+
+    class Loaders(dict[str, Any]):
+        def __missing__(self, name: str) -> Any:
+            return lambda: hub.load_part(name)
+
+        def __contains__(self, name: object) -> bool:
+            return True
+
+    known = {"diffusion-mnist": lambda: network, "digits": registry.MODELS["digits"].load}
+    return ModelCache(Loaders(known), torch.device("cpu"), 1 << 30)
+
+
+def made(cache: ModelCache, **values: Any) -> Result:
+    """The result of a run with three steps unless told otherwise."""
+    *_, result = run(PIPELINE, parse(DiffusionParams, {"steps": 3, "count": 2, **values}), cache)
+    assert isinstance(result, Result)
+    return result
+
+
+def bytes_of(result: Result) -> list[bytes]:
+    return [image.tobytes() for image in result.images]

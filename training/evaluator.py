@@ -1,0 +1,111 @@
+"""Train the digit classifier that judges the generators (models/evaluator.py).
+
+    python -m training.evaluator --data mnist --epochs 11
+
+Random shifts, turns and sizes, a cosine schedule and averaged weights: at least 99.3 % on the MNIST test set in three
+minutes on one thread. Mean and covariance of its features over the test set are written into the same file.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from models import device, weights
+from models.evaluator import DigitClassifier, examine
+from training.common import Run, average, flags, log
+from training.pictures import labelled
+
+WIDTHS, FEATURES = (24, 48, 96), 128
+
+
+def moved(x: Tensor, generator: torch.Generator) -> Tensor:
+    """(N, 1, H, W) in [0, 1], each turned up to 12 degrees, scaled by up to 10 %, and shifted up to 2 pixels of 28."""
+    n = x.shape[0]
+    turn, scale, right, down = (torch.rand(4, n, generator=generator) * 2 - 1).to(x.device)
+    angle, scale = turn * math.radians(12), 1 + 0.1 * scale
+    cosine, sine = angle.cos() * scale, angle.sin() * scale
+    theta = torch.stack([cosine, -sine, right / 7, sine, cosine, down / 7], 1).view(n, 2, 3)
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, align_corners=False)
+
+
+def accuracy(model: DigitClassifier, pictures: Tensor, labels: Tensor) -> float:
+    """Share of `pictures` (N, 1, 28, 28) uint8 that the model reads right."""
+    model.eval()
+    _, logits = examine(model, pictures.float() / 255)
+    return float((logits.argmax(1) == labels).float().mean())
+
+
+def export(model: DigitClassifier, pictures: Tensor, told: dict[str, str], path: Path) -> None:
+    """Write float16 weights with the features' mean and covariance over `pictures` (N, 1, 28, 28) uint8 in float32.
+
+    The features are those of the rounded weights, as everybody will load them.
+    """
+    model.load_state_dict({name: _half(t).to(t.dtype) for name, t in model.state_dict().items()})
+    features, _ = examine(model.eval(), pictures.float() / 255)
+    model.real_mean.copy_(features.double().mean(0))
+    model.real_covariance.copy_(features.double().T.cov())
+    tensors = {n: t.contiguous() if n.startswith("real_") else _half(t) for n, t in model.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights.write(path, {"widths": WIDTHS, "features": FEATURES}, tensors, told)
+    log.info("%s: %d bytes, sha256 %s, %s", path.name, path.stat().st_size, weights.digest(path), told)
+
+
+def _half(t: Tensor) -> Tensor:
+    return t.half().contiguous() if t.is_floating_point() else t
+
+
+def main() -> None:
+    """Train, checkpoint after each epoch, export the averaged weights."""
+    args = flags(__doc__, "digits", epochs=11, batch=128).parse_args()
+    torch.manual_seed(args.seed)
+    x_train, y_train = labelled(args.data, "train")
+    x_test, y_test = labelled(args.data, "test")
+    model = DigitClassifier(WIDTHS, FEATURES).to(args.device, memory_format=torch.channels_last)
+    ema = average(model, 0.998)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.02)
+    steps = len(x_train) // args.batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps * args.epochs, pct_start=0.15)
+    parts: dict[str, Any] = {"model": model, "average": ema, "optimizer": optimizer, "schedule": schedule}
+    run = Run(args, **parts)
+    for epoch in run.epochs():
+        model.train()
+        running = 0.0
+        order = torch.randperm(len(x_train), generator=run.generator)[: steps * args.batch]
+        for batch in tqdm(order.split(args.batch), desc=f"epoch {epoch + 1}/{args.epochs}", mininterval=20):
+            x = moved(x_train[batch].to(args.device).float() / 255, run.generator)
+            with device.autocast(args.device):
+                logits = model(x)
+            loss = F.cross_entropy(logits.float(), y_train[batch].to(args.device), label_smoothing=0.05)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            ema.update_parameters(model)
+            running += loss.item() / steps
+        run.note(loss=running, accuracy=accuracy(_averaged(ema), x_test, y_test))
+    best = _averaged(ema).cpu()
+    told = {
+        "accuracy": f"{accuracy(best, x_test, y_test):.4f}",
+        "n": str(len(y_test)),
+        "minutes": f"{run.minutes:.1f}",
+        "epochs": str(args.epochs),
+    }
+    export(best, x_test, told, args.out)
+
+
+def _averaged(ema: nn.Module) -> DigitClassifier:
+    module = ema.module
+    assert isinstance(module, DigitClassifier)
+    return module
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Train a class-conditional GAN (models/gan.py): the convolutional one, or with --model mlp the tutorials' dense one.
+
+    python -m training.gan --data mnist --epochs 9
+    python -m training.gan --data mnist --model mlp --epochs 12
+    python -m training.gan --data cifar10 --noise 128 --widths 256,128,128 --epochs 100
+
+The convolutional pair plays with the hinge loss (Lim and Ye 2017, arXiv:1705.02894), the dense one with the
+non-saturating loss of Goodfellow et al. 2014; both keep averaged weights, whose batch normalisation is measured anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from models import device
+from models.gan import discriminator, draw, generator, noise_of
+from training.common import Run, average, export, flags, log, sheet
+from training.pictures import labelled
+
+RATES = {"conv": 4e-4, "mlp": 4e-4}
+
+
+def score_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:
+    """What the discriminator minimises, from its scores (N,) of real and of generated pictures."""
+    if kind == "conv":
+        return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def fool_loss(kind: str, fake: Tensor) -> Tensor:
+    """What the generator minimises, from the discriminator's scores (N,) of its pictures."""
+    return -fake.mean() if kind == "conv" else F.softplus(-fake).mean()
+
+
+@torch.no_grad()
+def settle(network: nn.Module, batches: int, rows: int, random: torch.Generator) -> None:
+    """Measure batch normalisation's means and variances anew, in place: averaged weights have others."""
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    if not norms:
+        return
+    where = next(network.parameters()).device
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over all batches
+    network.train()
+    for _ in range(batches):
+        z = torch.randn(rows, network.noise, generator=random).to(where)
+        network(z, torch.randint(network.classes, (rows,), generator=random).to(where))
+    for norm in norms:
+        norm.momentum = 0.1
+    network.eval()
+
+
+class Players:
+    """Generator, discriminator, average, optimisers and schedules."""
+
+    def __init__(self, args: Any, config: dict[str, Any], classes: int, steps: int) -> None:
+        self.kind, self.device = args.model, args.device
+        shape = {name: config[name] for name in ("size", "channels")} | {"classes": classes}
+        self.made = generator(args.model, **config).to(args.device, memory_format=torch.channels_last)
+        self.judge = discriminator(args.model, **shape).to(args.device, memory_format=torch.channels_last)
+        self.average = average(self.made, 0.998)
+        rate, betas = args.rate or RATES[args.model], (0.5, 0.99)
+        self.optimizers = [torch.optim.Adam(net.parameters(), rate, betas) for net in (self.made, self.judge)]
+        half = steps // 2  # then the rate falls to nothing
+        self.schedules = [
+            torch.optim.lr_scheduler.LambdaLR(o, lambda i: min(1.0, max(0.0, (steps - i) / (steps - half))))
+            for o in self.optimizers
+        ]
+
+    def parts(self) -> dict[str, Any]:
+        """What the checkpoint holds."""
+        nets = {"made": self.made, "judge": self.judge, "average": self.average}
+        pairs = (("optimizer", self.optimizers), ("schedule", self.schedules))
+        return nets | {f"{name} {i}": part for name, both in pairs for i, part in enumerate(both)}
+
+    def fake(self, labels: Tensor, random: torch.Generator) -> Tensor:
+        """Pictures of (N,) classes from fresh noise."""
+        with device.autocast(self.device):
+            return self.made(torch.randn(len(labels), self.made.noise, generator=random).to(self.device), labels)
+
+    def score(self, x: Tensor, labels: Tensor) -> Tensor:
+        """The discriminator's scores (N,)."""
+        with device.autocast(self.device):
+            return self.judge(x, labels)
+
+    def step(self, real: Tensor, labels: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """One move of each; the two losses."""
+        made_by, judged_by = self.optimizers
+        with torch.no_grad():
+            fake = self.fake(labels, random)
+        judged = score_loss(self.kind, self.score(real, labels), self.score(fake, labels))
+        judged_by.zero_grad()
+        judged.backward()
+        judged_by.step()
+        self.judge.requires_grad_(False)
+        fooled = fool_loss(self.kind, self.score(self.fake(labels, random), labels))
+        made_by.zero_grad()
+        fooled.backward()
+        made_by.step()
+        self.judge.requires_grad_(True)
+        for schedule in self.schedules:
+            schedule.step()
+        self.average.update_parameters(self.made)
+        return judged.detach(), fooled.detach()
+
+
+def arguments() -> Any:
+    """Flags of the command line."""
+    parser = flags(__doc__, "gan", epochs=9, batch=64)
+    parser.add_argument("--model", choices=list(RATES), default="conv")
+    parser.add_argument("--noise", type=int, help="numbers of noise (default: 64, mlp 100)")
+    parser.add_argument("--widths", type=lambda text: tuple(map(int, text.split(","))), help="layers of the generator")
+    parser.add_argument("--rate", type=float, help=f"learning rate (default: {RATES})")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train, draw a sheet (rows: seeds, columns: classes) after each epoch, export the averaged generator."""
+    args = arguments()
+    torch.manual_seed(args.seed)
+    pictures, labels = labelled(args.data, "train")
+    classes, steps = int(labels.max()) + 1, len(pictures) // args.batch
+    config = {"classes": classes, "size": pictures.shape[-1], "channels": pictures.shape[1]}
+    config |= {name: value for name in ("noise", "widths") if (value := getattr(args, name)) is not None}
+    players = Players(args, config, classes, steps * args.epochs)
+    run = Run(args, **players.parts())
+    for epoch in run.epochs():
+        order = torch.randperm(len(pictures), generator=run.generator)[: steps * args.batch]
+        losses = torch.zeros(2, device=args.device)
+        for batch in tqdm(order.split(args.batch), desc=f"epoch {epoch + 1}/{args.epochs}", mininterval=20):
+            real, wanted = pictures[batch].to(args.device).float() / 255, labels[batch].to(args.device)
+            losses += torch.stack(players.step(real, wanted, run.generator)) / steps
+        run.note(discriminator=float(losses[0]), generator=float(losses[1]))
+        best = players.average.module
+        settle(best, 200 if epoch + 1 == args.epochs else 20, args.batch, run.generator)
+        rows = noise_of([i // classes for i in range(8 * classes)], best.noise)
+        sheet(draw(best, rows, torch.arange(classes).repeat(8)), args.runs / f"epoch-{epoch + 1:03d}.png", classes)
+    best = players.average.module
+    kind = {"kind": args.model, "noise": best.noise}
+    told = {"minutes": f"{run.minutes:.1f}", "epochs": str(args.epochs), "pictures": str(len(pictures))}
+    export(best, config | kind, told, args.out)
+    log.info("%d parameters", sum(p.numel() for p in best.parameters()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""The cards of a comparison as HTML: what each method made, what it cost, how it scored. ui/compare.js pins them."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import gradio as gr
+
+from pipelines import plan
+from pipelines.compare import Card
+from pipelines.compare_method import Heads
+from pipelines.metrics import MEASURES
+from ui.i18n import spoken
+from ui.session import file_in_cache, preview_file
+from ui.words import ENGLISH
+
+LOW, DECADES = 0.1, 4  # seconds at the left end of the chart, and how many powers of ten it shows
+ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+@dataclass
+class Files:
+    """Where the pictures of cards are served from; each is written once."""
+
+    results: dict[int, str] = field(default_factory=dict)
+
+    def of(self, card: Card) -> str | None:
+        """Path of the finished picture, or of the newest preview."""
+        if card.result is not None:
+            if id(card) not in self.results:
+                self.results[id(card)] = file_in_cache(card.result.png(), ".png")
+            return self.results[id(card)]
+        preview = card.progress.preview if card.progress else None
+        return None if preview is None else preview_file(preview)
+
+
+def url(path: str) -> str:
+    """A file's address relative to the page, which may be served under a prefix."""
+    return f"gradio_api/file={path}"
+
+
+def title(card: Card, request: gr.Request | None) -> str:
+    """`Optimise · L-BFGS` in the reader's language; settings that were typed stay as they were."""
+    pipeline, variant = card.entry.pipeline, plan.variant_of(card.entry.pipeline)
+    parts = [spoken(pipeline.title, request)]
+    value = card.entry.values.get(variant.name) if variant else None
+    if value:
+        told = spoken(str(value), request)
+        parts.append(ENGLISH.get(told, told))
+    return " · ".join(parts)
+
+
+def changed(card: Card) -> dict[str, str]:
+    """Settings of the run that the two sides of the viewer may differ in."""
+    shown = card.result.record.params if card.result else {}
+    return {name: str(value) for name, value in shown.items() if not isinstance(value, dict | list)}
+
+
+def seconds(value: float) -> str:
+    """`0.35 s`, `4.2 s`, `130 s`."""
+    return f"{value:.2f} s" if value < 1 else f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
+
+
+def cost(card: Card, request: gr.Request | None) -> str:
+    """What it took, or what it will take."""
+    if card.result is None:
+        about = card.prediction
+        if card.state == "failed":
+            return ""
+        memory = f" · {about.bytes / 1e9:.1f} GB" if about.bytes else ""
+        word = "about {}" if about.measured else "perhaps {}"
+        return html.escape(spoken(word, request).format(seconds(about.seconds)) + memory)
+    r = card.result.record
+    load = f"{spoken('loading', request)} {seconds(r.seconds.load)}"
+    return (
+        f"<b>{seconds(r.seconds.run)}</b><span>{load}</span><span>{r.peak_bytes / 1e9:.1f} GB</span>"
+        f"<span>{html.escape(', '.join(r.models))}</span>"
+    )
+
+
+def score_rows(card: Card, request: gr.Request | None) -> str:
+    """The score card: name, number, and an arrow for which way is better."""
+    rows = []
+    for name, value in card.scores.items():
+        m = MEASURES[name]
+        meaning = html.escape(spoken(m.meaning, request))
+        better = spoken("higher is better" if m.better == "higher" else "lower is better", request)
+        rows.append(
+            f'<tr title="{meaning}; {better}"><th scope="row">{spoken(m.name, request)}</th>'
+            f'<td>{value:.{m.digits}f} <span aria-label="{better}">{ARROWS[m.better]}</span></td></tr>'
+        )
+    return f'<table class="scores">{"".join(rows)}</table>' if rows else ""
+
+
+def drawn(card: Card, files: Files, request: gr.Request | None, pinnable: bool = True) -> str:
+    """One card."""
+    path = files.of(card)
+    name, grid = html.escape(title(card, request)), card.entry.at is not None
+    label = html.escape(card.entry.name)
+    shown = f'<img src="{url(path)}" alt="{label}">' if path else f'<div class="blank">{_blank(card, request)}</div>'
+    if card.state == "running":
+        shown += f'<div class="bar"><i style="width:{100 * card.share:.1f}%"></i></div>'
+    actions = ""
+    if card.result is not None and path and pinnable:
+        settings = html.escape(json.dumps(changed(card)))
+        actions = (
+            f'<div class="do"><button type="button" class="pin" aria-pressed="false" data-key="{label}" '
+            f'data-name="{name if not grid else label}" data-src="{url(path)}" data-settings="{settings}">'
+            f'{spoken("Pin", request)}</button><a href="{url(path)}" download="{file_name(card)}.png">PNG</a></div>'
+        )
+    typed = card.entry.name.split(":", 2)[2:] if not grid else [card.entry.name]
+    small = f"<small>{html.escape(', '.join(typed))}</small>" if typed else ""
+    if card.state == "stopped":
+        small += f"<small>{spoken('stopped', request)}</small>"
+    alert = f'<p class="failed" role="alert">{html.escape(card.sentence)}</p>' if card.sentence else ""
+    return (
+        f'<article class="card {card.state}"><figure>{shown}</figure><header><h3>{name}</h3>{actions}</header>{small}'
+        f'<p class="cost">{cost(card, request)}</p>{alert}{score_rows(card, request)}</article>'
+    )
+
+
+def _blank(card: Card, request: gr.Request | None) -> str:
+    words = {"waiting": "waiting", "running": "starting", "failed": "did not work", "done": "", "stopped": "stopped"}
+    return spoken(words[card.state], request) if words[card.state] else ""
+
+
+def file_name(card: Card) -> str:
+    """A plain name for the card's picture, without ending."""
+    return "".join(c if c.isalnum() or c in "-._" else "-" for c in card.entry.name)
+
+
+def place(value: float) -> float:
+    """Where `value` seconds lie on the chart's log axis, in percent."""
+    return 100 * min(1.0, max(0.0, math.log10(max(value, 1e-9) / LOW) / DECADES))
+
+
+def chart(cards: Sequence[Card], request: gr.Request | None) -> str:
+    """Seconds of each method on a log axis: hollow while predicted, filled once measured."""
+    if len(cards) > 12:
+        return ""
+    rows = []
+    for card in cards:
+        real = card.result is not None
+        value = card.result.record.seconds.run if card.result else card.prediction.seconds
+        if card.state == "failed":
+            continue
+        rows.append(
+            f'<div class="row {"real" if real else "guess"}"><span>{html.escape(title(card, request))}</span>'
+            f'<div class="track"><i style="width:{max(0.6, place(value)):.1f}%"></i>'
+            f'<b style="left:{place(value):.1f}%">{"" if real else "~"}{seconds(value)}</b></div></div>'
+        )
+    ticks = "".join(
+        f'<u style="left:{100 * i / DECADES:g}%">{LOW * 10**i:g} s</u>' for i in range(DECADES + 1) if i < DECADES
+    )
+    axis = f'<div class="row axis"><span></span><div class="track">{ticks}</div></div>'
+    label = html.escape(spoken("Seconds of each method, on a logarithmic axis", request))
+    return f'<div class="chart" role="img" aria-label="{label}">{"".join(rows)}{axis}</div>' if rows else ""
+
+
+def gallery(cards: Sequence[Card], files: Files, heads: Heads, request: gr.Request | None) -> str:
+    """The whole right side: the chart, then the cards, or the X/Y grid with labelled axes."""
+    made = [drawn(card, files, request) for card in cards]
+    if not heads:
+        body = f'<div class="grid">{"".join(made)}</div>'
+    else:
+        across = "".join(f'<th scope="col">{html.escape(label)}</th>' for label in heads[0])
+        columns, lines = len(heads[0]), []
+        for r, label in enumerate(heads[1]):
+            row = "".join(f"<td>{cell}</td>" for cell in made[r * columns : (r + 1) * columns])
+            lines.append(f'<tr><th scope="row">{html.escape(label)}</th>{row}</tr>')
+        body = f'<div class="scroll"><table class="xy"><tr><td></td>{across}</tr>{"".join(lines)}</table></div>'
+    return f'<div class="compare">{chart(cards, request)}{body}</div>'
+
+
+def forecast(cards: Sequence[Card], request: gr.Request | None) -> str:
+    """What the run will cost, before it: a line for each method, and what stands in its way."""
+    rows = []
+    for card in cards:
+        trouble = card.sentence or card.prediction.trouble
+        text = f'<span class="failed">{html.escape(trouble)}</span>' if trouble else cost(card, request)
+        rows.append(f"<tr><th>{html.escape(title(card, request))}</th><td>{text}</td></tr>")
+    if len(rows) > 8:
+        total = sum(card.prediction.seconds for card in cards)
+        rows = [f"<tr><th>{len(cards)} ×</th><td>{spoken('about {}', request).format(seconds(total))}</td></tr>"]
+    return f'<table class="forecast">{"".join(rows)}</table>' if rows else ""
+
+
+def words(request: gr.Request | None) -> dict[str, str]:
+    """What the viewer says, for ui/compare.js."""
+    texts = ("Slider", "Flip", "Difference", "Side by side", "Close", "Pin", "Settings that differ", "none")
+    return {text: spoken(text, request) for text in texts}

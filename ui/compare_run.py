@@ -1,0 +1,182 @@
+"""What Run, Stop and Continue of the Compare tab do."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from models import registry
+from models.cache import ModelCache
+from pipelines import compare, compare_method, contact, metrics, record
+from pipelines.base import STOP, Pipeline
+from pipelines.compare import Card
+from pipelines.compare_method import CompareParams, Heads
+from pipelines.estimate import Estimates
+from pipelines.params import parse
+from ui import compare_cards, compare_past
+from ui.compare_cards import Files
+from ui.compare_form import Form
+from ui.i18n import spoken
+from ui.session import GPU, PRIVATE, QUICK, Stops, explain, file_in_cache, visitor_of
+from ui.show import failed_status
+
+SECONDS_BETWEEN_VIEWS = 0.5
+
+
+@dataclass
+class Memory:
+    """What stays of a visitor's comparison, for Continue, the sheet and the zip."""
+
+    params: CompareParams
+    cards: list[Card]
+    heads: Heads
+    files: Files = field(default_factory=Files)
+
+    def __deepcopy__(self, _: Any) -> Memory:
+        return self  # Gradio copies a State's value; pictures are not copied
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The right column, and what is below it."""
+
+    gallery: gr.HTML
+    status: gr.HTML
+    sheet: gr.DownloadButton
+    pack: gr.DownloadButton
+    more: gr.Button
+    links: gr.HTML
+    past: gr.HTML
+    runs: gr.BrowserState
+    memory: gr.State
+
+
+@dataclass(frozen=True)
+class Server:
+    """What runs comparisons, for all visitors."""
+
+    table: dict[str, Pipeline[Any]]
+    cache: ModelCache
+    stops: Stops
+    estimates: Estimates
+
+
+def said(cards: list[Card], started: float, request: gr.Request | None) -> str:
+    """`2 of 4 · 12.3 s`, and a bar while methods wait."""
+    done = sum(card.state in {"done", "stopped", "failed"} for card in cards)
+    text = f"{spoken('{} of {} methods', request).format(done, len(cards))} · {time.perf_counter() - started:.1f} s"
+    running = next((c for c in cards if c.state == "running"), None)
+    if running is None:
+        return html.escape(text)
+    share = sum(card.share for card in cards) / len(cards)
+    name = html.escape(f"{text} · {compare_cards.title(running, request)}")
+    return f'{name}<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>'
+
+
+def taken_away(memory: Memory, server: Server) -> list[Any]:
+    """The contact sheet and the zip as files."""
+    made = [card for card in memory.cards if card.result is not None]
+    off = gr.update(interactive=False)
+    if not made:
+        return [off, off]
+    told = compare_method.told(memory.params, memory.cards, server.cache)
+    sheet = record.png(compare_method.drawn(memory.cards, memory.heads), told)
+    pictures = {"sheet.png": sheet}
+    for number, card in enumerate(made, 1):
+        assert card.result is not None
+        name = f"{number:02d}-{compare_cards.file_name(card)}"
+        pictures[f"{name}.png"] = card.result.png()
+        if card.result.sheet is not None:
+            pictures |= {f"{name}/{i:03d}.png": card.result.png(i) for i in range(len(card.result.images))}
+    pack = contact.bundle(pictures, told.model_dump(mode="json"))
+    return [gr.update(value=file_in_cache(d, s), interactive=True) for d, s in ((sheet, ".png"), (pack, ".zip"))]
+
+
+ROW = ("gallery", "status", "sheet", "pack", "links", "past", "runs", "memory")
+
+
+def row(running: bool, left: bool = False, **values: Any) -> list[Any]:
+    """Values for what a comparison updates, by the names in ROW, and whether Continue, Run and Stop can be pressed."""
+    buttons = [gr.update(interactive=on) for on in (left and not running, not running, running)]
+    return [*(values.get(name, gr.skip()) for name in ROW), *buttons]
+
+
+def follow(server: Server, memory: Memory, runs: Any, request: gr.Request) -> Iterator[list[Any]]:
+    """Run the cards that wait, and show how they come along."""
+    cards, started, shown, answer = memory.cards, time.perf_counter(), 0.0, None
+    off = gr.update(interactive=False)
+
+    def view() -> dict[str, Any]:
+        picture = compare_cards.gallery(cards, memory.files, memory.heads, request)
+        return {"gallery": picture, "status": said(cards, started, request), "memory": memory}
+
+    yield row(True, sheet=off, pack=off, **{**view(), "status": spoken("starting", request)})
+    metrics.warm()  # not during the first method, whose seconds it would cost
+    moves = compare.execute(cards, server.cache, server.estimates, registry.sha256, memory.params.seconds)
+    try:
+        while True:
+            card = moves.send(answer)
+            answer = STOP if server.stops.take(visitor_of(request)) else None
+            if card.state != "running" or answer or time.perf_counter() - shown > SECONDS_BETWEEN_VIEWS:
+                shown = time.perf_counter()
+                yield row(True, **view())
+    except StopIteration:
+        pass
+    finally:
+        moves.close()
+    yield concluded(server, memory, runs, view(), request)
+
+
+def concluded(
+    server: Server, memory: Memory, runs: Any, view: dict[str, Any], request: gr.Request
+) -> list[Any]:
+    """What can be taken away, and the run among this browser's last ones."""
+    sheet, pack = taken_away(memory, server)
+    told = compare_past.remembered(memory.params, memory.cards, record.now(), request)
+    runs = [told, *(runs if isinstance(runs, list) else [])][: compare_past.RUNS] if told["cards"] else runs
+    left = any(card.state in {"waiting", "stopped"} for card in memory.cards)
+    past, links = compare_past.drawn(runs, request), compare_past.links(memory.params, request)
+    return row(False, left, sheet=sheet, pack=pack, runs=runs, past=past, links=links, **view)
+
+
+def wire(server: Server, form: Form, stage: Stage, run: gr.Button, stop: gr.Button) -> list[Any]:
+    """Run, Stop and Continue; returns the events after which costs are known better."""
+    outputs = [*(getattr(stage, name) for name in ROW), stage.more, run, stop]
+
+    def start(request: gr.Request, runs: Any, *given: Any) -> Iterator[list[Any]]:
+        try:
+            p = parse(CompareParams, form.read(given))
+            entries, heads = compare_method.cells(p, server.table)
+            cards = compare.prepare(entries, server.cache, server.estimates, sort=heads is None)
+            yield from follow(server, Memory(p, cards, heads), runs, request)
+        except Exception as error:  # the page's last line: every error becomes a sentence
+            yield row(False, status=failed_status(explain(error)))
+
+    def go_on(request: gr.Request, runs: Any, memory: Memory | None) -> Iterator[list[Any]]:
+        for card in memory.cards if memory else []:
+            if memory and card.state == "stopped":
+                card.state, card.result = "waiting", None
+                memory.files.results.pop(id(card), None)
+        if memory is not None:
+            yield from follow(server, memory, runs, request)
+
+    def wait(request: gr.Request) -> list[Any]:
+        server.stops.take(visitor_of(request))
+        return [spoken("waiting for its turn", request), gr.update(interactive=False), gr.update(interactive=True)]
+
+    def ask(request: gr.Request) -> None:
+        server.stops.ask(visitor_of(request))
+
+    for button in (run, stage.more):
+        button.click(wait, None, [stage.status, run, stop], **QUICK)
+    shared = {"show_progress": "hidden", **GPU, **PRIVATE}
+    stop.click(ask, None, None, **QUICK)
+    return [
+        run.click(start, [stage.runs, *form.inputs], outputs, **shared),
+        stage.more.click(go_on, [stage.runs, stage.memory], outputs, **shared),
+    ]

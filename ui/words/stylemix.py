@@ -1,7 +1,0 @@
-"""Words of `stylemix`: English -> Chinese, and its short text for a student in both."""
-
-from __future__ import annotations
-
-CHINESE: dict[str, str] = {}
-
-HOW_TO: tuple[str | tuple[str, str], ...] = ()
