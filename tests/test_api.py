@@ -196,4 +196,4 @@ def test_mcp_describes_every_field(pipeline: Pipeline[Any], offered: dict[str, T
     for field in fields:
         assert field.help in described[field.name]["description"]
         assert field.kind != "choice" or set(described[field.name]["enum"]) == set(field.choices)
-    assert set(tool.inputSchema["required"]) == {field.name for field in fields if field.required}
+    assert set(tool.inputSchema.get("required", [])) == {field.name for field in fields if field.required}

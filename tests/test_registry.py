@@ -11,7 +11,7 @@ import torch
 from models import registry, restyle, weights
 from models.cache import OutOfBudget
 from models.cards import features
-from pipelines import PIPELINES
+from pipelines import PIPELINES, gan
 from pipelines.params import settings
 
 CARDS = {card.name: card for card in registry.CARDS}
@@ -45,10 +45,13 @@ def test_bundled_network_is_half_precision_and_describes_itself() -> None:
 def test_names_are_unique_and_every_choice_of_a_method_is_a_model() -> None:
     assert len(CARDS) == len(registry.CARDS) and set(registry.MODELS) == set(CARDS) == set(registry.Loaders())
     assert all(card.title and card.weights.name for card in CARDS.values())
+    made_of: dict[str, tuple[str, ...]] = {**restyle.MODELS}  # a choice that is no model's name -> the models behind it
+    made_of |= {choice: (name,) for (_, choice), name in gan.WEIGHTS.items()}
+    made_of |= {"large": ("vae-mnist",), "map": ("vae-map-mnist",)}
     for pipeline in PIPELINES.values():
         for setting in settings(pipeline.params):
             if setting.name == "model":
-                parts = {part for c in setting.choices for part in restyle.MODELS.get(c, (c,))}  # type: ignore[call-overload]
+                parts = {part for choice in setting.choices for part in made_of.get(choice, (choice,))}
                 assert parts <= set(CARDS), f"{pipeline.name} offers models that nobody can load"
 
 

@@ -20,6 +20,7 @@ from ui.words import ENGLISH
 
 LOW, DECADES = 0.1, 4  # seconds at the left end of the chart, and how many powers of ten it shows
 ARROWS = {"higher": "↑", "lower": "↓"}
+BETTER = {"higher": "higher is better", "lower": "lower is better"}
 
 
 @dataclass
@@ -88,7 +89,7 @@ def score_rows(card: Card, request: gr.Request | None) -> str:
     for name, value in card.scores.items():
         m = MEASURES[name]
         meaning = html.escape(spoken(m.meaning, request))
-        better = spoken("higher is better" if m.better == "higher" else "lower is better", request)
+        better = spoken(BETTER[m.better], request)
         rows.append(
             f'<tr title="{meaning}; {better}"><th scope="row">{spoken(m.name, request)}</th>'
             f'<td>{value:.{m.digits}f} <span aria-label="{better}">{ARROWS[m.better]}</span></td></tr>'

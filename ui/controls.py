@@ -169,7 +169,7 @@ def named(function: Callable[..., Any], name: str, description: str, settings: S
             s.name,
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
             annotation=_TYPES[s.kind],
-            default=inspect.Parameter.empty if s.required else s.default,
+            default=inspect.Parameter.empty if s.required else s.default or None if s.kind == "images" else s.default,
         )
         for s in sorted(settings, key=lambda s: not s.required)
     ]

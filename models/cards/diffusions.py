@@ -9,7 +9,7 @@ from models.weights import Weights
 DIFFUSION_MNIST = Weights(
     name="diffusion-mnist",
     file="diffusion-mnist.safetensors",
-    sha256="4d5595786f65a83779ae13de3335d3a8390f8dbc87881bf818ea653aaf3fcf33",
+    sha256="e22557d91b79375b09308977202fdc54fe20ea5d6f8ff3f0dc2214fb79bdbc01",
     bytes=1702376,
     licence="Apache-2.0",
     source="training/diffusion.py, MNIST",

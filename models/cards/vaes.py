@@ -13,7 +13,7 @@ LARGE = Weights(
     bytes=4017636,
     licence="Apache-2.0",
     source="training/vae.py, MNIST",
-    quality="after 4 of 70 epochs; binarised: ELBO -111.52 nats (test, n = 10,000), -103.45 by 512 samples (n = 1,000)",
+    quality="MNIST, binarised: ELBO -111.52 nats (test, n = 10,000), -103.45 by 512 samples (n = 1,000)",
 )
 MAP = Weights(
     name="vae-map-mnist",
