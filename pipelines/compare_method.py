@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import PIL.Image
-from pydantic import BeforeValidator, PlainSerializer
 from torch import Tensor
 
 from models import device, registry
@@ -23,11 +22,6 @@ from pipelines.record import Record, Seconds
 UNITS = 1000  # steps that a whole method counts as
 SECONDS_BETWEEN_SHEETS = 1.0
 Heads = tuple[tuple[str, ...], tuple[str, ...]] | None
-Photograph = Annotated[
-    PIL.Image.Image | None,
-    BeforeValidator(lambda given: None if given is None else images.load(given)),
-    PlainSerializer(lambda picture: None if picture is None else images.describe(picture)),
-]
 
 
 class CompareParams(Params):
@@ -36,7 +30,7 @@ class CompareParams(Params):
     A method that fails is told with its reason, and the others go on.
     """
 
-    content: Photograph = param(None, label="Content", description="The picture to restyle")
+    content: Image | None = param(None, label="Content", description="The picture to restyle")
     styles: list[Image] = param(
         [], label="Styles", description="One to three pictures to take the style from", min_length=0, max_length=3
     )

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-import PIL.Image
-from pydantic import BeforeValidator, PlainSerializer
+from typing import Literal
 
 from models import imagine_offers
 from models.imagine import Scheduler
 from pipelines import images
 from pipelines.params import Image, Params, param
 
-MaybeImage = Annotated[
-    PIL.Image.Image | None,
-    BeforeValidator(lambda given: None if given is None else images.load(given)),
-    PlainSerializer(lambda held: None if held is None else images.describe(held)),
-]
 SHORT = 0.75  # short side / long side of a landscape or portrait
 
 
@@ -29,7 +21,7 @@ class ImagineParams(Params):
     prompt: str = param(
         "a lighthouse on a cliff at dusk, watercolour, soft light", label="Prompt", description="What to see in it"
     )
-    content: MaybeImage = param(None, label="Content", description="A picture to start from, if any")
+    content: Image | None = param(None, label="Content", description="A picture to start from, if any")
     styles: list[Image] = param(
         [], label="Styles", description="Pictures whose look to use, if any (IP-Adapter)", max_length=4
     )

@@ -90,6 +90,6 @@ PIPELINE = Pipeline(
     repaint=repaint,
     after=("styles", "model", "strength", "style_scale", "colours", "style_weights", "colours_first"),
     variants="model",
-    work=lambda p: p.longest_side()[0] ** 2,
+    work=lambda p: p.longest_side()[0] ** 2 / 1e6,
     frames=frames,
 )

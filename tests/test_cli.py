@@ -60,7 +60,7 @@ def pixels(path: str) -> bytes:
 
 
 BAD_FLAGS = {
-    "no method": ([], "Name a method: gatys"),
+    "no method": ([], "Name a method: compare, gatys"),
     "unknown method": (["gatis"], "invalid choice: 'gatis'"),
     "unknown flag": ([*GATYS, "--stepz", "3"], "--stepz"),
     "flag without value": (["gatys", "--steps"], "expected one argument"),

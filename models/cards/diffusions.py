@@ -13,7 +13,7 @@ DIFFUSION_MNIST = Weights(
     bytes=1702376,
     licence="Apache-2.0",
     source="training/diffusion.py, MNIST",
-    quality="not measured yet",
+    quality="98.8 % read as asked; feature Frechet distance 0.70, real digits 0.30 (n = 2,000)",
 )
 
 CARDS: tuple[ModelCard, ...] = (

@@ -18,11 +18,11 @@ GAN_MNIST = Weights(
 GAN_MNIST_MLP = Weights(
     name="gan-mnist-mlp",
     file="gan-mnist-mlp.safetensors",
-    sha256="5cae7e1005848c77be8bb4ef25eadddd0184fe44911ff55eacfb8d095671c7d0",
-    bytes=2994176,
+    sha256="c2010cd7a921f3d85f45e4ace043d4368f3de9ad9e387377a06e963d1685ba4c",
+    bytes=2994216,
     licence="Apache-2.0",
     source="training/gan.py --model mlp, MNIST",
-    quality="not measured yet",
+    quality="90.2 % read as asked; feature Frechet distance 2.77, real digits 0.30 (n = 2,000)",
 )
 
 CARDS: tuple[ModelCard, ...] = (

@@ -30,11 +30,11 @@ TRANSFER = Weights(
 STYLIZER = Weights(
     name="stylizer",
     file="stylizer.safetensors",
-    sha256="3e45261e58f8ee7daf0d949a0e483124baa22b50bb84851d720ac928505e080e",
+    sha256="cfedb9cacad12ca6a19328eb0491880a255a02ffa65d44ec74877f9ab7a49ef2",
     bytes=4254316,
     licence="Apache-2.0",
     source="training/stylizer.py, photographs and paintings",
-    quality="1000 steps; losses at the end: content 0.57, style 0.20",
+    quality="2400 steps; losses at the end: content 0.71, style 0.12",
 )
 CARDS: tuple[ModelCard, ...] = (
     ModelCard("magenta-style", "Magenta, style", PREDICT, magenta.load_predictor),
