@@ -20,7 +20,7 @@ def button(page: Page, name: str) -> Locator:
 
 def content(page: Page) -> Locator:
     """The picture to restyle."""
-    return page.locator(".block", has_text="Content").locator("img").first
+    return page.locator(".block:visible", has_text="Content").locator("img:visible").first
 
 
 def number(page: Page, label: str) -> Locator:
