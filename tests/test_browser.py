@@ -175,7 +175,8 @@ def test_a_phone_scrolls_one_way_and_keeps_run_in_reach(visit: Open) -> None:
     assert fits()
 
 
-NAMES = """PixelCNN GAN VAE LPIPS IP Adapter Atelier PNG JSON API MCP MB GB cpu cuda vgg VGG lite SqueezeNet Adam adam BFGS lbfgs Wasserstein sha
+NAMES = """PixelCNN GAN VAE LPIPS IP Adapter
+Atelier PNG JSON API MCP MB GB cpu cuda vgg VGG lite SqueezeNet Adam adam BFGS lbfgs Wasserstein sha
 Gatys Ecker Bethge A Neural Algorithm of Artistic Style arXiv"""
 
 
