@@ -39,7 +39,7 @@ def wait_for_picture(page: Page) -> None:
     expect(button(page, "Run")).to_be_enabled(timeout=PATIENCE)
 
 
-@pytest.mark.skipif("ATELIER_SLOW" not in os.environ, reason="`make test-slow`: it needs the machine for itself")
+@pytest.mark.skipif("ATELIER_SLOW" not in os.environ, reason="`make test-slow`: its first click on Run was lost once in a whole suite, cause not found")
 def test_a_full_run_of_a_toy_model(visit: Open, tmp_path: Path) -> None:
     page, folder = open_tab(visit), toy_pipelines.folder("checked")
     button(page, "Paper city").click()
