@@ -39,7 +39,10 @@ def wait_for_picture(page: Page) -> None:
     expect(button(page, "Run")).to_be_enabled(timeout=PATIENCE)
 
 
-@pytest.mark.skipif("ATELIER_SLOW" not in os.environ, reason="`make test-slow`: its first click on Run was lost once in a whole suite, cause not found")
+LOST = "`make test-slow`: its first click on Run was lost once in a whole suite, cause not found"
+
+
+@pytest.mark.skipif("ATELIER_SLOW" not in os.environ, reason=LOST)
 def test_a_full_run_of_a_toy_model(visit: Open, tmp_path: Path) -> None:
     page, folder = open_tab(visit), toy_pipelines.folder("checked")
     button(page, "Paper city").click()
