@@ -59,7 +59,7 @@ def default_run(p: GatysParams, cache: ModelCache) -> tuple[float, float, Result
 
 
 def reach(
-    loss: baseline.Objective, rate: float, target: float, limit: float, clock: Callable[[], float] = time.perf_counter
+    loss: baseline.Objective, target: float, limit: float, clock: Callable[[], float] = time.perf_counter
 ) -> tuple[float | None, int, float]:
     """Let the baseline paint until it is as good as `target`; judging each picture is not timed.
 
@@ -67,7 +67,7 @@ def reach(
         Seconds it took (None when `limit` seconds of painting did not do), steps, and the best loss seen.
     """
     seconds, best, steps = 0.0, float("inf"), 0
-    pictures = baseline.paint(loss, rate)
+    pictures = baseline.paint(loss)
     while seconds <= limit:
         start = clock()
         picture = next(pictures)
@@ -93,7 +93,7 @@ def measure(quick: bool = False) -> list[Row]:
         first, seconds, result = default_run(p, cache)
         loss = baseline.objective(p, cache.device)
         target = loss.judge(images.to_tensor(result.images[0]).to(cache.device))
-        needed, steps, best = reach(loss, p.rate, target, patience * seconds)
+        needed, steps, best = reach(loss, target, patience * seconds)
         rows.append(
             Row(
                 f"{photograph} + {painting}", p.size, p.steps, first, seconds, loss.judge(loss.start), target,

@@ -49,7 +49,7 @@ def work(what: str, size: int, steps: int) -> Row:
             if isinstance(event, Progress) and event.preview is not None:
                 images.to_image(event.preview)
     else:
-        for _ in islice(baseline.paint(baseline.objective(p, cache.device), p.rate), steps):
+        for _ in islice(baseline.paint(baseline.objective(p, cache.device)), steps):
             pass
     return Row(what, size, steps, loaded, device.peak_bytes(CPU))
 

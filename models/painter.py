@@ -1,7 +1,7 @@
 """Optimise the pixels of one picture, coarse to fine, with a state that can be stopped and continued.
 
 The recipe is that of crowsonkb/style-transfer-pytorch: sizes grow by sqrt(2), Adam's moments are carried up with the
-picture, and what is shown is an average of the last iterates.
+picture, and what is shown is an average of the last iterates. Adam works at six scales at once (models/pyramid.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from models.colour import match_statistics
 from models.losses import resized
+from models.pyramid import PyramidAdam
 
 log = logging.getLogger(__name__)
 Optimizer = Literal["lbfgs", "adam"]
@@ -76,7 +77,7 @@ class Canvas:
     decay: float = 0.9
     step: int = 0
     notes: list[str] = field(default_factory=list)
-    _engine: torch.optim.Optimizer | None = None
+    _engine: torch.optim.Optimizer | PyramidAdam | None = None
     _average: Tensor | None = None
     _weight: float = 0.0
     _best: tuple[float, Tensor | None] = (math.inf, None)
@@ -90,17 +91,13 @@ class Canvas:
         self.image = resized(self.picture(), height, width).clamp(0, 1).contiguous()
         self._average, self._weight, self._best, self._stalled = None, 0.0, (math.inf, None), 0
         self._engine = self._new_engine()
-        if isinstance(old, torch.optim.Adam) and isinstance(self._engine, torch.optim.Adam):
-            for state in old.state.values():
-                moments = {"exp_avg": state["exp_avg"], "exp_avg_sq": state["exp_avg_sq"]}
-                grown = {name: resized(value, height, width) for name, value in moments.items()}
-                grown["exp_avg_sq"] = grown["exp_avg_sq"].clamp(min=0)  # bicubic overshoots
-                self._engine.state[self.image] = {"step": state["step"], **grown}
+        if isinstance(old, PyramidAdam) and isinstance(self._engine, PyramidAdam):
+            self._engine.carry(old)
 
-    def _new_engine(self) -> torch.optim.Optimizer:
+    def _new_engine(self) -> torch.optim.Optimizer | PyramidAdam:
         self.image = self.image.detach().requires_grad_()
         if self.optimizer == "adam":
-            return torch.optim.Adam([self.image], lr=self.rate, betas=(0.9, 0.99))
+            return PyramidAdam(self.image, self.rate)
         return torch.optim.LBFGS(
             [self.image], lr=1.0, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0
         )
@@ -119,7 +116,7 @@ class Canvas:
             parts.update(found)
             return scaled.detach()
 
-        if self.optimizer == "lbfgs":
+        if isinstance(self._engine, torch.optim.Optimizer):
             before = self.image.detach().clone()
             self._engine.step(cast(Callable[[], float], closure))  # torch's L-BFGS calls float() on a 0-d tensor
             self._guard(float(parts["loss"]), before)

@@ -97,7 +97,7 @@ class GatysParams(Params):
         512, ge=64, le=2048, label="Smallest size", description="First size: less gives broader strokes", advanced=True
     )
     rate: float = param(
-        0.03, ge=0.001, le=0.5, label="Step size", description="Adam's learning rate, in brightness", advanced=True
+        0.01, ge=0.001, le=0.5, label="Step size", description="Adam's learning rate, in brightness", advanced=True
     )
     average: float = param(
         0.8, ge=0, le=0.999, label="Averaging", description="Decay of the average of iterates; 0 is off", advanced=True

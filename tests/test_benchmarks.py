@@ -36,9 +36,9 @@ def test_gatys() -> None:
 def test_baseline_reaches_a_loss_and_gives_up_on_none(loss: baseline.Objective) -> None:
     start = loss.judge(loss.start)
     ticks = itertools.count()
-    seconds, steps, best = gatys.reach(loss, 0.03, 0.9 * start, 50, lambda: float(next(ticks)))
+    seconds, steps, best = gatys.reach(loss, 0.9 * start, 50, lambda: float(next(ticks)))
     assert seconds == steps and best <= 0.9 * start  # each step takes one tick; judging takes none
-    assert gatys.reach(loss, 0.03, 0.0, 2.5, lambda: float(next(ticks)))[:2] == (None, 3)
+    assert gatys.reach(loss, 0.0, 2.5, lambda: float(next(ticks)))[:2] == (None, 3)
 
 
 def test_judge_is_the_loss_that_the_baseline_goes_down(loss: baseline.Objective) -> None:
