@@ -18,7 +18,6 @@ from torch import Tensor
 
 from models.cache import ModelCache
 from models.painter import Canvas, blank, stages
-from models.pyramid import PyramidAdam
 from pipelines import gatys
 from pipelines.base import STOP, Progress, Result, run
 from pipelines.gatys import PIPELINE, GatysParams, balance
@@ -154,42 +153,6 @@ def test_the_loss_decreases(paint: Paint, optimizer: str) -> None:
     steps, _ = paint(steps=8, start="noise", optimizer=optimizer, rate=0.03)
     losses = [float(s.metrics["loss"]) for s in steps]
     assert losses[-1] < 0.8 * losses[0]
-
-
-def goal(x: Tensor) -> Tensor:
-    """Least where areas and single pixels of x (1, 3, 32, 32) are both as wanted."""
-    target = torch.linspace(0, 1, 32).expand(1, 3, 32, 32) + 0.1 * torch.eye(32)
-    return (x - target).pow(2).mean()
-
-
-def descended(image: Tensor, engine: torch.optim.Optimizer | PyramidAdam, steps: int) -> float:
-    for _ in range(steps):
-        image.grad = None
-        torch.autograd.backward(goal(image))
-        engine.step()
-    return float(goal(image).detach())
-
-
-def test_several_scales_get_further_than_pixels_alone_and_one_scale_is_adam(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = torch.full((1, 3, 32, 32), 0.5)
-    plain, pyramid = start.clone().requires_grad_(), start.clone().requires_grad_()
-    adam = torch.optim.Adam([plain], lr=0.01, betas=(0.9, 0.99))
-    assert descended(pyramid, PyramidAdam(pyramid, 0.01), 12) < 0.5 * descended(plain, adam, 12)
-    monkeypatch.setattr("models.pyramid.LEVELS", 1)
-    alone = start.clone().requires_grad_()
-    descended(alone, PyramidAdam(alone, 0.01), 12)
-    assert torch.allclose(alone, plain, atol=1e-6)
-
-
-def test_moments_are_carried_to_another_size() -> None:
-    small, large = (torch.full((1, 3, side, side), 0.5, requires_grad=True) for side in (32, 45))
-    old, new = PyramidAdam(small, 0.01), PyramidAdam(large, 0.01)
-    descended(small, old, 3)
-    new.carry(old)
-    for before, after in zip(old.moves, new.moves, strict=False):
-        state = new.adam.state[after]
-        assert state["exp_avg"].shape == after.shape and int(state["step"]) == 3
-        assert torch.allclose(state["exp_avg"].mean(), old.adam.state[before]["exp_avg"].mean(), rtol=0.1, atol=1e-6)
 
 
 def test_strength_0_stays_nearer_the_content_than_strength_1(paint: Paint, content: PIL.Image.Image) -> None:
