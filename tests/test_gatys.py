@@ -14,10 +14,9 @@ import torch
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
-from torch import Tensor
 
 from models.cache import ModelCache
-from models.painter import Canvas, blank, stages
+from models.painter import blank, stages
 from pipelines import gatys
 from pipelines.base import STOP, Progress, Result, run
 from pipelines.gatys import PIPELINE, GatysParams, balance
@@ -175,23 +174,6 @@ def test_settings_changed_after_the_run_equal_those_chosen_before(paint: Paint, 
     for changes in ({"colours": "content"}, {"colours": "matched", "sharpen": 1.0}, {"contrast": 1.5}):
         assert set(changes) <= set(PIPELINE.after)
         assert gatys.finish(toy(**changes), after.state).tobytes() == paint(**changes)[1].images[0].tobytes()
-
-
-def exploding(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Convex near grey, a cliff outside: what L-BFGS without a line search falls off."""
-    loss = (x - 0.5).pow(2).sum() + (40 * (x - 0.9).clamp(min=0)).pow(8).sum()
-    return loss, {"loss": loss.detach()}
-
-
-def test_lbfgs_that_diverges_goes_on_with_adam_from_the_best_picture() -> None:
-    torch.manual_seed(0)
-    canvas = Canvas(torch.full((1, 3, 8, 8), 0.89), [], "lbfgs", 0.03)
-    canvas.resize(8, 8)
-    canvas.image.data[..., 0] = 0.95
-    losses = [float(canvas.advance(exploding)["loss"]) for _ in range(60)]
-    assert canvas.optimizer == "adam" and canvas.step == 60
-    assert len(canvas.notes) == 1 and canvas.notes[0].startswith("L-BFGS diverged at step ")
-    assert losses[-1] < min(losses[:3]) and canvas.picture().isfinite().all()
 
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf])

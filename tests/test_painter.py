@@ -1,4 +1,4 @@
-"""Adam at several scales: what it shares with Adam, and what it gains."""
+"""Adam at several scales, and L-BFGS when it leaves the valley."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.painter import Canvas
 from models.pyramid import PyramidAdam
 
 
@@ -43,3 +44,20 @@ def test_moments_are_carried_to_another_size() -> None:
         state = new.adam.state[after]
         assert state["exp_avg"].shape == after.shape and int(state["step"]) == 3
         assert torch.allclose(state["exp_avg"].mean(), old.adam.state[before]["exp_avg"].mean(), rtol=0.1, atol=1e-6)
+
+
+def exploding(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Convex near grey, a cliff outside: what L-BFGS without a line search falls off."""
+    loss = (x - 0.5).pow(2).sum() + (40 * (x - 0.9).clamp(min=0)).pow(8).sum()
+    return loss, {"loss": loss.detach()}
+
+
+def test_lbfgs_that_diverges_goes_on_with_adam_from_the_best_picture() -> None:
+    torch.manual_seed(0)
+    canvas = Canvas(torch.full((1, 3, 8, 8), 0.89), [], "lbfgs", 0.03)
+    canvas.resize(8, 8)
+    canvas.image.data[..., 0] = 0.95
+    losses = [float(canvas.advance(exploding)["loss"]) for _ in range(60)]
+    assert canvas.optimizer == "adam" and canvas.step == 60
+    assert len(canvas.notes) == 1 and canvas.notes[0].startswith("L-BFGS diverged at step ")
+    assert losses[-1] < min(losses[:3]) and canvas.picture().isfinite().all()
