@@ -1,7 +1,7 @@
 # Atelier. `make run` opens the page, `make test` runs the tests; both set up .venv the first time.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: venv run test test-slow check bench weights table space space-push clean
+.PHONY: venv run test check bench weights table space space-push clean
 .DEFAULT_GOAL := run
 
 venv: .venv/.ready
@@ -19,9 +19,6 @@ run: venv
 
 test: venv
 	$(BIN)/python -m pytest
-
-test-slow: venv
-	ATELIER_SLOW=1 $(BIN)/python -m pytest tests/test_imagine_browser.py
 
 check: venv
 	$(BIN)/ruff check .

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from models import registry, weights
+from models import hub_download, imagine_needs, registry, weights
 from models.cache import ModelCache, OutOfBudget
 from pipelines import PIPELINES, batch, images, video
 from pipelines.animation import Frames
@@ -78,8 +78,10 @@ def build_parser() -> Parser:
             "--from", dest="source", metavar="PNG", default=GIVEN, help="take settings from this picture first"
         )
         add_output(sub, GIVEN)
-    sub = commands.add_parser("weights", help="list the weights, or fetch one by name")
-    sub.add_argument("name", nargs="?", choices=list(registry.MODELS))
+    sub = commands.add_parser("weights", help="list the weights, or fetch some by name")
+    sub.add_argument("names", nargs="*", help="of this list, or OWNER/NAME of a model on the hub")
+    sub.add_argument("--adapter", help="an IP-Adapter for imagine: OWNER/NAME#FILE.safetensors")
+    sub.add_argument("--lora", help="a LoRA for imagine: OWNER/NAME or OWNER/NAME#FILE.safetensors")
     return parser
 
 
@@ -202,18 +204,26 @@ def make(args: argparse.Namespace) -> None:
         print(f"{out}: {result.record.seconds.run:.1f} s, loading {result.record.seconds.load:.1f} s", file=sys.stderr)
 
 
-def show_weights(name: str | None) -> None:
-    """Print the table of weights, or fetch one."""
-    if name:
-        with tqdm(unit="B", unit_scale=True, disable=None) as bar:
+def show_weights(names: Sequence[str], adapter: str | None, lora: str | None) -> None:
+    """Print the table of weights, or fetch some: files of the list, and what Imagine needs of the hub."""
+    of_hub = [name for name in names if name not in registry.MODELS]
+    if wrong := [name for name in of_hub if not imagine_needs.of_model(name).fetchable]:
+        raise Usage(f"No weights are called {wrong[0]}: choose one of {', '.join(registry.MODELS)}, or OWNER/NAME.")
+    with tqdm(unit="B", unit_scale=True, disable=None) as bar:
 
-            def report(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
 
+        for name in (name for name in names if name in registry.MODELS):
             print(weights.fetch(registry.MODELS[name].weights, report))
-        return
-    for card in registry.CARDS:
+        for need in imagine_needs.named(of_hub, adapter, lora):
+            if need.fault() is not None:
+                snapshot = need.look()
+                print(f"{need.name}: {snapshot.bytes / 1e6:.1f} MB", file=sys.stderr)
+                hub_download.fetch(snapshot, report)
+            print(need.place())
+    for card in () if names or adapter or lora else registry.CARDS:
         here = "here" if weights.present(card.weights) else "not here"
         print(f"{card.name:12} {card.weights.bytes / 1e6:7.1f} MB  {here:9} {card.weights.source}")
 
@@ -222,10 +232,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0, or 2 with one line on standard error."""
     try:
         args = build_parser().parse_args(arguments)
-        action: Callable[[], None] = (
-            (lambda: show_weights(args.name)) if args.command == "weights" else (lambda: make(args))
-        )
-        action()
+        if args.command == "weights":
+            show_weights(args.names, args.adapter, args.lora)
+        else:
+            make(args)
     except (Usage, *KNOWN) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 import resource
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +33,19 @@ def autocast(device: torch.device) -> torch.autocast:
     """Context in which convolutions run in `fast_dtype`. Enter it for each step: never hold it across a yield."""
     dtype = fast_dtype(device)
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Context for products of a few thousand numbers: waiting for other threads costs far more than they save, and a
+    hundred times more where something else keeps the cores busy. Enter it for each step: never hold it across a yield.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def describe(device: torch.device) -> str:

@@ -29,6 +29,10 @@ WEIGHTS_FILE = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?(\.fp16
 Classes = tuple[str, str]  # library and name of a part's class
 
 
+class NotFetched(WeightsMissing):
+    """Files of the hub that are not on this machine, and that the Models tab has no button for."""
+
+
 @dataclass(frozen=True)
 class PartName:
     """A part of a pipeline, by name."""
@@ -90,12 +94,15 @@ def missing(repo: str, what: str = "") -> WeightsMissing:
         return WeightsMissing(
             f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE."
         )
-    return WeightsMissing(f"{absent}: press Fetch beside the model, or give a folder that has it.")
+    command = f"`python cli.py weights {repo}`"
+    return WeightsMissing(f"{absent}: press Fetch beside the model, run {command}, or give a folder that has it.")
 
 
 def index(repo: str) -> dict[str, Any]:
     """What model_index.json of `repo` says. Raises WeightsMissing, and WeightsError for a damaged one."""
     path = folder(repo) / INDEX
+    if not path.is_file() and not is_local(repo):
+        raise missing(repo, INDEX)  # other files of it may be here: a LoRA
     if not path.is_file():
         raise WeightsError(f"{repo} holds no {INDEX}: give an id or a folder of a whole diffusers pipeline.")
     try:

@@ -12,19 +12,20 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from models import hub, weights
 from models.download import DownloadError, UnreachableError, download
-from models.hub import INDEX, WEIGHTS_FILE
+from models.hub import INDEX
+from models.hub_choose import chosen, needed
 from models.weights import WeightsError, WeightsMissing
 
 log = logging.getLogger(__name__)
 Report = Callable[[int, int], None]
-TEXTS = {".json", ".txt", ".model", ".jinja"}  # configurations and tokenizers
 SPARE = 256 << 20  # bytes that stay free on the disk
 
 
@@ -57,11 +58,11 @@ def look(repo: str, only: Sequence[str] = ()) -> Snapshot:
 
     Args:
         repo: OWNER/NAME.
-        only: names or folders of files to fetch; none: all that its pipeline needs.
+        only: files (or models.hub_choose.SOLE) and folders of models, to fetch of it; none: what its pipeline needs.
 
     Raises:
         WeightsMissing: offline, or when the hub does not answer, or has no such repository.
-        WeightsError: when it holds no pipeline, or one without safetensors.
+        WeightsError: when it does not hold what is wanted, or no safetensors of it.
     """
     if weights.offline():
         raise hub.missing(repo)
@@ -73,32 +74,39 @@ def look(repo: str, only: Sequence[str] = ()) -> Snapshot:
         for s in info.siblings or ()
     }
     if only:
-        names = [name for name in known if any(name == o or name.startswith(f"{o}/") for o in only)]
-        names = [name for name in names if _is_text(name) or name.endswith(".safetensors")]
+        names = [name for wanted in only for name in chosen(repo, known, wanted)]
     elif INDEX in known:
-        found = json.loads(_small(repo, INDEX, info.sha or "main").read_text("utf-8"))
+        found = json.loads(_index(repo, info.sha or "main"))
         names = needed(known, hub.components(found))
     else:
         raise WeightsError(f"{repo} holds no {INDEX}: it is no pipeline of diffusers; choose another.")
     if not any(name.endswith(".safetensors") for name in names):
         raise WeightsError(f"{repo} has no safetensors files, and nothing else is loaded: choose another.")
-    return Snapshot(repo, info.sha or "main", tuple(known[name] for name in sorted(names)))
+    last = sorted(names, key=lambda name: (name == INDEX, name))  # a pipeline whose index is here is whole
+    return Snapshot(repo, info.sha or "main", tuple(known[name] for name in last))
 
 
-def needed(names: Iterable[str], parts: Iterable[str]) -> list[str]:
-    """Of a repository's files those that its parts are loaded from: half precision where there is a choice."""
-    folders: dict[str, list[str]] = {}
-    for name in names:
-        folders.setdefault(str(PurePosixPath(name).parent), []).append(name)
-    wanted = {part for part in parts if part in folders} | {"."}
-    chosen: list[str] = []
-    for folder in wanted:
-        here = folders.get(folder, [])
-        chosen += [name for name in here if _is_text(name) and (folder != "." or not name.startswith("."))]
-        tensors = [name for name in here if WEIGHTS_FILE.fullmatch(PurePosixPath(name).name)]
-        half = [name for name in tensors if ".fp16" in name]
-        chosen += half or tensors
-    return chosen
+def _index(repo: str, commit: str) -> str:
+    """The text of model_index.json: the copy that is here, else one that is not kept, since it has to come last."""
+    kept = _home(repo) / "snapshots" / commit / INDEX
+    if kept.is_file():
+        return kept.read_text("utf-8")
+    with tempfile.TemporaryDirectory() as aside:
+        return _small(repo, INDEX, commit, Path(aside)).read_text("utf-8")
+
+
+def fetch_all(snapshots: Sequence[Snapshot], report: Report | None = None) -> list[Path]:
+    """`fetch` one after the other; `report` gets the bytes of all of them together."""
+    total, done, folders = sum(snapshot.bytes for snapshot in snapshots), 0, []
+    for snapshot in snapshots:
+
+        def tell(count: int, _total: int, before: int = done) -> None:
+            if report:
+                report(before + count, total)
+
+        folders.append(fetch(snapshot, tell))
+        done += snapshot.bytes
+    return folders
 
 
 def fetch(snapshot: Snapshot, report: Report | None = None) -> Path:
@@ -170,10 +178,10 @@ def _fetch_small(snapshot: Snapshot, file: RemoteFile, _tell: Report) -> None:
     raise WeightsError(f"{file.name} of {snapshot.repo} came damaged twice: try again later, or from another network.")
 
 
-def _small(repo: str, name: str, commit: str) -> Path:
+def _small(repo: str, name: str, commit: str, cache: Path | None = None) -> Path:
     from huggingface_hub import hf_hub_download
 
-    cache = hub.cache_folder()
+    cache = cache or hub.cache_folder()
     return Path(
         _asked(repo, lambda: hf_hub_download(repo, name, revision=commit, cache_dir=cache, endpoint=_endpoint()))
     )
@@ -203,16 +211,13 @@ def _asked(repo: str, ask: Callable[[], Any]) -> Any:
 
 def _make_room(home: Path, snapshot: Snapshot) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    here = sum(path.stat().st_size for path in (home / "blobs").glob("*")) if (home / "blobs").is_dir() else 0
+    blobs = [home / "blobs" / f"{file.sha256}{end}" for file in snapshot.files if file.sha256 for end in ("", ".part")]
+    here = sum(path.stat().st_size for path in blobs if path.is_file())
     free, left = shutil.disk_usage(home).free, max(0, snapshot.bytes - here)
     if free < left + SPARE:
         raise WeightsError(
             f"{snapshot.repo} needs {left / 1e9:.1f} GB more, and {home.parent} has {free / 1e9:.1f}: make room there."
         )
-
-
-def _is_text(name: str) -> bool:
-    return PurePosixPath(name).suffix in TEXTS
 
 
 def _endpoint() -> str | None:

@@ -52,4 +52,12 @@ def build(path: Path) -> nn.Module:
 
     network = torchvision.models.vgg19(weights=None, init_weights=False)
     network.load_state_dict(weights.read_pickle(path), strict=True)
-    return ImageNet(network, torchvision.models.VGG19_Weights.IMAGENET1K_V1.meta["categories"])
+    return ImageNet(network, classes())
+
+
+def classes() -> list[str]:
+    """Names of ImageNet's thousand classes, in order."""
+    import torchvision.models
+
+    names: list[str] = torchvision.models.VGG19_Weights.IMAGENET1K_V1.meta["categories"]
+    return names

@@ -45,15 +45,23 @@ def lora_file(text: str) -> Path:
         if path.suffix != ".safetensors":
             raise WeightsError(f"{path.name} is no safetensors file: LoRAs are read from nothing else.")
         return path
-    repo, _, name = text.partition("#")
-    if path.suffix == ".safetensors" and not name:
-        raise WeightsError(f"{text!r} is not on this machine: give the path of a file, or OWNER/NAME#FILE.safetensors.")
+    repo, name = lora_source(text)
     if name:
-        return lora_file(str(hub.file(repo, name)))
+        return hub.file(repo, name)
     found = sorted(hub.folder(repo).glob("*.safetensors"))
     if len(found) != 1:
         raise WeightsError(f"{repo} holds {len(found)} safetensors files: name one, as {repo}#FILE.safetensors.")
     return found[0]
+
+
+def lora_source(text: str) -> tuple[str, str]:
+    """REPO and FILE, or "" for its only one, of a text that is not the path of a file. Raises WeightsError."""
+    repo, _, name = text.partition("#")
+    if name and not name.endswith(".safetensors"):
+        raise WeightsError(f"{name} is no safetensors file: LoRAs are read from nothing else.")
+    if not name and repo.endswith(".safetensors"):
+        raise WeightsError(f"{text!r} is not on this machine: give the path of a file, or OWNER/NAME#FILE.safetensors.")
+    return repo, name
 
 
 def add_style(pipe: Any, adapter: Adapter, dtype: torch.dtype) -> None:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models import device
 from models.pixelcnn import PixelCNN, gate
 
 
@@ -55,9 +56,11 @@ def draw(
     memory = _Memory(module, labels)
     x, chance = noise.new_zeros(2, len(labels), 1, module.side, module.side)
     for i in range(module.side):
-        memory.start_row(x, i)
+        with device.one_thread():
+            memory.start_row(x, i)
         for j in range(module.side):
-            logit = memory.logit(x, i, j)
+            with device.one_thread():
+                logit = memory.logit(x, i, j)
             chance[:, 0, i, j] = (logit / temperature).sigmoid()
             drawn = noise[:, i, j] < chance[:, 0, i, j]
             x[:, 0, i, j] = given[:, 0, i, j] if given is not None and i < known else drawn
@@ -112,6 +115,7 @@ class _Memory:
         # (2C in: pixel before and this one, 2C out) and (C in, C out)
         self.right = [layer.right.weight[:, :, 0].permute(2, 1, 0).flatten(0, 1) for layer in module.layers]  # type: ignore[union-attr,index]
         self.out = [layer.out.weight[:, :, 0, 0].t() for layer in module.layers]  # type: ignore[union-attr,index]
+        self.hidden, self.last = (conv.weight[:, :, 0, 0].t() for conv in (module.hidden, module.last))
 
     def start_row(self, x: Tensor, i: int) -> None:
         """Run the vertical stack over row i, which looks at rows above it alone."""
@@ -137,4 +141,6 @@ class _Memory:
             value, opening = torch.addmm(self.across[index][:, :, j], pair, self.right[index]).chunk(2, 1)
             self.left_before[index] = left
             left = left + torch.addmm(layer.out.bias, value * opening.sigmoid(), self.out[index])  # type: ignore[union-attr,arg-type]
-        return module.head(left[..., None, None])[:, 0, 0, 0] + module.bias[0, i, j]
+        # Not module.head: as convolutions of one pixel these two would take as long as all the rest.
+        hidden = F.silu(torch.addmm(module.hidden.bias, F.silu(left), self.hidden))  # type: ignore[arg-type]
+        return torch.addmm(module.last.bias, hidden, self.last)[:, 0] + module.bias[0, i, j]  # type: ignore[arg-type]

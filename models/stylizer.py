@@ -1,17 +1,19 @@
 """Our own one-pass stylisation network: any style picture on any photograph.
 
-The photograph goes through the first layers of vgg-lite, frozen. Each layer is given the style's mean and deviation
-(AdaIN, Huang and Belongie 2017, arXiv:1703.06868) and joins a small decoder whose instance norms take scale and shift
-from the style as well (Dumoulin et al. 2016, arXiv:1610.07629; Ghiasi et al. 2017, arXiv:1705.06830).
+The photograph goes through the first layers of vgg-lite, frozen. Its two deepest layers are given the style's mean and
+covariance by the linear map that moves them least (Lu et al. 2019, arXiv:1906.00668), and a small decoder
+paints from them alone: nothing finer than a quarter of the picture's size reaches it, so brush strokes are its own. Its
+instance norms take scale and shift from the style (Dumoulin et al. 2016, arXiv:1610.07629; Ghiasi et al. 2017,
+arXiv:1705.06830).
 
     code = network.encode_style(style)                     # once a style; codes mix linearly
     picture = network(content, code)                       # any size from 16x16
     seen = network.content_statistics(small, code)         # of the whole picture, made smaller
     tile = network(part_of_content, code, seen)            # tiles that share `seen` agree with each other
 
-A style is a vector of means and deviations, so `(1 - s) * encode_style(content) + s * encode_style(style)` is a weaker
-style. `content_statistics` is a vector of means and deviations as well: those of neighbouring frames may be averaged.
-Run it in `device.autocast` with channels_last input where that is fast.
+A style is a vector of means, deviations and covariances: `(1 - s) * encode_style(content) + s * encode_style(style)` is
+a weaker style. `content_statistics` is a vector as well: those of neighbouring frames may be averaged. Run it in
+`device.autocast` with channels_last input where that is fast.
 """
 
 from __future__ import annotations
@@ -20,45 +22,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.moments import Seen, moments, restate, shrunk, transported
 from models.vgg import vgg_lite
 
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")
 SHORTEST_SIDE = 16
 STRIDE = 8  # pixels: the deepest layer sees the picture this much smaller
-EPS = 1e-4
-
-
-def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel: (N, C, H, W) -> two of (N, C, 1, 1), float32."""
-    flat = x.float().permute(0, 2, 3, 1).flatten(1, 2)  # (N, HW, C): eight times faster than over the last two axes
-    mean = flat.mean(1, keepdim=True)
-    variance = (flat - mean).square().mean(1)
-    return mean.mT[..., None], (variance + EPS).sqrt()[:, :, None, None]
-
-
-class Seen:
-    """Means and deviations on the way through the network: measured and kept, or, where given, read back in order."""
-
-    def __init__(self, given: Tensor | None) -> None:
-        self.given, self.at = given, 0
-        self.found: list[Tensor] = []
-
-    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, C, H, W) -> mean and deviation, each (N or 1, C, 1, 1)."""
-        if self.given is None:
-            mean, deviation = moments(x)
-            self.found += [mean.flatten(1), deviation.flatten(1)]
-            return mean, deviation
-        c = x.shape[1]
-        mean, deviation = self.given[:, self.at : self.at + 2 * c, None, None].chunk(2, 1)
-        self.at += 2 * c
-        return mean, deviation
-
-
-def restate(x: Tensor, old: tuple[Tensor, Tensor], new: tuple[Tensor, Tensor]) -> Tensor:
-    """Give the channels of x (N, C, H, W) the moments `new` instead of `old`, in the dtype of x."""
-    scale = new[1] / old[1]
-    return torch.addcmul((new[0] - old[0] * scale).to(x.dtype), x, scale.to(x.dtype))
+SHRINK = (
+    0.1,
+    0.3,
+)  # share of the diagonal in the covariances of the two deepest layers: small pictures have few samples
 
 
 class Styled(nn.Module):
@@ -122,15 +95,17 @@ class Stylizer(nn.Module):
             conv.padding_mode, conv._reversed_padding_repeated_twice = "reflect", [1, 1, 1, 1]  # type: ignore[assignment]
         w1, w2, w3, w4 = widths
         self.widths = (3, *widths)
-        self.code_size = 2 * sum(self.widths)
-        self.register_buffer("code_mean", torch.zeros(self.code_size))
-        self.register_buffer("code_deviation", torch.ones(self.code_size))
-        self.style = nn.Sequential(nn.Linear(self.code_size, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
+        self.moments_size = 2 * sum(self.widths)
+        self.code_size = self.moments_size + w3**2 + w4**2
+        self.register_buffer("code_mean", torch.zeros(self.moments_size))
+        self.register_buffer("code_deviation", torch.ones(self.moments_size))
+        self.style = nn.Sequential(
+            nn.Linear(self.moments_size, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
+        )
         self.deep = Styled(w4, core, hidden)
         self.join3 = nn.Conv2d(w3, core, 1)
         self.core = nn.ModuleList(Block(core, hidden) for _ in range(blocks))
-        self.up2, self.join2 = Styled(core, w2, hidden), nn.Conv2d(w2, w2, 1)
-        self.up1, self.join1 = Styled(w2, w1, hidden), nn.Conv2d(w1, w1, 1)
+        self.up2, self.up1 = Styled(core, w2, hidden), Styled(w2, w1, hidden)
         self.fine = Styled(w1, 16, hidden)
         self.paint = nn.Conv2d(16, 3, 3, padding=1, padding_mode="reflect", bias=False)
         self.colours = nn.Linear(hidden, 6)
@@ -145,10 +120,13 @@ class Stylizer(nn.Module):
     def summarise(self, x: Tensor, features: list[Tensor]) -> Tensor:
         """The code (N, D) of pictures x whose `features` are known."""
         colours = torch.logit(x.float().clamp(0.02, 0.98))
-        return torch.cat([part.flatten(1) for layer in (colours, *features) for part in moments(layer)], 1)
+        plain = [part.flatten(1) for layer in (colours, *features) for part in moments(layer)]
+        deep = [shrunk(f, share).flatten(1) for f, share in zip(features[-2:], SHRINK, strict=True)]
+        return torch.cat(plain + deep, 1)
 
     def encode_style(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1], sides of at least 16 -> (N, D) float32: means and deviations of colours and layers.
+        """(N, 3, H, W) in [0, 1], sides of at least 16 -> (N, D) float32: means and deviations of colours and layers,
+        covariances of the two deepest.
 
         Raises ValueError when a side is shorter than 16 pixels. A short side of about 256 is what it was trained on.
         """
@@ -186,19 +164,40 @@ class Stylizer(nn.Module):
 
     def decode(self, features: list[Tensor], code: Tensor, seen: Seen) -> Tensor:
         """Paint from the encoder's layers: (N, C, H / 2^i, W / 2^i) each -> (N, 3, H, W) in [0, 1]."""
-        parts = iter(torch.split(code[:, :, None, None].float(), [w for w in self.widths for _ in range(2)], 1))
-        colour, *wanted = [(mean, next(parts)) for mean in parts]
-        f1, f2, f3, f4 = (restate(f, seen(f), new) for f, new in zip(features, wanted, strict=True))
-        style = self.style((code - self.code_mean) / self.code_deviation)  # (N, hidden)
+        return self.paint_from(self.restyled(features, code, seen), code, seen)
+
+    def restyled(self, features: list[Tensor], code: Tensor, seen: Seen) -> list[Tensor]:
+        """The two deepest layers with the style's means and covariances: (N, C, H/4, W/4) and (N, C', H/8, W/8)."""
+        parts = self._parts(code)
+        found = []
+        for f, share, (wanted, _), covariances in zip(features[-2:], SHRINK, parts[-4:-2], parts[-2:], strict=True):
+            mean, _ = seen(f)
+            found.append(transported(f, mean, seen.map(f, share, covariances[0]), wanted))
+        return found
+
+    def paint_from(self, restyled: list[Tensor], code: Tensor, seen: Seen) -> Tensor:
+        """The decoder alone: what `restyled` returns -> (N, 3, H, W) in [0, 1]."""
+        colour = self._parts(code)[0]
+        style = self.style((code[:, : self.moments_size] - self.code_mean) / self.code_deviation)  # (N, hidden)
+        f3, f4 = restyled
         x = _double(F.relu(self.deep(f4, style, seen))) + self.join3(f3)  # (N, core, H/4, W/4)
         for block in self.core:
             x = block(x, style, seen)
-        x = _double(F.relu(self.up2(F.relu(x), style, seen))) + self.join2(f2)  # (N, w2, H/2, W/2)
-        x = _double(F.relu(self.up1(F.relu(x), style, seen))) + self.join1(f1)  # (N, w1, H, W)
-        x = F.relu(self.fine(F.relu(x), style, seen))  # (N, 16, H, W)
+        x = _double(F.relu(self.up2(F.relu(x), style, seen)))  # (N, w2, H/2, W/2)
+        x = _double(F.relu(self.up1(x, style, seen)))  # (N, w1, H, W)
+        x = F.relu(self.fine(x, style, seen))  # (N, 16, H, W)
         x = self.paint(x).float()  # (N, 3, H, W)
         shift, scale = self.colours(style).float()[:, :, None, None].chunk(2, 1)
         return torch.sigmoid(restate(x, seen(x), (colour[0] + shift, colour[1] * scale.exp())))
+
+    def _parts(self, code: Tensor) -> list[tuple[Tensor, ...]]:
+        """A code (N, D) in its parts: colours and layers as (mean, deviation), (N, C, 1, 1); covariances (N, C, C)."""
+        plain, deep = code[:, : self.moments_size].float(), code[:, self.moments_size :].float()
+        pieces = iter(torch.split(plain[:, :, None, None], [w for w in self.widths for _ in range(2)], 1))
+        found: list[tuple[Tensor, ...]] = [(mean, next(pieces)) for mean in pieces]
+        widths = self.widths[-2:]
+        squares = torch.split(deep, [w * w for w in widths], 1)
+        return found + [(part.view(-1, w, w),) for part, w in zip(squares, widths, strict=True)]
 
 
 def _double(x: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The methods. Each is one file and one name here."""
 
-from pipelines import compare_method, diffusion, explore, gan, gatys, imagine, pixelcnn, stylize, vae
+from pipelines import compare_method, diffusion, explore, gan, gatys, imagine, pixelcnn, stylemix, stylize, vae
 from pipelines.base import Pipeline
 
 METHODS: dict[str, Pipeline] = {  # type: ignore[type-arg]
@@ -9,6 +9,7 @@ METHODS: dict[str, Pipeline] = {  # type: ignore[type-arg]
         gatys.PIPELINE,
         stylize.PIPELINE,
         gan.PIPELINE,
+        stylemix.PIPELINE,
         vae.PIPELINE,
         pixelcnn.PIPELINE,
         diffusion.PIPELINE,

@@ -6,7 +6,8 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
@@ -101,6 +102,10 @@ class Pipeline(Generic[P]):
     after: tuple[str, ...] = ()  # settings that can be changed when the run is over, without running again
     variants: str = ""  # the choice whose values are columns of their own in a comparison
     work: Callable[[P], float] | None = None  # how long a run takes next to another of this method; any unit
+    space: Callable[[P], float] | None = None  # how much memory it works in next to another of this method; any unit
+    lacks: Callable[[P], str] | None = None  # one sentence about weights that a run needs and this machine lacks
+    # Settings shared by a comparison -> those that this method can take.
+    suited: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     # Run again with what an earlier run's state remembers (codes of styles): fast enough to follow a slider.
     repaint: Callable[[P, Lender, Any], Steps] | None = None
     # Paint the frames of a film, each (3, H, W) in [0, 1], one by one.
@@ -164,6 +169,12 @@ def run(
         output = Output([finished], last.metrics, [*last.notes, note])
     told = _record(pipeline, params, borrower, cache, seconds, last, output, sha256)
     yield Result(output.images, told, last.state, output.sheet, output.records)
+
+
+def between_steps() -> AbstractContextManager[Any]:
+    """No step of any run is taken meanwhile: for imports on a thread of their own. Two threads that import the same
+    large library at once may each get half of it ("cannot import name 'AutoModel' from 'transformers'")."""
+    return _ONE_AT_A_TIME
 
 
 def _seed(seed: int | None) -> None:

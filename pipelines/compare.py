@@ -17,9 +17,9 @@ import torch
 
 from models.cache import Borrower, ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
-from pipelines import metrics
+from pipelines import images, metrics
 from pipelines.base import STOP, Progress, Result, run
-from pipelines.estimate import Estimates, Prediction, held_bytes
+from pipelines.estimate import Estimates, Prediction, cached_models, trimmed_bytes
 from pipelines.images import ImageError
 from pipelines.params import ParamError, Params, limits, parse
 from pipelines.plan import Entry
@@ -40,6 +40,7 @@ class Card:
     state: State = "waiting"
     progress: Progress | None = None
     result: Result | None = None
+    added: int = 0  # bytes at its peak on top of what was held before it
     scores: dict[str, float] = field(default_factory=dict)
     error: Exception | None = None
     sentence: str = ""  # what went wrong
@@ -93,8 +94,8 @@ def prepare(entries: Sequence[Entry], cache: ModelCache, estimates: Estimates, s
     for entry in entries:
         card = Card(entry)
         try:
-            card.params = parse(entry.pipeline.params, entry.values)
-            card.prediction = estimates.predict(entry.pipeline, card.params, cache.device)
+            card.params = parse(entry.pipeline.params, entry.own)
+            card.prediction = estimates.predict(entry.pipeline, card.params, cache)
         except KNOWN as error:
             card.fail(error)
         cards.append(card)
@@ -130,9 +131,7 @@ def execute(
                 card.params = with_steps(card, cache, estimates, seconds)
             asked = yield from follow(card, cache, estimates, sha256, seconds)
             if card.result is not None:
-                pictures = getattr(card.params, "content", None), getattr(card.params, "styles", None) or []
-                if pictures[0] is not None or pictures[1]:
-                    card.scores = metrics.scores(card.result.picture, *pictures, cache)
+                card.scores = judged(card, card.result, cache)
         except Exception as error:  # one method's failure is its card's business
             card.fail(error)
         asked = (yield card) or asked
@@ -140,12 +139,22 @@ def execute(
             return
 
 
+def judged(card: Card, result: Result, cache: ModelCache) -> dict[str, float]:
+    """The card's scores: next to the pictures of the comparison, also those that its method could not take."""
+    content, styles = card.entry.values.get("content"), card.entry.values.get("styles") or []
+    if content is None and not styles:
+        return metrics.of_digits(result.images, getattr(card.params, "label", None), cache)
+    return metrics.scores(
+        result.picture, None if content is None else images.load(content), [images.load(s) for s in styles], cache
+    )
+
+
 def follow(
     card: Card, cache: ModelCache, estimates: Estimates, sha256: Callable[[str], str], seconds: float
 ) -> Generator[Card, str | None, str | None]:
     """Run one card's method to its end, or to STOP, or until it has worked for `seconds`; returns STOP if it was."""
     assert card.params is not None
-    account, held = Account(cache), held_bytes(cache.device)
+    account, held, before = Account(cache), trimmed_bytes(cache.device), cached_models(cache)
     stream = run(card.entry.pipeline, card.params, cast(ModelCache, account), sha256=sha256)
     spent, asked, end = 0.0, None, False
     try:
@@ -168,8 +177,10 @@ def follow(
     whole = card.progress is None or event.record.steps >= card.progress.total
     card.result, card.progress = replace(event, state=None), None  # a run's tensors are not kept
     card.state = "done" if whole or asked != STOP else "stopped"
+    loaded = sum(size for name, size in cached_models(cache).items() if name not in before)
+    card.added = max(0, event.record.peak_bytes - held)
     if whole:
-        estimates.learn(card.entry.pipeline, card.params, event.record, held, cache.device)
+        estimates.learn(card.entry.pipeline, card.params, event.record, max(0, card.added - loaded), cache)
     return asked
 
 
@@ -183,7 +194,7 @@ def with_steps(card: Card, cache: ModelCache, estimates: Estimates, seconds: flo
     info = type(p).model_fields.get("steps")
     if info is None:
         return p
-    if not estimates.predict(pipeline, p, cache.device).measured:
+    if not estimates.predict(pipeline, p, cache).measured:
         trial = Card(card.entry, p.model_copy(update={"steps": PROBE}))
         for _ in follow(trial, cache, estimates, lambda _: "", 0.0):
             pass
@@ -191,7 +202,7 @@ def with_steps(card: Card, cache: ModelCache, estimates: Estimates, seconds: flo
     steps, most = int(low or 1), int(high or 1)
 
     def fits(steps: int) -> bool:
-        return estimates.predict(pipeline, p.model_copy(update={"steps": steps}), cache.device).seconds <= seconds
+        return estimates.predict(pipeline, p.model_copy(update={"steps": steps}), cache).seconds <= seconds
 
     while steps < most and fits(min(most, 2 * steps)):
         steps = min(most, 2 * steps)

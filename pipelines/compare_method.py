@@ -61,11 +61,15 @@ def usual(table: plan.Table, kind: str) -> list[str]:
     return names
 
 
+def shared(p: CompareParams) -> dict[str, Any]:
+    """The settings that every method of the comparison gets, where it has them."""
+    return {name: getattr(p, name) for name in ("content", "styles", "size", "dataset", "label", "count", "seed")}
+
+
 def cells(p: CompareParams, table: plan.Table) -> tuple[list[plan.Entry], Heads]:
     """The plan, and the labels of its axes."""
-    names = ("content", "styles", "size", "dataset", "label", "count", "seed")
     methods = p.methods.strip() or ",".join(usual(table, "generate" if p.content is None else "restyle"))
-    found = plan.entries(methods, table, {name: getattr(p, name) for name in names})
+    found = plan.entries(methods, table, shared(p))
     return plan.grid(found, p.x, p.y)
 
 

@@ -6,13 +6,16 @@ same method whose choices (network, optimiser, ...) are most alike and whose wor
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import math
 import os
 import statistics
+import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +23,13 @@ from typing import Any
 import torch
 
 from models import device
+from models.cache import ModelCache
 from models.registry import CARDS
 from models.weights import present
 from pipelines.base import Pipeline
 from pipelines.params import Params, settings
 from pipelines.record import Record
-from pipelines.work import megapixels, usual
+from pipelines.work import spread, usual
 
 log = logging.getLogger(__name__)
 ROUGHLY = 1.5  # seconds for one unit of work before anything was measured: two cores of 2024
@@ -36,15 +40,17 @@ SPARE = 0.9  # of free memory that a run may take
 
 @dataclass(frozen=True)
 class Point:
-    """What one run cost. choices: its settings that are choices or switches; area in megapixels; bytes at the peak, and
-    how many of them came on top of what was held before."""
+    """What one run cost. choices: its settings that name something; work and space as its method counts them; bytes at
+    the peak, how many of them it worked in beside its models, and what the cache held."""
 
     choices: dict[str, str]
     work: float
-    area: float
+    space: float
     seconds: float
     peak: int
     added: int
+    models: dict[str, int]  # those it used -> bytes
+    cached: int  # bytes of all models in the cache at its end
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,14 @@ def folder() -> Path:
     named = os.environ.get("ATELIER_CACHE")
     usual_place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "atelier"
     return Path(named).expanduser() if named else usual_place
+
+
+def trimmed_bytes(where: torch.device) -> int:
+    """The same after giving back what earlier work has left behind: else a run's memory would hide in its place."""
+    if where.type == "cpu" and sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library has nothing to trim
+            ctypes.CDLL(None).malloc_trim(0)
+    return held_bytes(where)
 
 
 def held_bytes(where: torch.device) -> int:
@@ -93,9 +107,20 @@ def work_of(pipeline: Pipeline[Any], p: Params) -> float:
     return max(1e-9, pipeline.work(p) if pipeline.work else usual(p))
 
 
+def space_of(pipeline: Pipeline[Any], p: Params) -> float:
+    """How much memory a run works in next to another of this method, in any unit, above 0."""
+    return max(1e-9, pipeline.space(p) if pipeline.space else spread(p))
+
+
 def choices_of(p: Params) -> dict[str, str]:
-    """The settings that are choices or switches, as text."""
-    return {s.name: str(getattr(p, s.name)) for s in settings(type(p)) if s.kind in {"choice", "bool"}}
+    """The settings that are choices or switches, and the model where it is named freely, as text."""
+    named = [s.name for s in settings(type(p)) if s.kind in {"choice", "bool"} or s.name == "model"]
+    return {name: str(getattr(p, name)) for name in named}
+
+
+def cached_models(cache: ModelCache) -> dict[str, int]:
+    """Models -> bytes, of those that are where the work is done."""
+    return {m.name: m.bytes for m in cache.snapshot() if m.resident or cache.device.type == "cpu"}
 
 
 def missing_weights(named: Iterable[str]) -> str:
@@ -117,31 +142,38 @@ class Estimates:
     _points: dict[str, list[Point]] | None = field(default=None, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def predict(self, pipeline: Pipeline[Any], p: Params, where: torch.device) -> Prediction:
-        """What a run with `p` will cost on `where`."""
-        work, area = work_of(pipeline, p), megapixels(p)
-        lacking = missing_weights(choices_of(p).values())
+    def predict(self, pipeline: Pipeline[Any], p: Params, cache: ModelCache) -> Prediction:
+        """What a run with `p` will cost where `cache` lends models to."""
+        work, where = work_of(pipeline, p), cache.device
+        lacking = pipeline.lacks(p) if pipeline.lacks else missing_weights(choices_of(p).values())
         near = self._nearest(pipeline, p, where, work)
         if not near:
             return Prediction(work * ROUGHLY, trouble=lacking, missing=bool(lacking))
         seconds = work * statistics.median(point.seconds / point.work for point in near)
-        last = near[-1]
-        peak = round(last.peak + last.added * (max(area / max(last.area, 1e-9), 0.1) - 1))
+        last, space = near[-1], space_of(pipeline, p)
+        now = sum((cached_models(cache) | last.models).values())
+        working = max(point.added / point.space for point in near) * space
+        peak = max(held_bytes(where), round(last.peak - last.cached - last.added + now + working))
         room = self.room(where)
         trouble = lacking
         if not lacking and peak > SPARE * room:
             trouble = f"Needs about {peak / 1e9:.1f} GB, and {room / 1e9:.1f} GB can be had: choose a smaller size."
         return Prediction(seconds, peak, True, trouble, bool(lacking))
 
-    def learn(self, pipeline: Pipeline[Any], p: Params, record: Record, held: int, where: torch.device) -> None:
-        """Keep what a whole run cost; `held` bytes were in use before it."""
+    def learn(
+        self, pipeline: Pipeline[Any], p: Params, record: Record, added: int, cache: ModelCache
+    ) -> None:
+        """Keep what a whole run cost, which worked in `added` bytes beside its models."""
+        held, where = cached_models(cache), cache.device
         point = Point(
             choices_of(p),
             work_of(pipeline, p),
-            megapixels(p),
+            space_of(pipeline, p),
             max(record.seconds.run, 1e-3),
             record.peak_bytes,
-            max(0, record.peak_bytes - held),
+            added,
+            {name: held[name] for name in record.models if name in held},
+            sum(held.values()),
         )
         with self._lock:
             points = self._all()

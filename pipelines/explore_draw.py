@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
 
 import PIL.Image
@@ -16,13 +17,44 @@ from pipelines import images
 from pipelines.sheet import GROUND
 
 INK, MUTED, ACCENT = (40, 38, 35), (120, 115, 108), (180, 83, 42)
-GAP = 10  # pixels between panels
+GAP, LEADING = 10, 6  # pixels between panels, and between a panel's caption and what is below
 # Sixteen stops of viridis (Smith and van der Walt 2015, CC0): even in brightness, readable by the colour-blind.
 _VIRIDIS = (
     "440154 481a6c 472f7d 414487 39568c 31688e 2a788e 23888e 1f988b 22a884 35b779 54c568 7ad151 a5db36 d2e21b fde725"
 )
 _DIVERGING = "2166ac 67a9cf d1e5f0 f7f7f7 fddbc7 ef8a62 b2182b"  # ColorBrewer's RdBu, reversed: 0 is white
 Cell = tuple[PIL.Image.Image, str]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the panels of a sheet are, so that a click can be understood.
+
+    width, height: of a panel, in pixels. top: where the first row begins. skip: panels before the first that counts.
+    each: panels that belong together. gap, size: as `sheet` has them.
+    """
+
+    width: int
+    height: int
+    columns: int
+    top: int = 0
+    skip: int = 0
+    each: int = 1
+    gap: int = GAP
+    size: int = 13
+
+    def record(self) -> dict[str, int]:
+        """As JSON."""
+        return asdict(self)
+
+    def at(self, x: float, y: float) -> int:
+        """Which panel, or group of them, is at (x, y) of the sheet; below 0: none. It may be past the last one."""
+        column, across = divmod(x - self.gap, self.width + self.gap)
+        row, down = divmod(y - self.gap - self.top, self.height + self.size + LEADING + self.gap)
+        if not 0 <= column < self.columns or row < 0 or across >= self.width or down >= self.height:
+            return -1
+        place = int(row) * self.columns + int(column) - self.skip
+        return place // self.each if place >= 0 else -1
 
 
 @cache
@@ -69,6 +101,15 @@ def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
 
 
+def _row_height(row: Sequence[Cell], size: int) -> int:
+    return max(p.height for p, _ in row) + (size + LEADING) * any(text for _, text in row)
+
+
+def height(rows: Sequence[Sequence[Cell]], gap: int = GAP, size: int = 13) -> int:
+    """Of the sheet of these rows, in pixels."""
+    return sum(_row_height(row, size) + gap for row in rows) + gap
+
+
 def sheet(rows: Sequence[Sequence[Cell]], gap: int = GAP, size: int = 13) -> PIL.Image.Image:
     """Captioned panels row by row, each row aligned at its top.
 
@@ -77,18 +118,17 @@ def sheet(rows: Sequence[Sequence[Cell]], gap: int = GAP, size: int = 13) -> PIL
         gap: pixels between two panels.
         size: of the captions, in pixels.
     """
-    line = size + 6
-    heights = [max(p.height for p, _ in row) + line * any(text for _, text in row) for row in rows]
+    heights = [_row_height(row, size) for row in rows]
     width = max(sum(p.width + gap for p, _ in row) for row in rows) + gap
-    paper = PIL.Image.new("RGB", (width, sum(heights) + gap * (len(rows) + 1)), GROUND)
+    paper = PIL.Image.new("RGB", (width, height(rows, gap, size)), GROUND)
     pen, top = ImageDraw.Draw(paper), gap
-    for row, height in zip(rows, heights, strict=True):
+    for row, tall in zip(rows, heights, strict=True):
         left = gap
         for picture, text in row:
             paper.paste(picture, (left, top))
             pen.text((left, top + picture.height + 2), text, INK, font(size))
             left += picture.width + gap
-        top += height + gap
+        top += tall + gap
     return paper
 
 

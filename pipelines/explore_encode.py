@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -17,6 +17,7 @@ from models.classifier import Classifier
 from models.imagenet import ImageNet
 from models.vgg import Features
 from pipelines import images
+from pipelines.explore_params import ExploreParams
 
 Kept = TypeVar("Kept", "Encoded", "Judged")
 POOLING = "average"  # as Optimise looks by default
@@ -138,6 +139,13 @@ class Encoder:
         if square.width > 512:
             square = square.resize((512, 512), PIL.Image.Resampling.LANCZOS)
         return Judged(model, square, x.cpu(), network.classes, told, kept, sure)
+
+
+def encoded(p: ExploreParams, modules: Mapping[str, nn.Module], encoder: Encoder, other: bool = False) -> Encoded:
+    """The features of the picture, or of the other one."""
+    picture = p.other if other else p.content
+    assert picture is not None
+    return encoder.features(picture, p.model, modules[p.model], p.resolution)
 
 
 @dataclass

@@ -19,8 +19,7 @@ from pipelines import explore_draw as draw
 from pipelines import images
 from pipelines.base import Output, Progress, Steps
 from pipelines.explore_encode import Encoded, activations
-from pipelines.explore_params import ExploreParams
-from pipelines.explore_views import chosen_layers
+from pipelines.explore_params import ExploreParams, chosen_layers
 
 RATE = 0.015  # highest step, of the spectrum
 CONTRAST = 4.0  # of the picture to its spectrum, before the sigmoid
@@ -86,7 +85,9 @@ def invert(p: ExploreParams, module: nn.Module, found: Encoded) -> Steps:
         {"layer": name, "loss": float(losses[name]), "pixels": mean_error(one, found)}
         for name, one in zip(names, x, strict=True)
     ]
-    return Output([images.to_image(one) for one in x], losses, [], shown(found, names, x), {"layers": told})
+    size = draw.within(width, height, PANEL)
+    details = {"layers": told, "grid": draw.Grid(*size, COLUMNS, skip=1).record()}
+    return Output([images.to_image(one) for one in x], losses, [], shown(found, names, x), details)
 
 
 def advance(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -13,40 +13,18 @@ from torch import Tensor, nn
 from models import probes
 from models.classifier import Classifier
 from models.imagenet import ImageNet
-from models.losses import TotalVariation, gram
 from pipelines import explore_draw as draw
 from pipelines import images
 from pipelines.base import Output
-from pipelines.explore_encode import Encoded, Encoder, Judged
-from pipelines.explore_params import ExploreParams
+from pipelines.explore_encode import Encoded, Encoder, Judged, encoded
+from pipelines.explore_pair import BRIGHT, frequencies, grams
+from pipelines.explore_params import ExploreParams, chosen_layers
 from pipelines.params import ParamError
 
 SIDE = 256  # pixels of a large panel
 MAP = 100  # pixels of a feature map's panel
 COLUMNS = 8  # feature maps in a row
 MAP_GAP = 6
-BRIGHT = 0.98  # quantile that is brightest, where a few numbers outshine the rest
-STEEP = 0.25  # difference of neighbouring pixels that has the full colour
-
-
-def chosen_layers(text: str, known: Sequence[str], usual: Sequence[str]) -> list[str]:
-    """Layers as a person types them, by comma; none: the usual ones.
-
-    Raises:
-        ParamError: for one that is not known, or that this picture is too small for.
-    """
-    names = [part.strip() for part in text.split(",") if part.strip()] or list(usual)
-    for name in names:
-        if name not in known:
-            raise ParamError(f"There is no layer {name} here: choose from {', '.join(known)}.")
-    return names
-
-
-def encoded(p: ExploreParams, modules: dict[str, nn.Module], encoder: Encoder, other: bool = False) -> Encoded:
-    """The features of the picture, or of the other one."""
-    picture = p.other if other else p.content
-    assert picture is not None
-    return encoder.features(picture, p.model, modules[p.model], p.resolution)
 
 
 def classify(p: ExploreParams, modules: dict[str, nn.Module], encoder: Encoder) -> Output:
@@ -55,7 +33,7 @@ def classify(p: ExploreParams, modules: dict[str, nn.Module], encoder: Encoder) 
     small = found[0]
     seen = images.to_image(small.pixels)
     panels = [small.square.resize((SIDE, SIDE), Resampling.LANCZOS), seen.resize((SIDE, SIDE), Resampling.NEAREST)]
-    rows = [[(panels[0], ""), (panels[1], f"{seen.width} x {seen.height}")]]
+    rows = [[(panels[0], "the middle of the picture"), (panels[1], f"{seen.width} x {seen.height}: all that it sees")]]
     details: dict[str, Any] = {}
     for judged in found:
         best = judged.best()
@@ -85,47 +63,12 @@ def layers(p: ExploreParams, modules: dict[str, nn.Module], encoder: Encoder) ->
     cells = [(panel, str(i)) for panel, i in zip(panels, order, strict=True)]
     rows = [cells[i : i + COLUMNS] for i in range(0, len(cells), COLUMNS)]
     told = [{"channel": i, "mean": float(means[i]), "maximum": float(maps[i].max())} for i in order]
-    paper = draw.sheet(rows, MAP_GAP, 11)
-    details = {"layer": name, "table": found.table, "maps": told, "sheet": list(paper.size)}
+    grid = draw.Grid(width, height, min(COLUMNS, len(order)), gap=MAP_GAP, size=11)
+    shown = {"scale": p.scale, "ends": ends if ends != (None, None) else None}
+    details = {"layer": name, "table": found.table, "maps": told, "grid": grid.record(), **shown}
     row = next(row for row in found.table if row["layer"] == name)
     metrics: dict[str, float | Tensor] = {k: row[k] for k in ("minimum", "maximum", "mean", "active")}
-    return Output(panels, metrics, [], paper, details)
-
-
-def grams(p: ExploreParams, modules: dict[str, nn.Module], encoder: Encoder) -> Output:
-    """Gram matrices of the style layers as heat maps: of the picture, of the other one, and their difference.
-
-    `difference` is the Gram loss of Optimise with the picture as style: |G - G'|^2 / |G|^2. Channels are in the order
-    of the picture's diagonal, and the colour scale is the square root's, since the diagonal outshines the rest.
-    """
-    pair = [encoded(p, modules, encoder)] + ([encoded(p, modules, encoder, other=True)] if p.other else [])
-    known = [name for name in pair[0].features if all(name in e.features for e in pair)]
-    names = chosen_layers(p.layer, known, [name for name in pair[0].style if name in known])
-    rows, panels, told = [], [], []
-    for name in names:
-        matrices = [gram(e.features[name]) for e in pair]
-        order = matrices[0].diagonal().argsort(descending=True)
-        roots = [m[order][:, order].abs().sqrt() for m in matrices]
-        most = max(float(root.flatten().quantile(BRIGHT)) for root in roots)
-        side = 2 * SIDE // 3
-        cells = [(draw.panel(draw.heat(root, 0, most), side, side), "") for root in roots]
-        row: dict[str, Any] = {"layer": name, "channels": len(order), "norm": float(matrices[0].norm())}
-        if p.other:
-            gap = roots[1] - roots[0]
-            cells.append((draw.panel(draw.signed(gap, most), side, side), ""))
-            difference = (matrices[1] - matrices[0]).pow(2).sum() / matrices[0].pow(2).sum().clamp(min=1e-12)
-            row |= {"norm_other": float(matrices[1].norm()), "difference": float(difference)}
-        caption = f"{name}: {len(order)} x {len(order)}"
-        end = f"difference {row['difference']:.3g}" if p.other else ""
-        captions = [caption, "", end] if p.other else [caption]
-        panels += [picture for picture, _ in cells]
-        rows.append([(picture, text) for (picture, _), text in zip(cells, captions, strict=True)])
-        told.append(row)
-    key = "difference" if p.other else "norm"
-    metrics: dict[str, float | Tensor] = {key: sum(row[key] for row in told) / len(told)}
-    if not p.other:  # side by side, not in one long column
-        rows = [[cell for row in rows[i : i + 3] for cell in row] for i in range(0, len(rows), 3)]
-    return Output(panels, metrics, [], draw.sheet(rows), {"layers": told})
+    return Output(panels, metrics, [], draw.sheet(rows, MAP_GAP, 11), details)
 
 
 def seen_by(p: ExploreParams, judged: Judged, module: nn.Module) -> tuple[int, str, Tensor]:
@@ -201,39 +144,6 @@ def patch_of(p: ExploreParams, found: Encoded) -> tuple[list[draw.Cell], dict[st
         (draw.panel(draw.heat(maps[0, channel]), *size), f"strongest: {value:.2f}"),
     ]
     return cells, {**told, "field": field.side, "layers": list(found.features)}
-
-
-def frequencies(p: ExploreParams, _: dict[str, nn.Module], __: Encoder) -> Output:
-    """Differences of neighbouring pixels, Sobel edges and total variation, of the picture and of the other one."""
-    rows, panels, told = [], [], []
-    for name, picture in (("content", p.content), ("other", p.other)):
-        if picture is None:
-            continue
-        x = images.to_tensor(picture, p.resolution)
-        across, down = (d[0].mean(0) for d in probes.differences(x))
-        edges = probes.sobel(x)[0].mean(0)
-        total = float(probes.total_variation(x))
-        row = {
-            "picture": name,
-            "size": [x.shape[-1], x.shape[-2]],
-            "total_variation": total,
-            "per_pixel": total / x[0].numel(),
-            "smoothness": float(TotalVariation()(x)),
-            "edges": float(edges.mean()),
-        }
-        size = draw.within(x.shape[-1], x.shape[-2], SIDE)
-        shown = [
-            images.to_image(x),
-            images.to_image(draw.signed(across, STEEP)),
-            images.to_image(draw.signed(down, STEEP)),
-        ]
-        shown = [s.resize(size, Resampling.BICUBIC) for s in (*shown, images.to_image(draw.heat(edges, 0, STEEP)))]
-        captions = (f"TV {row['per_pixel']:.4f}", "right - left", "below - above", f"Sobel {row['edges']:.4f}")
-        rows.append(list(zip(shown, captions, strict=True)))
-        panels += shown[1:]
-        told.append(row)
-    metrics: dict[str, float | Tensor] = {"total_variation": told[0]["total_variation"]}  # type: ignore[dict-item]
-    return Output(panels, metrics, [], draw.sheet(rows), {"pictures": told})
 
 
 @torch.no_grad()

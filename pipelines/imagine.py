@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import PIL.Image
 import torch
 
-from models import imagine, imagine_preview, lockstep
+from models import imagine, imagine_needs, imagine_offers, imagine_preview, lockstep
 from models.cache import Lender, OutOfBudget
 from models.imagine import Studio
 from models.imagine_adapters import Unsuitable
 from models.turns import owner
+from models.weights import WeightsError
 from pipelines import imagine_zero
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.imagine_fit import check_room
 from pipelines.imagine_params import ImagineParams, frame
-from pipelines.imagine_plan import Plan, plans
+from pipelines.imagine_plan import Plan, columns, needs, plans
 from pipelines.imagine_wall import Wall
 from pipelines.params import ParamError
 
@@ -38,6 +39,8 @@ def locally(p: ImagineParams, cache: Lender) -> Steps:
         return Work(p, variants, cache, tell).run()
 
     variants = plans(p)
+    if (lacking := imagine_needs.lacking(needs(p))) is not None:
+        raise lacking
     try:
         for plan in variants:
             check_room(plan, cache)
@@ -137,6 +140,40 @@ def _matrix(studio: Studio) -> torch.Tensor | None:
     return imagine_preview.fit(vae, studio.turns.device)
 
 
+def work(p: ImagineParams) -> float:
+    """Megapixels times calls of the network: two a step where there is guidance, fewer steps where strength is less."""
+    width, height = frame(p)
+    return sum(
+        max(1.0, one.steps * (p.strength if p.content is not None else 1)) * (2 if one.guidance > 1 else 1)
+        for one in columns(p)
+    ) * p.count * (0.05 + width * height / 1e6)
+
+
+def lacks(p: ImagineParams) -> str:
+    """What keeps this machine from running it, before a part is looked at: a model, IP-Adapter or LoRA not here."""
+    for one in columns(p):
+        if one.offer is not None and imagine_needs.of_model(one.repo).fault() is not None:
+            size = f"{one.offer.download_bytes / 1e6:.0f} MB"
+            return f"{one.offer.title} ({size}) is not on this machine: fetch it in Models."
+    try:
+        return str(imagine_needs.lacking(needs(p)) or "")
+    except WeightsError as error:
+        return str(error)
+    except ParamError:  # said by the run: nothing is missing here
+        return ""
+
+
+def suited(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A comparison's settings as Imagine can take them: a model that is here, where none is named; and without the
+    styles, where the model has no IP-Adapter that reads them."""
+    repos = [offer.repo for offer in imagine_offers.OFFERS]
+    here = next((repo for repo in repos if imagine_needs.of_model(repo).fault() is None), imagine_offers.DEFAULT)
+    found = {"model": here, **values}
+    offer = imagine_offers.KNOWN.get(str(found["model"]))
+    reads = values.get("adapter") or (offer is not None and offer.adapter is not None)
+    return {name: value for name, value in found.items() if name != "styles" or reads}
+
+
 REMOTE = imagine_zero.remote(locally)  # marked at import, as ZeroGPU wants it
 PIPELINE = Pipeline(
     "imagine",
@@ -144,4 +181,8 @@ PIPELINE = Pipeline(
     ImagineParams,
     generate,
     source="huggingface.co/docs/diffusers",
+    work=work,
+    space=lambda p: p.size**2 / 1e6,
+    lacks=lacks,
+    suited=suited,
 )

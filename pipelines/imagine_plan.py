@@ -15,6 +15,7 @@ from PIL.Image import Resampling
 from models import hub, imagine_offers
 from models.imagine import SCHEDULERS, Order, Scheduler, Studio
 from models.imagine_adapters import Adapter, lora_file
+from models.imagine_needs import Need, adapter_named, of_adapter, of_lora, of_model
 from pipelines.imagine_params import ImagineParams, frame
 from pipelines.params import ParamError
 
@@ -57,7 +58,7 @@ class Plan:
         if not self.p.styles:
             return None
         if self.p.adapter:
-            return Adapter.parse(self.p.adapter)
+            return adapter_named(self.p.adapter.strip())
         if self.offer is None or self.offer.adapter is None:
             known = " or ".join(other.title for other in imagine_offers.OFFERS if other.adapter)
             raise ParamError(f"No IP-Adapter is known for {self.repo}: choose {known}, or leave the styles out.")
@@ -70,7 +71,7 @@ class Plan:
             self.repo,
             picture=p.content is not None,
             adapter=self.adapter(),
-            lora=(str(lora_file(p.lora)), p.lora_weight) if p.lora else None,
+            lora=(str(lora_file(p.lora.strip())), p.lora_weight) if p.lora.strip() else None,
             scheduler=self.scheduler,
             checker=p.safety,
             size=frame(p),
@@ -130,13 +131,29 @@ def _file(path: Path) -> dict[str, str]:
 
 def plans(p: ImagineParams) -> list[Plan]:
     """The run's columns: the model and scheduler chosen, and the other one that they are compared with."""
-    chosen = [Plan(p, p.model, p.scheduler)]
-    if p.also:
-        named = p.also == "own" or p.also in SCHEDULERS
-        chosen.append(Plan(p, p.model, cast(Scheduler, p.also)) if named else Plan(p, p.also, p.scheduler))
+    chosen = columns(p)
     for plan in chosen:
         plan.check()
     return chosen
+
+
+def columns(p: ImagineParams) -> list[Plan]:
+    """The same, before anything is checked."""
+    model, also = p.model.strip(), p.also.strip()
+    chosen = [Plan(p, model, p.scheduler)]
+    if also:
+        named = also == "own" or also in SCHEDULERS
+        chosen.append(Plan(p, model, cast(Scheduler, also)) if named else Plan(p, also, p.scheduler))
+    return chosen
+
+
+def needs(p: ImagineParams) -> list[Need]:
+    """What a run reads from the disk or the hub. Raises ParamError, and WeightsError for names that can be none."""
+    found: list[Need] = []
+    for plan in columns(p):
+        adapter = plan.adapter()
+        found += [of_model(plan.repo), *([of_adapter(adapter)] if adapter else [])]
+    return list(dict.fromkeys([*found, *([of_lora(p.lora.strip())] if p.lora.strip() else [])]))
 
 
 def spread(picture: PIL.Image.Image, frame: tuple[int, int], size: tuple[int, int]) -> PIL.Image.Image:

@@ -1,10 +1,13 @@
-"""The score card of a restyled picture: four distances, each with what it is and which way is better.
+"""The score card of a result: distances of a restyled picture, how generated digits are read; each with what it is and
+which way is better.
 
 Nothing is ranked by them. They do not measure beauty, and one method may optimise the very number that judges it.
 """
 
 from __future__ import annotations
 
+import importlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -14,14 +17,19 @@ import torch
 from torch import Tensor
 
 from models.cache import Lender
+from models.evaluator import DigitClassifier, examine
 from models.losses import WassersteinLoss, mixed_moments
 from models.registry import MODELS
 from models.vgg import Features
 from models.weights import present
 from pipelines import images
+from pipelines.base import between_steps
 
+# Under torchmetrics, with what it imports of each.
+LIBRARIES = ("torch._dynamo", "torchvision", "transformers.models.auto.modeling_auto", "torchmetrics.functional.image")
 JUDGE = "vgg-lite"  # the feature network that is always here
 PERCEPTUAL = "lpips"
+READER = "digits"
 SIDE = 512  # pixels: larger pictures are judged at this size
 BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, fine to coarse: Wang et al. 2003
 WINDOW = 11  # pixels: SSIM's Gaussian window
@@ -46,6 +54,8 @@ MEASURES: dict[str, Measure] = {
     "style": Measure("Style distance", "Wasserstein-2 to the style in vgg-lite; 0 has the same statistics", "lower", 2),
     "colour": Measure("Colour distance", "Wasserstein-2 to the style's colours in CIELAB; 2 is just seen", "lower", 0),
     "content": Measure("Seen distance", "LPIPS to the content; 0 looks the same to people", "lower", 2),
+    "asked": Measure("Read as asked", "Share of digits that our classifier reads as the class asked for", "higher", 2),
+    "sure": Measure("Certainty", "How sure our classifier is of what it reads; 1 is certain", "higher", 2),
 }
 
 
@@ -127,6 +137,23 @@ def scores(
     return {name: found[name] for name in MEASURES if name in found}
 
 
+def of_digits(pictures: Sequence[PIL.Image.Image], label: int | None, cache: Lender) -> dict[str, float]:
+    """The score card of generated digits of 28x28 pixels: how a classifier that made none of them reads them.
+
+    Nothing for pictures of other sizes. `label`: the class asked for, if any.
+    """
+    if any(picture.size != (28, 28) for picture in pictures):
+        return {}
+    with cache.use(READER, working=64 << 20) as (module,):
+        x = torch.cat([images.to_tensor(picture)[:, :1] for picture in pictures])
+        sure, read = examine(cast(DigitClassifier, module), x)[1].softmax(1).max(1)
+    asked = {} if label is None else {"asked": float((read == label).double().mean())}
+    return {**asked, "sure": float(sure.mean())}
+
+
 def warm() -> None:
-    """Import what the measures need: torchmetrics takes seconds the first time."""
-    import torchmetrics.functional.image  # noqa: F401
+    """Import what the measures need: seconds the first time, so piece by piece, and a run may start in between."""
+    for name in LIBRARIES:
+        with between_steps():
+            importlib.import_module(name)
+        time.sleep(0.01)  # the lock is not fair: let whoever waits have it

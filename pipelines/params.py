@@ -108,6 +108,7 @@ def _first(kind: type[Params], error: Any) -> FieldInfo:
 
 def _bounds(info: FieldInfo, of: str) -> str:
     low, high = limits(info, of)
+    low = 0 if low is None and of == "length" else low
     return span(low, high) if low is not None and high is not None else ""
 
 

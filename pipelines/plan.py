@@ -24,6 +24,11 @@ class Entry:
     values: Mapping[str, Any]
     at: tuple[int, int] | None = None
 
+    @property
+    def own(self) -> dict[str, Any]:
+        """Those of `values` that the method can take."""
+        return self.pipeline.suited(self.values) if self.pipeline.suited else dict(self.values)
+
 
 @dataclass(frozen=True)
 class Axis:

@@ -80,7 +80,7 @@ BAD_FLAGS = {
     "from nowhere": (["--from", "nowhere.png"], "nowhere.png does not exist"),
     "from another picture": (["--from", "content.png"], "content.png holds no Atelier record"),
     "from a folder": (["--from", "."], ". does not exist"),
-    "unknown weights": (["weights", "vgg99"], "invalid choice"),
+    "unknown weights": (["weights", "vgg99"], "choose one of vgg-lite"),
 }
 BAD_FILES = {
     "absent.png": (None, "absent.png"),

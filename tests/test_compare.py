@@ -114,7 +114,7 @@ def test_predictions_are_within_a_quarter_after_the_first_run(
     again = Estimates(tmp_path / "costs.json")  # another process
     for size, steps in ((256, 4), (256, 50), (512, 4), (192, 30)):
         p = Clock(size=size, steps=steps)
-        told = again.predict(CLOCK, p, cache.device)
+        told = again.predict(CLOCK, p, cache)
         *_, result = run(CLOCK, p, cache)
         assert isinstance(result, Result) and told.measured and told.bytes
         assert told.seconds == pytest.approx(result.record.seconds.run, rel=0.25), (size, steps)
@@ -123,7 +123,7 @@ def test_predictions_are_within_a_quarter_after_the_first_run(
 def test_what_will_not_fit_or_is_not_here_is_said_before(cards: Cards, cache: ModelCache, tmp_path: Path) -> None:
     list(compare.execute(cards("clock"), cache, Estimates(tmp_path / "costs.json")))
     full = Estimates(tmp_path / "costs.json", room=lambda _: 1 << 20)
-    assert "choose a smaller size" in full.predict(CLOCK, Clock(), cache.device).trouble
+    assert "choose a smaller size" in full.predict(CLOCK, Clock(), cache).trouble
     found = cards("gatys:model=vgg19,gatys")
     assert found[1].prediction.missing and "575 MB" in found[1].prediction.trouble and not found[0].prediction.trouble
 
@@ -131,4 +131,4 @@ def test_what_will_not_fit_or_is_not_here_is_said_before(cards: Cards, cache: Mo
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"clock": [{"a": 1}]}'])
 def test_a_broken_file_of_costs_is_begun_anew(text: str, tmp_path: Path, cache: ModelCache) -> None:
     (tmp_path / "costs.json").write_text(text)
-    assert not Estimates(tmp_path / "costs.json").predict(CLOCK, Clock(), cache.device).measured
+    assert not Estimates(tmp_path / "costs.json").predict(CLOCK, Clock(), cache).measured

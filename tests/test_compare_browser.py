@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page import PATIENCE, button, choose
+from page import PATIENCE, button, choose, drop, number
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from served import serve
 
@@ -64,7 +64,9 @@ def finish(page: Page) -> None:
 
 
 def only(page: Page, *methods: str) -> None:
-    """Choose these methods and no other."""
+    """Choose these methods and no other, once they are on the page."""
+    for name in methods:
+        expect(page.locator(f".methods:visible input:is([name='{name}'], [value='{name}'])")).to_be_visible()
     for chip in page.locator(".methods:visible input").all():
         chip.set_checked((chip.get_attribute("name") or chip.get_attribute("value")) in methods)
 
@@ -106,8 +108,8 @@ def test_a_newcomer_sees_which_method_does_what_and_what_it_costs(
     expect(page.get_by_role("tab").first).to_have_text("Compare")
     only(page, "gatys:adam", "gatys:lbfgs")
     choose(page, Size=64)
-    expect(page.locator(".forecast tr")).to_have_count(2)
-    assert all(re.search(r"\d s", text) for text in page.locator(".forecast td").all_inner_texts())
+    expect(page.locator(".forecast tr:not(.absent)")).to_have_count(2)
+    assert all(re.search(r"\d s", text) for text in page.locator(".forecast tr:not(.absent) td").all_inner_texts())
     button(page, "Run").click()
     expect(page.locator("article.card")).to_have_count(2, timeout=PATIENCE)
     finish(page)
@@ -141,13 +143,45 @@ def test_one_method_fails_the_others_show_and_a_grid_can_be_stopped_and_go_on(
     finish(page)
     expect(page.locator("article.card.done img")).to_have_count(1)
 
-    page = arrive(visitor, f"{url}/?methods=gatys:adam:steps=30&size=64&x=strength=0..1x3&y=style_scale=0.5,2")
+    page = arrive(visitor, f"{url}/?methods=gatys:adam:steps=120&size=64&x=strength=0..1x3&y=style_scale=0.5,2")
     button(page, "Run").click()
     expect(page.locator("article.card.done").first).to_be_visible(timeout=PATIENCE)
     button(page, "Stop").click()
     expect(button(page, "Continue")).to_be_enabled(timeout=PATIENCE)
     before = page.locator("article.card.done").count()
     assert 1 <= before < 6
-    expect(page.locator(".xy th[scope=col]")).to_have_text(["strength 0", "strength 0.5", "strength 1"])
+    expect(page.locator(".xy th[scope=col]")).to_have_text(["Strength 0", "Strength 0.5", "Strength 1"])
     button(page, "Continue").click()
     expect(page.locator("article.card.done")).to_have_count(6, timeout=PATIENCE)
+
+
+def test_generators_side_by_side_and_a_picture_brings_its_settings_back(
+    visitor: BrowserContext, url: str, tmp_path: Path
+) -> None:
+    page = arrive(visitor, url)
+    magenta = page.locator(".methods:visible label", has_text="magenta")
+    expect(magenta).to_have_class(re.compile("absent"))
+    expect(magenta).to_have_attribute("title", re.compile("not on this machine"))
+    page.get_by_label("Generate", exact=True).check()
+    only(page, "gan", "vae")
+    page.locator(".chips:visible label", has_text="3").click()
+    choose(page, Count=4)
+    expect(page.locator(".forecast:visible tr:not(.absent)")).to_have_count(2)
+    button(page, "Run").click()
+    expect(page.locator("article.card")).to_have_count(2, timeout=PATIENCE)
+    finish(page)
+    for card in page.locator("article.card.done").all():
+        text = card.inner_text()
+        assert re.search(r"Read as asked\s+[01]\.\d\d ↑", text) and re.search(r"\d (GB|MB) \(\+\d", text)
+    with page.expect_download() as got:
+        page.locator("article.card", has_text="GAN").get_by_role("link", name="PNG").click()
+    got.value.save_as(tmp_path / "gan.png")
+    told = record.read(tmp_path / "gan.png")
+    assert told and told.pipeline == "gan" and told.params["label"] == 3 and told.params["count"] == 4
+
+    other = arrive(visitor, url)
+    drop(other, other.locator(".restore:visible button").first, tmp_path / "gan.png")
+    expect(other.get_by_label("Generate", exact=True)).to_be_checked()
+    expect(number(other, "Count")).to_have_value("4")
+    expect(other.locator(".methods:visible input:checked")).to_have_count(1)
+    expect(other.locator(".methods:visible label:has(input:checked)")).to_have_text("GAN")

@@ -11,7 +11,7 @@ import torch
 import toy_pipelines
 from fake_hub import COMMIT, FakeHub, Fault, serving
 
-from models import download, hub, hub_download, registry, weights
+from models import download, hub, hub_choose, hub_download, registry, weights
 from models.weights import WeightsError, WeightsMissing
 
 REPO = "someone/toy"
@@ -130,14 +130,14 @@ def test_what_a_pipeline_needs_is_chosen_from_what_a_repository_holds() -> None:
     held += [f"transformer/{weights_name}-0000{n}-of-00002.safetensors" for n in (1, 2)]
     held += [f"transformer/{weights_name}.safetensors.index.json"]
     parts = ["unet", "text_encoder", "tokenizer", "vae", "transformer"]
-    left_out = {*held} - {*hub_download.needed(held, parts)}
+    left_out = {*held} - {*hub_choose.needed(held, parts)}
     assert left_out == {
         "README.md", ".gitattributes", "sd.safetensors", "sd.ckpt", "onnx/model.onnx", "vae/run.py",
         f"unet/{weights_name}.bin", f"unet/{weights_name}.safetensors", f"unet/{weights_name}.non_ema.safetensors",
         "text_encoder/model.safetensors",
     }  # fmt: skip
     alone = ["model_index.json", "config.json", "diffusion_pytorch_model.safetensors", "scheduler_config.json", "a.bin"]
-    assert {*hub_download.needed(alone, ["unet", "scheduler"])} == {*alone[:-1]}, "one model, in the top folder"
+    assert {*hub_choose.needed(alone, ["unet", "scheduler"])} == {*alone[:-1]}, "one model, in the top folder"
 
 
 def test_fetching_tells_the_size_first_and_how_far_it_is(server: FakeHub) -> None:
@@ -216,7 +216,7 @@ def test_a_file_that_stays_wrong_is_never_used(server: FakeHub) -> None:
 
 @pytest.mark.usefixtures("server")
 def test_files_of_an_adapter_are_fetched_by_name() -> None:
-    found = hub_download.look(REPO, ["ip_adapter"])
+    found = hub_download.look(REPO, ["ip_adapter/ip_adapter.safetensors", "ip_adapter/image_encoder"])
     hub_download.fetch(found)
     encoder = {f"ip_adapter/image_encoder/{name}" for name in ("config.json", "model.safetensors")}
     assert {file.name for file in found.files} == {"ip_adapter/ip_adapter.safetensors", *encoder}

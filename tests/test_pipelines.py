@@ -24,6 +24,7 @@ TOY: dict[str, dict[str, Any]] = {  # a method's settings at toy size; pictures 
     "gatys": {"size": 64, "steps": 3, "start": "noise", "optimizer": "adam"},
     "stylize": {"size": 64},
     "gan": {"count": 40},
+    "stylemix": {"count": 20},
     "vae": {"count": 3},
     "pixelcnn": {"count": 2},
     "diffusion": {"count": 2, "steps": 3},

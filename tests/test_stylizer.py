@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from models import weights
-from models.stylizer import EPS, Seen, Stylizer, moments
+from models.moments import EPS, Seen, covariance, moments, shrunk, transport, transported
+from models.stylizer import Stylizer
 from training import stylizer as training
 
 SHAPE = {"widths": (4, 6, 8, 10), "depths": (2, 2, 1, 1), "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
@@ -32,6 +33,18 @@ def test_moments_are_those_of_torch() -> None:
     mean, deviation = moments(x)
     assert torch.allclose(mean, x.mean((2, 3), keepdim=True), atol=1e-6)
     assert torch.allclose(deviation, (x.var((2, 3), correction=0, keepdim=True) + EPS).sqrt(), atol=1e-6)
+
+
+def test_transport_gives_the_covariance_asked_for_and_moves_nothing_that_has_it() -> None:
+    x, y = (torch.einsum("dc,nchw->ndhw", noise(6, 6, seed=s) - 0.3, noise(2, 6, 40, 40, seed=s + 1)) for s in (1, 5))
+    old, new = covariance(x), covariance(y)
+    assert torch.allclose(old[0], x[0].flatten(1).cov(correction=0), atol=1e-5)
+    found = transported(x, moments(x)[0], transport(old, new), moments(y)[0])
+    assert torch.allclose(covariance(found), new, atol=1e-3) and torch.allclose(
+        moments(found)[0], moments(y)[0], atol=1e-4
+    )
+    assert torch.allclose(transport(old, old), torch.eye(6).expand(2, 6, 6), atol=5e-3)
+    assert torch.allclose(shrunk(x, 1.0), torch.diag_embed(old.diagonal(dim1=1, dim2=2) + EPS), atol=1e-6)
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (17, 31), (40, 23), (64, 48)])
@@ -120,8 +133,16 @@ def test_training_packs_learns_and_writes_a_file_that_describes_itself(
     weights.write(tmp_path / "features.safetensors", wider, encoder.state_dict(), {})
     monkeypatch.setattr(training, "DEPTHS", SHAPE["depths"])
     args = argparse.Namespace(
-        features=tmp_path / "features.safetensors", device=torch.device("cpu"), rate=3e-3, batch=4, seed=0, epochs=1,
-        sizes=[32], resume=False, runs=tmp_path / "runs", **training.WEIGHTS,
+        features=tmp_path / "features.safetensors",
+        device=torch.device("cpu"),
+        rate=3e-3,
+        batch=4,
+        seed=0,
+        epochs=1,
+        sizes=[32],
+        resume=False,
+        runs=tmp_path / "runs",
+        **training.WEIGHTS,
     )
     trainer = training.Trainer(args, packed, packed)
     before = {name: p.clone() for name, p in trainer.model.named_parameters()}
@@ -129,5 +150,6 @@ def test_training_packs_learns_and_writes_a_file_that_describes_itself(
     changed = {name.split(".")[0] for name, p in trainer.model.named_parameters() if not torch.equal(p, before[name])}
     assert "encoder" not in changed and {"core", "paint", "deep", "colours"} <= changed
     assert sum(row["same"] for row in losses[-3:]) < sum(row["same"] for row in losses[:3])
-    made = trainer.model.decode(trainer.model.features(noise(1, 3, 32, 32)), torch.zeros(1, 62), Seen(None))
-    assert torch.isfinite(made).all() and trainer.model.code_size == 62
+    code = trainer.model.encode_style(noise(1, 3, 32, 32))
+    made = trainer.model.decode(trainer.model.features(noise(1, 3, 32, 32)), code, Seen(None))
+    assert torch.isfinite(made).all() and trainer.model.code_size == 62 + 8**2 + 10**2

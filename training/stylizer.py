@@ -4,9 +4,9 @@
 
 Contents and styles are folders of pictures, searched to any depth and packed as small squares beside the run. Losses
 look through vgg-lite's first layers, the network's own frozen encoder, with average pooling: covariances, means and
-deviations (of the pixels as well) for the style, normalised features for the content, each relative to the target so
-that every layer counts alike. One picture in each step is its own style and must come back as it is: that keeps the
-network sharp.
+deviations (of the pixels as well) for the style; for the content, the features that the decoder was given (the
+photograph's, with the style's covariance), each relative to the target so that every layer counts alike. One picture in
+each step is its own style and must come back as it is: that keeps the network sharp.
 An epoch is 100 steps. One picture in 150 (by a hash of its name) is kept out, for judging.
 """
 
@@ -25,7 +25,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from models import device, weights
-from models.stylizer import Seen, Stylizer, moments
+from models.moments import Seen, covariance, moments
+from models.stylizer import Stylizer
 from training.common import Run, average, export, flags, sheet
 from training.pictures import SUFFIXES, random_resized_crops
 
@@ -33,7 +34,8 @@ log = logging.getLogger("stylizer")
 STEPS, SHEET = 100, 5  # steps of an epoch, epochs of a sheet
 DEPTHS = (2, 2, 4, 1)  # vgg-lite up to conv4_1
 JITTER = 8  # pixels: the losses look through a window at a random place, so that no grid of theirs can settle in
-WEIGHTS = {"content": 1.0, "style": 20.0, "same": 6.0, "rough": 1.0}  # of the losses
+DEPTH_SHARES = (0.3, 1.0)  # of conv3_1 and conv4_1 in the content loss: strokes are free where the deep one allows them
+WEIGHTS = {"content": 1.0, "style": 20.0, "same": 6.0, "rough": 20.0}  # of the losses
 
 
 def kept_out(path: Path) -> bool:
@@ -83,13 +85,6 @@ def draw(pictures: Tensor, n: int, size: int, scale: tuple[float, float], genera
     return random_resized_crops(pictures[chosen], size, scale, generator)
 
 
-def covariance(x: Tensor) -> Tensor:
-    """How channels vary together: (N, C, H, W) -> (N, C, C), float32. A Gram matrix would be mostly the means again."""
-    flat = x.float().flatten(2)
-    flat = flat - flat.mean(2, keepdim=True)
-    return flat @ flat.mT / flat.shape[2]
-
-
 def style_loss(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
     """How far covariances, means and deviations are from those of the style, relative to them, over all layers.
 
@@ -107,10 +102,10 @@ def style_loss(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
 def content_loss(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
     """Mean square between the normalised activations (N, C, H, W) of the two deepest layers: 0 to about 2."""
     losses = []
-    for x, y in zip(found[-2:], wanted[-2:], strict=True):
+    for x, y, share in zip(found[-2:], wanted[-2:], DEPTH_SHARES, strict=True):
         (m, d), (n, e) = moments(x), moments(y)
-        losses.append(((x.float() - m) / d - (y.float() - n) / e).square().mean())
-    return sum(losses) / len(losses)
+        losses.append(share * ((x.float() - m) / d - (y.float() - n) / e).square().mean())
+    return sum(losses) / sum(DEPTH_SHARES)
 
 
 def roughness(x: Tensor) -> Tensor:
@@ -144,7 +139,7 @@ class Trainer:
     def measure_codes(self) -> None:
         """Mean and deviation of the codes over 400 styles, with which the network scales its input."""
         x = draw(self.styles, 400, 128, (0.5, 1.0), self.run.generator).to(self.args.device)
-        codes = torch.cat([self.model.encode_style(part) for part in x.split(50)])
+        codes = torch.cat([self.model.encode_style(part) for part in x.split(50)])[:, : self.model.moments_size]
         for model in (self.model, self.average.module):
             model.code_mean.copy_(codes.mean(0))
             model.code_deviation.copy_(codes.std(0) + 0.05)
@@ -168,10 +163,11 @@ class Trainer:
             before, wanted = model.features(content), model.features(style)
             codes = model.summarise(style, wanted).repeat_interleave(2, 0)
             codes[-1:] = model.summarise(content[-1:], [f[-1:] for f in before])
-            target = model.features(content[window])
+            painted = model.restyled(before, codes, seen := Seen(None))
+            target = model.restyled(model.features(content[window]), codes, Seen(torch.cat(seen.found, 1)))
         asked = [f.repeat_interleave(2, 0)[:-1] for f in (style, *wanted)]
         with device.autocast(args.device):
-            made = model.decode(before, codes, Seen(None))
+            made = model.paint_from(painted, codes, Seen(None))
             found = model.features(made[window])
         lost = {
             "content": content_loss([f[:-1] for f in found], [f[:-1] for f in target]),

@@ -134,5 +134,15 @@
     if (pin) toggle(pin);
     if (copy) navigator.clipboard?.writeText(new URL(copy.dataset.link, location.href).href).then(() => { copy.textContent += " ✓"; });
   });
-  new MutationObserver(mark).observe(document.documentElement, { childList: true, subtree: true });
+  function grey() { // chips of methods whose weights are not here say so
+    const absent = JSON.parse(document.querySelector(".forecast")?.dataset.absent || "{}");
+    for (const chip of document.querySelectorAll(".methods label")) {
+      const reason = absent[chip.querySelector("input")?.name] || "";
+      if (chip.title === reason) continue;
+      chip.title = reason;
+      chip.classList.toggle("absent", Boolean(reason));
+    }
+  }
+
+  new MutationObserver(() => { mark(); grey(); }).observe(document.documentElement, { childList: true, subtree: true });
 })();

@@ -13,8 +13,9 @@ import PIL.Image
 from gradio.context import Context
 
 from models.cache import ModelCache
-from pipelines import compare, compare_method, metrics, record
+from pipelines import compare, compare_method, metrics, plan, record
 from pipelines.base import Pipeline
+from pipelines.compare import Card
 from pipelines.compare_method import CompareParams
 from pipelines.estimate import Estimates
 from pipelines.params import parse, settings
@@ -22,13 +23,13 @@ from ui import api, compare_cards, compare_form, compare_past, tab
 from ui.compare_form import Form
 from ui.compare_run import Server, Stage, wire
 from ui.examples import RESULTS
-from ui.i18n import t
+from ui.i18n import in_words, refused, spoken, t
 from ui.session import PRIVATE, QUICK, Stops, explain
 from ui.show import failed_status
 from ui.words import HOW_TO
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, _tabs: gr.Tabs) -> None:
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> None:
     """Lay out the tab and wire it."""
     table = compare_method.table_of(pipeline)
     server = Server(table, cache, stops, Estimates())
@@ -36,11 +37,13 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, _tabs: gr.Ta
         with gr.Column(scale=5, min_width=320):
             form = compare_form.build(table)
             ahead = gr.HTML("", elem_classes="ahead", padding=False)
+            fetch = gr.Button(t("Fetch the weights in Models"), visible=False)
+            fetch.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
             with gr.Row(elem_classes="actions"):
                 run = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
                 stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
             again = gr.File(
-                label=t("Drop a contact sheet made here to get its settings back"), height=110, file_types=[".png"],
+                label=t("Drop a picture made here to get its settings back"), height=110, file_types=[".png"],
                 elem_classes="restore",
             )
         with gr.Column(scale=7, min_width=320):
@@ -49,14 +52,15 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, _tabs: gr.Ta
         for part in HOW_TO[pipeline.name]:
             gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=tab.LATEX, container=False)
     ended = wire(server, form, stage, run, stop)
-    wire_before(server, form, stage, ahead, again, ended)
+    wire_before(server, form, stage, (ahead, fetch), ended)
+    wire_restore(table, form, again)
     api.build(pipeline, cache, stops, settings(pipeline.params))
 
 
 def right_column() -> Stage:
     """Cards, and what can be taken away."""
     status = gr.HTML("", elem_classes="status", padding=False)
-    gallery = gr.HTML(example(), elem_classes="gallery picture", padding=False)
+    gallery = gr.HTML("", elem_classes="gallery picture", padding=False)
     with gr.Row():
         sheet = gr.DownloadButton(cast(str, t("Contact sheet")), interactive=False, min_width=120)
         pack = gr.DownloadButton(cast(str, t("All pictures (zip)")), interactive=False, min_width=120)
@@ -67,20 +71,22 @@ def right_column() -> Stage:
     return Stage(gallery, status, sheet, pack, more, links, past, compare_past.state(), gr.State(time_to_live=1800))
 
 
-def example() -> str:
+def example(request: gr.Request | None) -> str:
     """What the page shows before the first run."""
     path = RESULTS / "compare.png"
     if not path.exists():
         return ""
     with PIL.Image.open(path) as picture:
         address = compare_past.thumbnail(picture.convert("RGB"), 1200)
-    return f'<figure class="example"><img src="{address}" alt=""></figure>'
+    caption = spoken("Example result", request)
+    return f'<figure class="example"><figcaption>{caption}</figcaption><img src="{address}" alt="{caption}"></figure>'
 
 
 def wire_before(
-    server: Server, form: Form, stage: Stage, ahead: gr.HTML, again: gr.File, ended: list[Any]
+    server: Server, form: Form, stage: Stage, before: tuple[gr.HTML, gr.Button], ended: list[Any]
 ) -> None:
-    """What happens before a run: forecasts, drawers, settings from a link, a record, a browser that comes back."""
+    """What happens before a run: forecasts, drawers, settings from a link, a browser that comes back."""
+    ahead, fetch = before
     boxes = [drawer.box for drawer in form.drawers]
 
     def foresee(request: gr.Request, *given: Any) -> list[Any]:
@@ -90,33 +96,43 @@ def wire_before(
             p = parse(CompareParams, form.read(given))
             entries, heads = compare_method.cells(p, server.table)
             cards = compare.prepare(entries, server.cache, server.estimates, sort=heads is None)
-            return [compare_cards.forecast(cards, request), *shown]
+            absent = [card for card in others(p, form.others(given[0], picked)) if card.prediction.missing]
+            missing = any(card.prediction.missing for card in cards)
+            return [compare_cards.forecast(cards, absent, request), gr.update(visible=missing), *shown]
         except Exception as error:
-            return [failed_status(explain(error)), *shown]
+            return [failed_status(in_words(explain(error), request)), gr.update(visible=False), *shown]
+
+    def others(p: CompareParams, methods: str) -> list[Card]:
+        found = plan.entries(methods, server.table, compare_method.shared(p)) if methods else []
+        return compare.prepare(found, server.cache, server.estimates)
 
     def arrive(request: gr.Request, runs: Any) -> list[Any]:
         threading.Thread(target=metrics.warm, name="measures", daemon=True).start()
         words = f'<div hidden data-words="{html.escape(json.dumps(compare_cards.words(request)))}"></div>'
         values = compare_past.opened(dict(request.query_params))
         filled = form.fill(values) if values else [gr.skip()] * len(form.inputs)
-        return [words + compare_past.drawn(runs, request), *filled]
-
-    def restore(path: str | None) -> list[Any]:
-        found = record.read(path) if path else None
-        if found is None or found.pipeline != "compare":
-            raise gr.Error(
-                f"{Path(path or 'The file').name} is no contact sheet: drop the PNG that Contact sheet gave you.",
-                print_exception=False,
-            )
-        return form.fill(compare_past.recorded(found.params))
+        return [words + compare_past.drawn(runs, request), example(request), *filled]
 
     root = Context.root_block
     assert root is not None
     changes = [c.change for c in form.inputs]
-    gr.on(changes, foresee, form.inputs, [ahead, *boxes], trigger_mode="always_last", **QUICK)
-    root.load(arrive, [stage.runs], [stage.past, *form.inputs], **QUICK).then(
-        foresee, form.inputs, [ahead, *boxes], **QUICK
+    gr.on(changes, foresee, form.inputs, [ahead, fetch, *boxes], trigger_mode="always_last", **QUICK)
+    root.load(arrive, [stage.runs], [stage.past, stage.gallery, *form.inputs], **QUICK).then(
+        foresee, form.inputs, [ahead, fetch, *boxes], **QUICK
     )
     for event in ended:
-        event.then(foresee, form.inputs, [ahead, *boxes], **QUICK)
+        event.then(foresee, form.inputs, [ahead, fetch, *boxes], **QUICK)
+
+
+def wire_restore(table: plan.Table, form: Form, again: gr.File) -> None:
+    """A contact sheet, or a picture of one method, gives its settings back."""
+
+    def restore(path: str | None, request: gr.Request) -> list[Any]:
+        found = record.read(path) if path else None
+        if found is None or found.pipeline not in {"compare", *table}:
+            name = Path(path or "The file").name
+            said = f"{name} holds no settings of a comparison: drop a contact sheet, or a picture that was made here."
+            raise refused(said, request)
+        return form.fill(compare_past.recorded(found, table))
+
     again.upload(restore, [again], form.inputs, show_progress="hidden", **PRIVATE)

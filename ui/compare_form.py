@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -59,6 +59,15 @@ def _typed(setting: Setting, value: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class Chips:
+    """A row of methods or variants to choose from."""
+
+    kind: str
+    offers: tuple[str, ...]
+    group: gr.CheckboxGroup
+
+
+@dataclass(frozen=True)
 class Form:
     """All that can be set."""
 
@@ -66,7 +75,7 @@ class Form:
     boxes: dict[str, gr.Column]  # mode -> what only it has
     content: Any
     styles: Any
-    chips: dict[str, gr.CheckboxGroup]  # method -> its variants
+    chips: list[Chips]
     drawers: list[Drawer]
     common: dict[str, Any]  # name in CompareParams -> component
     table: plan.Table
@@ -75,13 +84,14 @@ class Form:
     def inputs(self) -> list[Any]:
         """In the order in which `read` takes values and `fill` gives them."""
         own = [c for d in self.drawers for c in (*d.inputs, d.more)]
-        return [self.mode, self.content, self.styles, *self.chips.values(), *own, *self.common.values()]
+        rows = [row.group for row in self.chips]
+        return [self.mode, self.content, self.styles, *rows, *own, *self.common.values()]
 
     def read(self, given: Sequence[Any]) -> dict[str, Any]:
         """What the components say, as CompareParams take it. Raises ParamError."""
         values = iter(given)
         mode, content, styles = next(values), next(values), next(values)
-        picked = {name for method in self.chips for name in (next(values) or []) if self._kind(method) == mode}
+        picked = {name for row in self.chips for name in (next(values) or []) if row.kind == mode}
         parts = []
         for drawer in self.drawers:
             own = [next(values) for _ in range(len(drawer.inputs) + 1)]
@@ -109,7 +119,7 @@ class Form:
             found[f"{entry.pipeline.name}:{value}" if variant else entry.pipeline.name] = entry.values
         mode = plan.kind_of(self.table[next(iter(found)).partition(":")[0]]) or "restyle"
         own = [value for d in self.drawers for value in d.fill(found.get(d.name, {}))]
-        chips = [[name for name in plan.variants(self.table[method]) if name in found] for method in self.chips]
+        chips = [[name for name in row.offers if name in found] for row in self.chips]
         twice = {"methods": text if len(entries) > len(found) else ""}  # chips hold a method once
         values = {**values, **twice}
         fields = [FIELDS[name] for name in self.common]
@@ -119,8 +129,9 @@ class Form:
         pictures = [values.get("content") or gr.skip(), values.get("styles") or gr.skip()]
         return [mode, *pictures, *chips, *own, *common]
 
-    def _kind(self, method: str) -> str:
-        return plan.kind_of(self.table[method])
+    def others(self, mode: str, picked: Collection[str]) -> str:
+        """The methods of a mode that are not chosen, as a plan."""
+        return ",".join(name for row in self.chips if row.kind == mode for name in row.offers if name not in picked)
 
 
 def build(table: plan.Table) -> Form:
@@ -131,18 +142,18 @@ def build(table: plan.Table) -> Form:
         [(names[k], k) for k in kinds], value=kinds[0], show_label=False, container=False, visible=len(kinds) > 1,
         label=t("Compare"), elem_classes="modes",
     )
-    chips: dict[str, gr.CheckboxGroup] = {}
+    chips: list[Chips] = []
     with gr.Column(visible=kinds[0] == "restyle") as restyle:
         with gr.Row():
             content, styles = (picture(name) for name in ("content", "styles"))
-        chips |= chip_rows(table, "restyle")
+        chips += chip_rows(table, "restyle")
         size = controls.page_component(FIELDS["size"])
     common: dict[str, Any] = {"size": size}
     with gr.Column(visible=kinds[0] == "generate") as generate:
-        chips |= chip_rows(table, "generate")
+        chips += chip_rows(table, "generate")
         common["dataset"] = datasets(table)
         common |= {name: controls.page_component(FIELDS[name]) for name in ("label", "count")}
-    drawers = drawer_rows(table, [name for group in chips.values() for name in group.value])
+    drawers = drawer_rows(table, [name for row in chips for name in row.group.value])
     with gr.Accordion(t("Grid, budget and seed"), open=False):
         common |= {name: controls.page_component(FIELDS[name]) for name in ("x", "y", "seconds", "methods", "seed")}
     boxes = {"restyle": restyle, "generate": generate}
@@ -163,17 +174,25 @@ def picture(name: str) -> Any:
     return component
 
 
-def chip_rows(table: plan.Table, kind: str) -> dict[str, gr.CheckboxGroup]:
-    """One row a method: its variants, or the method alone; those that run as they are, are chosen."""
-    rows, here = {}, usual(table, kind)
-    for name, pipeline in table.items():
-        if plan.kind_of(pipeline) == kind:
-            offers = plan.variants(pipeline)
-            choices = [(t(choice or pipeline.title), offer) for offer, choice in offers.items()]
-            rows[name] = gr.CheckboxGroup(
-                choices, value=[o for o in offers if o in here], label=t(pipeline.title), elem_classes="methods",
-            )
-    return rows
+def chip_rows(table: plan.Table, kind: str) -> list[Chips]:
+    """One row a method with variants, and one for all that have none; those that run as they are, are chosen."""
+    rows: list[Chips] = []
+    alone: dict[str, str] = {}
+    here = usual(table, kind)
+    for pipeline in (p for p in table.values() if plan.kind_of(p) == kind):
+        offers = plan.variants(pipeline)
+        if len(offers) > 1:
+            rows.append(chip_row(kind, pipeline.title, offers, here))
+        else:
+            alone |= dict.fromkeys(offers, pipeline.title)
+    return [*rows, chip_row(kind, "Others" if rows else "Methods", alone, here)] if alone else rows
+
+
+def chip_row(kind: str, title: str, offers: Mapping[str, str], here: Collection[str]) -> Chips:
+    """A row under its title; `offers`: name in a plan -> what the chip says."""
+    choices, chosen = [(t(text), name) for name, text in offers.items()], [name for name in offers if name in here]
+    group = gr.CheckboxGroup(choices, value=chosen, label=t(title), elem_classes="methods")
+    return Chips(kind, tuple(offers), group)
 
 
 def datasets(table: plan.Table) -> gr.Radio:

@@ -16,11 +16,13 @@ from typing import Any
 import gradio as gr
 import PIL.Image
 
-from pipelines import images
+from pipelines import images, plan
 from pipelines.compare import Card
 from pipelines.compare_method import CompareParams
+from pipelines.params import settings
+from pipelines.record import Record
 from ui import compare_cards
-from ui.compare_form import FIELDS, written
+from ui.compare_form import FIELDS, SHARED, written
 from ui.examples import CONTENT, STYLE
 from ui.i18n import spoken
 
@@ -62,10 +64,20 @@ def opened(query: Mapping[str, str]) -> dict[str, Any] | None:
     return found
 
 
-def recorded(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings in a record; pictures are found among the examples by their pixels."""
-    known = examples()
+def recorded(told: Record, table: plan.Table) -> dict[str, Any]:
+    """The settings in a record, of a contact sheet or of one method's picture; pictures are found among the examples by
+    their pixels."""
+    known, params = examples(), told.params
     found = {name: value for name, value in params.items() if name in FIELDS}
+    if told.pipeline in table:
+        pipeline = table[told.pipeline]
+        own = [s for s in settings(pipeline.params) if s.name not in FIELDS and s.kind not in {"image", "images"}]
+        changed = {s.name: params[s.name] for s in own if s.name in params and params[s.name] != s.default}
+        variant = plan.variant_of(pipeline)
+        chosen = f":{params[variant.name]}" if variant else ""
+        changed = {name: value for name, value in changed.items() if not variant or name != variant.name}
+        found = {name: value for name, value in found.items() if name in SHARED}
+        found["methods"] = plan.written(f"{told.pipeline}{chosen}", changed)
     content = params.get("content") or {}
     found["content"] = known.get(content.get("sha256", ""), ("", None))[1]
     found["styles"] = [known[s["sha256"]][1] for s in params.get("styles", []) if s["sha256"] in known]

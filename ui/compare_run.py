@@ -21,7 +21,7 @@ from pipelines.params import parse
 from ui import compare_cards, compare_past
 from ui.compare_cards import Files
 from ui.compare_form import Form
-from ui.i18n import spoken
+from ui.i18n import in_words, spoken
 from ui.session import GPU, PRIVATE, QUICK, Stops, explain, file_in_cache, visitor_of
 from ui.show import failed_status
 
@@ -155,7 +155,7 @@ def wire(server: Server, form: Form, stage: Stage, run: gr.Button, stop: gr.Butt
             cards = compare.prepare(entries, server.cache, server.estimates, sort=heads is None)
             yield from follow(server, Memory(p, cards, heads), runs, request)
         except Exception as error:  # the page's last line: every error becomes a sentence
-            yield row(False, status=failed_status(explain(error)))
+            yield row(False, status=failed_status(in_words(explain(error), request)))
 
     def go_on(request: gr.Request, runs: Any, memory: Memory | None) -> Iterator[list[Any]]:
         for card in memory.cards if memory else []:

@@ -17,7 +17,7 @@ from models.weights import WeightsMissing
 from pipelines.base import Pipeline
 from pipelines.diffusion_draw import Trail, strip_of
 from ui import tab
-from ui.i18n import spoken, t
+from ui.i18n import in_words, spoken, t
 from ui.session import KNOWN, PRIVATE, QUICK, Stops, file_in_cache
 from ui.show import Memory, failed_status
 from ui.tab import Form, Frame, Stage
@@ -101,7 +101,7 @@ def fetch(repo: str, request: gr.Request) -> Iterator[str]:
     except WeightsMissing:
         pass
     except KNOWN as error:
-        yield failed_status(str(error))
+        yield failed_status(in_words(str(error), request))
         return
     yield spoken("Asking the hub", request)
     told: queue.Queue[tuple[int, int] | None] = queue.Queue()
@@ -121,7 +121,7 @@ def fetch(repo: str, request: gr.Request) -> Iterator[str]:
             share = 100 * step[0] / max(1, step[1])
             megabytes = f"{step[0] / 1e6:.0f}/{step[1] / 1e6:.0f} MB"
             yield f'{megabytes}<div class="bar"><i style="width:{share:.1f}%"></i></div>'
-    yield failed_status(str(failure[0])) if failure else f"{html.escape(repo)} ✓"
+    yield failed_status(in_words(str(failure[0]), request)) if failure else f"{html.escape(repo)} ✓"
 
 
 def timeline(stage: Stage) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.i18n import t
+from ui.i18n import refused, t
 from ui.session import QUICK, file_in_cache
 
 PREFIX = "data:image/png;base64,"
@@ -66,8 +66,9 @@ WIPE = """() => document.querySelectorAll('.board canvas').forEach(
 
 
 def board(target: gr.Image) -> gr.HTML:
-    """Lay out a board whose drawing goes into `target`, with a button that wipes both."""
-    with gr.Column(elem_classes="board-column", min_width=210):
+    """Lay out a board beside `target`, into which the drawing goes, with a button that wipes both."""
+    column: Any = target.parent  # one of the row of pictures
+    with column.parent, gr.Column(elem_classes="board-column", min_width=210):
         drawing = gr.HTML(
             t("Draw a digit here"),
             html_template=HTML,
@@ -82,17 +83,17 @@ def board(target: gr.Image) -> gr.HTML:
     return drawing
 
 
-def received(event: gr.EventData) -> Any:
+def received(event: gr.EventData, request: gr.Request) -> Any:
     """The drawing as a file for a picture input; what is no PNG is not taken."""
     sent = event._data.get("png", "") if isinstance(event._data, dict) else ""
-    return file_in_cache(decoded(sent), ".png")
+    return file_in_cache(decoded(sent, request), ".png")
 
 
-def decoded(address: str) -> bytes:
+def decoded(address: str, request: gr.Request | None = None) -> bytes:
     """The bytes behind a PNG's data address. Raises gr.Error for anything else, and for more than a drawing holds."""
     try:
         if not address.startswith(PREFIX) or len(address) > MOST_CHARACTERS:
             raise ValueError
         return base64.b64decode(address.removeprefix(PREFIX), validate=True)
     except (ValueError, binascii.Error):
-        raise gr.Error("That drawing did not arrive whole: wipe it and draw again.", print_exception=False) from None
+        raise refused("That drawing did not arrive whole: wipe it and draw again.", request) from None

@@ -16,7 +16,7 @@ from pipelines.base import Pipeline
 from pipelines.params import ParamError, Setting, parse
 from ui import controls
 from ui.examples import CONTENT, DIGITS, STYLE
-from ui.i18n import spoken
+from ui.i18n import refused, spoken
 from ui.session import GPU, PRIVATE, QUICK, Stops, View, file_in_cache, follow, visitor_of
 from ui.show import Memory, Update, conclude, failed, finished, present, starting
 
@@ -168,14 +168,13 @@ def wire_after(pipeline: Pipeline[Any], form: Form, stage: Stage, outputs: Seque
 def wire_restore(pipeline: Pipeline[Any], form: Form, again: gr.File) -> None:
     """A picture made here gives its settings back."""
 
-    def restore(path: str | None) -> list[Any]:
+    def restore(path: str | None, request: gr.Request) -> list[Any]:
         if path is None:
             return [gr.skip()] * len(form.inputs)
         found = record.read(path)
         if found is None or found.pipeline != pipeline.name:
-            raise gr.Error(
-                f"{Path(path).name} holds no record of {pipeline.title}: drop a PNG that was downloaded here.",
-                print_exception=False,
+            raise refused(
+                f"{Path(path).name} holds no record of {pipeline.title}: drop a PNG that was downloaded here.", request
             )
         known = {images.digest(images.load(p)): str(p) for p in (*CONTENT, *STYLE, *DIGITS)}
         return [restored(s, found.params.get(s.name, s.default), known) for s in form.settings]

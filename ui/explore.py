@@ -8,54 +8,64 @@ from typing import Any, cast
 
 import gradio as gr
 
+from models import weights
 from models.cache import ModelCache
-from models.classifier import CIFAR10
 from pipelines.base import Pipeline
 from pipelines.explore import looking
 from pipelines.explore_encode import Shelf
 from pipelines.params import settings
-from ui import api, controls, explore_events, tab
+from ui import api, controls, explore_events, explore_hand, tab
 from ui.examples import CONTENT, RESULTS, STYLE
+from ui.explore_rows import ABOUT, SHOWN, classes, layer_choices
 from ui.i18n import t
-from ui.session import Stops
+from ui.session import QUICK, Stops
 from ui.words import HOW_TO
 
 ADVANCED = ("resolution", "count", "tv_weight", "seed")
 FIRST = "cat"  # example: a class that the small classifier knows
+CURVE = weights.BUNDLED / "cifar10.png"  # made by training/classifier.py
 
 
 @dataclass(frozen=True)
 class Desk:
     """The tab's components."""
 
-    inputs: dict[str, Any]  # by the setting's name
+    inputs: dict[str, Any]  # by the setting's name; `several` is `layer` where there may be more than one
+    second: gr.Column
+    pair: gr.Button
+    run: gr.Button
+    stop: gr.Button
+    restore: gr.File
     about: gr.Markdown
     picture: gr.Image
-    numbers: gr.HTML
     status: gr.HTML
-    table: gr.Dataframe
+    cure: gr.Button
+    numbers: gr.HTML
     hand: gr.Row
     as_content: gr.Button
     as_style: gr.Button
+    table: gr.Dataframe
+    training: gr.Accordion
     download: gr.DownloadButton
     record: gr.JSON
-    run: gr.Button
-    stop: gr.Button
-    missing: gr.Number  # counts the looks that found nothing on the shelf; a State's change is not told without a queue
+    turn: gr.Number  # of the look that is to be streamed; a State's change is not told without a queue
 
     @property
     def outputs(self) -> list[Any]:
-        """What a look updates, in the order of `row`."""
-        shown = [self.picture, self.numbers, self.status, self.table, self.inputs["layer"]]
-        return [*shown, self.download, self.record, self.run, self.stop]
+        """What a look updates, in the order of `Shown.row`."""
+        shown = [self.picture, self.numbers, self.status, self.table, self.inputs["layer"], self.inputs["label"]]
+        hand = [self.hand, self.as_content, self.as_style]
+        return [*shown, self.download, self.record, *hand, self.run, self.stop, self.cure]
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> Desk:  # noqa: ARG001
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> Desk:
     """Lay out the tab and wire its events and its endpoint."""
     shelf = Shelf()
     stored = replace(pipeline, generate=looking(shelf))
     desk = lay_out(pipeline)
-    explore_events.wire(desk, stored, shelf, cache, stops)
+    looks = explore_events.Looks(stored, list(desk.inputs), shelf, cache, stops)
+    explore_hand.wire(desk, explore_events.wire(desk, looks))
+    desk.cure.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
     api.build(stored, cache, stops, settings(pipeline.params))
     return desk
 
@@ -63,50 +73,68 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
 def lay_out(pipeline: Pipeline[Any]) -> Desk:
     """Pictures and network on the left; on the right the views, their settings, what they show."""
     found = {s.name: s for s in settings(pipeline.params)}
-    inputs: dict[str, Any] = {}
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=4, min_width=320):
-            with gr.Row():
-                for name, files in (("content", CONTENT), ("other", STYLE)):
-                    with gr.Column(min_width=220):
-                        first = next((str(f) for f in files if name == "content" and f.stem == FIRST), None)
-                        inputs[name] = controls.page_component(found[name], first)
-                        tab.strip(inputs[name], found[name], [str(file) for file in files])
-            with gr.Row(elem_classes="main-settings"):
-                inputs["model"] = controls.page_component(found["model"])
-            with gr.Accordion(t("Advanced"), open=False):
-                inputs |= {name: controls.page_component(found[name]) for name in ADVANCED}
-            with gr.Row(elem_classes="actions"):
-                run_button = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
-                stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
+            left = left_column(found)
         with gr.Column(scale=8, min_width=320):
             asked = found["view"]
             views = [(t(view), view) for view in asked.choices]
-            inputs["view"] = gr.Radio(
+            view = gr.Radio(
                 views, value="classify", label=t("View"), info=t(asked.description), elem_classes="segments"
             )
-            about = gr.Markdown(t(explore_events.ABOUT["classify"]), container=False)
+            about = gr.Markdown(t(ABOUT["classify"]), container=False)
             with gr.Row():
-                inputs |= view_settings(found)
-            desk = stage(inputs, about, run_button, stop)
+                inputs = left.pop("inputs") | {"view": view} | view_settings(found)
+            right = stage()
     with gr.Accordion(t("How it works"), open=False):
         for part in HOW_TO[pipeline.name]:
             gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=tab.LATEX, container=False)
-    return desk
+    return Desk(inputs=inputs, about=about, **left, **right)
+
+
+def left_column(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The pictures, of which most views need one, the network, and Run."""
+    inputs: dict[str, Any] = {}
+    columns = []
+    for name, files in (("content", CONTENT), ("other", [*STYLE, explore_hand.EXAMPLE])):
+        with gr.Column(min_width=220, visible=name == "content") as column:
+            first = next((str(f) for f in files if name == "content" and f.stem == FIRST), None)
+            inputs[name] = controls.page_component(found[name], first)
+            tab.strip(inputs[name], found[name], [str(file) for file in files])
+        columns.append(column)
+    pair = gr.Button(t("Take the last pictures of Optimise"), visible=False)
+    with gr.Row(elem_classes="main-settings"):
+        inputs["model"] = controls.page_component(found["model"])
+        inputs["model"].visible = "model" in SHOWN["classify"]
+    with gr.Accordion(t("Advanced"), open=False):
+        inputs |= {name: controls.page_component(found[name]) for name in ADVANCED}
+    with gr.Row(elem_classes="actions"):
+        run = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
+        stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
+    restore = gr.File(
+        label=t("Drop a picture made here to get its settings back"),
+        height=110,
+        file_types=[".png"],
+        elem_classes="restore",
+    )
+    return {"inputs": inputs, "second": columns[1], "pair": pair, "run": run, "stop": stop, "restore": restore}
 
 
 def view_settings(found: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that only some views have; the first view shows none."""
-    classes: list[Any] = [(t("most probable"), -1), *((t(name), i) for i, name in enumerate(CIFAR10))]
     said: dict[str, Any] = {
         name: {"label": t(found[name].label), "info": t(found[name].description), "min_width": 160}
-        for name in ("layer", "channel", "label", "steps")
+        for name in ("channel", "label", "steps")
     }
+    known = layer_choices(found["model"].default)
+    one: dict[str, Any] = {"label": t("Layer"), "info": t("Shallow to deep"), "min_width": 160}
+    many: dict[str, Any] = {"label": t("Layers side by side"), "info": t(found["layer"].description)}
     made = {
-        "layer": gr.Dropdown([(t("usual"), "")], value="", **said["layer"]),
+        "layer": gr.Dropdown(known, value="", **one),
+        "several": gr.Dropdown(known[1:], value=[], multiselect=True, **many),
         "scale": controls.page_component(found["scale"]),
         "channel": gr.Textbox("", placeholder=t("most active"), max_lines=1, **said["channel"]),
-        "label": gr.Dropdown(classes, value=-1, **said["label"]),
+        "label": gr.Dropdown(classes(found["model"].default), value=-1, **said["label"]),
         "steps": gr.Slider(10, 300, 60, step=10, buttons=[], **said["steps"]),
     }
     for component in made.values():
@@ -114,7 +142,7 @@ def view_settings(found: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def stage(inputs: dict[str, Any], about: gr.Markdown, run_button: gr.Button, stop: gr.Button) -> Desk:
+def stage() -> dict[str, Any]:
     """What a look shows, and what can be done with it."""
     example = RESULTS / "explore.png"
     picture = gr.Image(
@@ -123,32 +151,35 @@ def stage(inputs: dict[str, Any], about: gr.Markdown, run_button: gr.Button, sto
         format="png",
         type="filepath",
         interactive=False,
-        elem_classes="picture",
+        elem_classes="picture labelled-above",
         buttons=["fullscreen"],
     )
     status = gr.HTML("", elem_classes="status", padding=False)
+    with gr.Row(elem_classes="cures"):
+        cure = gr.Button(t("Fetch the weights in Models"), visible=False)
     figures = gr.HTML("", padding=False)
     with gr.Row(visible=False) as hand:
-        as_content = gr.Button(t("Use as content layer in Optimise"))
-        as_style = gr.Button(t("Use as style layer in Optimise"))
-    rows = gr.Dataframe(label=t("Every layer, with its numbers"), interactive=False, visible=False, buttons=[])
+        as_content, as_style = gr.Button(""), gr.Button("")  # named after the layer when there is one
+    rows = gr.Dataframe(
+        label=t("Every layer, with its numbers"), interactive=False, visible=False, buttons=[], max_height=760
+    )
+    with gr.Accordion(t("How the CIFAR-10 classifier learnt"), open=False) as training:
+        gr.Image(str(CURVE), label=t("Accuracy by epoch, in %"), interactive=False, buttons=["fullscreen"])
     with gr.Row():
         download = gr.DownloadButton(cast(str, t("Download PNG")), interactive=False, min_width=120)
     with gr.Accordion(t("Record (JSON)"), open=False):
         record = gr.JSON(show_label=False)
-    return Desk(
-        inputs=inputs,
-        about=about,
-        picture=picture,
-        numbers=figures,
-        status=status,
-        table=rows,
-        hand=hand,
-        as_content=as_content,
-        as_style=as_style,
-        download=download,
-        record=record,
-        run=run_button,
-        stop=stop,
-        missing=gr.Number(0, visible="hidden", show_label=False),
-    )
+    return {
+        "picture": picture,
+        "status": status,
+        "cure": cure,
+        "numbers": figures,
+        "hand": hand,
+        "as_content": as_content,
+        "as_style": as_style,
+        "table": rows,
+        "training": training,
+        "download": download,
+        "record": record,
+        "turn": gr.Number(0, visible="hidden", show_label=False),
+    }

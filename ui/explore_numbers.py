@@ -9,13 +9,25 @@ from typing import Any
 import gradio as gr
 
 from models import registry
-from ui.i18n import spoken
+from pipelines.explore import IMAGENET
+from pipelines.record import Record
+from ui.i18n import in_words, spoken
+
+TITLES = {"cifar10": "CIFAR-10 classifier", IMAGENET: "VGG-19 classifier"}
 
 
-def numbers(view: str, details: dict[str, Any], request: gr.Request | None) -> str:
-    """What the record's details say, for the eye."""
-    makers = {"classify": classes, "layers": maps, "gram": grams, "invert": inverted, "attention": seen}
+def numbers(told: Record, request: gr.Request | None) -> str:
+    """What a look's record says, for the eye."""
+    view, details = told.params["view"], told.details
+    if view == "invert":
+        return inverted(told, request)
+    makers = {"classify": classes, "layers": maps, "gram": grams, "attention": seen}
     return makers.get(view, variations)(details, request)
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """A sentence as HTML."""
+    return f'<p class="{kind}">{html.escape(text)}</p>'
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], request: gr.Request | None) -> str:
@@ -31,7 +43,9 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], request: gr.Reque
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else html.escape(str(value))
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return html.escape(str(value))
 
 
 def classes(details: dict[str, Any], request: gr.Request | None) -> str:
@@ -40,12 +54,13 @@ def classes(details: dict[str, Any], request: gr.Request | None) -> str:
     for name, told in details.items():
         rows = [(spoken_class(row["class"], request), f"{100 * row['probability']:.1f} %") for row in told["best"]]
         if not told["sure"]:
-            parts.append(
-                f'<p class="unsure">{html.escape(spoken("Not sure: none of its classes fits well.", request))}</p>'
-            )
-        parts.append(f"<p>{html.escape(registry.MODELS[name].title)}</p>")
+            parts.append(paragraph(spoken("Not sure: none of its classes fits well.", request), "unsure"))
+        parts.append(paragraph(spoken(TITLES[name], request)))
         parts.append(table(("class", "probability"), rows, request))
-        parts.append(f"<p><small>{html.escape(registry.MODELS[name].weights.quality)}</small></p>")
+        parts.append(f"<p><small>{html.escape(in_words(registry.MODELS[name].weights.quality, request))}</small></p>")
+    if IMAGENET not in details:
+        hint = "ImageNet's thousand classes need the official VGG-19: fetch it in Models."
+        parts.append(f"<p><small>{html.escape(spoken(hint, request))}</small></p>")
     return "".join(parts)
 
 
@@ -58,41 +73,55 @@ def spoken_class(name: str, request: gr.Request | None) -> str:
 
 
 def maps(details: dict[str, Any], request: gr.Request | None) -> str:
-    """Which layer is shown, and what a click does."""
+    """Which layer is shown, what its colours mean, and what a click does."""
     strongest = details["maps"][0]
     text = spoken("{} of layer {}: channel {} is the most active. Click a map to see what excites it.", request)
-    return f"<p>{html.escape(text.format(len(details['maps']), details['layer'], strongest['channel']))}</p>"
+    first = text.format(len(details["maps"]), details["layer"], strongest["channel"])
+    if details["scale"] == "map":
+        colours = spoken("Colours: each map from its own minimum (dark) to its maximum (bright).", request)
+    else:
+        ends = [f"{end:.4g}" for end in details["ends"]]
+        colours = spoken("Colours: every map from {} (dark) to {} (bright); 2 % are brighter still.", request).format(
+            *ends
+        )
+    return paragraph(first) + paragraph(colours)
 
 
 def grams(details: dict[str, Any], request: gr.Request | None) -> str:
     """Size and difference of the Gram matrices."""
     rows = details["layers"]
+    hint = paragraph(spoken("Click a layer's picture to use that layer in Optimise.", request))
     if "difference" not in rows[0]:
         heads: tuple[str, ...] = ("layer", "channels", "size of G")
-        return table(heads, [(r["layer"], r["channels"], r["norm"]) for r in rows], request)
+        return hint + table(heads, [(r["layer"], r["channels"], r["norm"]) for r in rows], request)
     heads = ("layer", "channels", "size of G", "of the second", "difference")
     cells = [(r["layer"], r["channels"], r["norm"], r["norm_other"], r["difference"]) for r in rows]
-    return table(heads, cells, request)
+    what = "Difference: |G - G′|² / |G|², the style loss of Optimise with the first picture as style."
+    return hint + table(heads, cells, request) + f"<p><small>{html.escape(spoken(what, request))}</small></p>"
 
 
-def inverted(details: dict[str, Any], request: gr.Request | None) -> str:
-    """How well features and pixels match, layer by layer."""
-    rows = [(r["layer"], r["loss"], r["pixels"]) for r in details.get("layers", [])]  # a stopped run has none
-    return table(("layer", "features missed", "pixels missed"), rows, request) if rows else ""
+def inverted(told: Record, request: gr.Request | None) -> str:
+    """How well features and pixels match, layer by layer; a stopped run knows of features only."""
+    hint = paragraph(spoken("Click a layer's picture to use that layer in Optimise.", request))
+    if "layers" not in told.details:
+        return table(("layer", "features missed"), list(told.metrics.items()), request)
+    rows = [(r["layer"], r["loss"], r["pixels"]) for r in told.details["layers"]]
+    return hint + table(("layer", "features missed", "pixels missed"), rows, request)
 
 
 def seen(details: dict[str, Any], request: gr.Request | None) -> str:
     """The class and the channel that were asked about, in two sentences."""
     found, patch = details["class"], details["patch"]
+    title = TITLES[found["model"]]
     first = spoken("Above: where {} looks for “{}” ({} %), by Grad-CAM at {}.", request).format(
-        registry.MODELS[found["model"]].title,
+        spoken(title, request),
         spoken_class(found["class"], request),
         f"{100 * found['probability']:.1f}",
         found["layer"],
     )
     second = spoken("Below: the patch that excites channel {} of {} most; one activation sees {} × {} pixels.", request)
     shown = second.format(patch["channel"], patch["layer"], patch["field"], patch["field"])
-    return f"<p>{html.escape(first)}</p><p>{html.escape(shown)}</p>"
+    return paragraph(first) + paragraph(shown)
 
 
 def variations(details: dict[str, Any], request: gr.Request | None) -> str:
@@ -103,4 +132,8 @@ def variations(details: dict[str, Any], request: gr.Request | None) -> str:
         for r in details["pictures"]
     ]
     heads = ("picture", "total variation", "per pixel", "as Optimise counts it", "edges")
-    return table(heads, rows, request)
+    if len(rows) == 1:
+        return table(heads, rows, request)
+    times = details["pictures"][1]["per_pixel"] / max(details["pictures"][0]["per_pixel"], 1e-12)
+    text = spoken("Per pixel, the second picture varies {} times as much as the first.", request)
+    return paragraph(text.format(f"{times:.2f}")) + table(heads, rows, request)

@@ -60,10 +60,10 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
 
 
 def without_data(form: Form) -> None:
-    """Hide what needs the training pictures where there are none."""
+    """Hide what needs the training pictures where there are none, and the choice of the one data set."""
     for setting, component in zip(form.settings, form.inputs, strict=True):
-        if setting.name == "nearest":
-            component.visible = dataset.present()
+        if setting.name in {"nearest", "dataset"}:
+            component.visible = setting.name == "nearest" and dataset.present()
 
 
 def closer() -> Closer:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import html
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import gradio as gr
 
 from models import hub, hub_download, imagine_offers
-from models.hub_download import Snapshot
+from models.imagine_needs import Need, of_model
 from models.weights import WeightsError, WeightsMissing
-from ui.i18n import spoken
+from ui.i18n import in_words, spoken
 from ui.session import KNOWN, PRIVATE
 from ui.show import failed_status
 
@@ -25,55 +25,31 @@ def here(repo: str) -> bool:
         return False
 
 
-def lacks_adapter(repo: str) -> bool:
-    """Whether the IP-Adapter that goes with a curated model is still to be fetched."""
-    offer = imagine_offers.KNOWN.get(repo)
-    if offer is None or offer.adapter is None:
-        return False
-    try:
-        hub.file(offer.adapter.repo, offer.adapter.file)
-        hub.files(offer.adapter.repo, offer.adapter.encoder)
-    except (WeightsMissing, WeightsError):
-        return True
-    return False
-
-
-def look(repo: str) -> Snapshot:
-    """What the next fetch for `repo` brings: its pipeline or, where that is here, the IP-Adapter that goes with it.
-
-    Raises:
-        WeightsMissing, WeightsError: as models.hub_download.look.
-    """
-    repo, offer = repo.strip(), imagine_offers.KNOWN.get(repo.strip())
-    if offer is not None and offer.adapter is not None and here(repo):
-        return hub_download.look(offer.adapter.repo, (offer.adapter.file, offer.adapter.encoder))
-    return hub_download.look(repo)
-
-
-def fetch(repo: str, request: gr.Request | None = None) -> Iterator[str]:
-    """Fetch a pipeline, telling how far it is as HTML; ends with a sentence either way."""
+def fetch(needs: Sequence[Need], request: gr.Request | None = None) -> Iterator[str]:
+    """Fetch what a run needs, telling how far it is as HTML; ends with a sentence either way."""
     told: queue.Queue[tuple[int, int] | None] = queue.Queue()
     failure: list[Exception] = []
 
     def work() -> None:
         try:
-            hub_download.fetch(look(repo), lambda done, total: told.put((done, total)))
+            hub_download.fetch_all([need.look() for need in needs], lambda done, total: told.put((done, total)))
         except KNOWN as error:
             failure.append(error)
         finally:
             told.put(None)
 
+    names = ", ".join(need.name for need in needs)
     threading.Thread(target=work, daemon=True).start()
     while (step := told.get()) is not None:
         if told.empty():
             done, total = step
             share = 100 * done / max(1, total)
             bar = f'<div class="bar"><i style="width:{share:.1f}%"></i></div>'
-            yield f"{html.escape(repo)} · {done / 1e6:.0f}/{total / 1e6:.0f} MB{bar}"
+            yield f"{html.escape(names)} · {done / 1e6:.0f}/{total / 1e6:.0f} MB{bar}"
     if failure:
-        yield failed_status(str(failure[0]))
+        yield failed_status(in_words(str(failure[0]), request))
     else:
-        yield html.escape(spoken("{} is here now", request).format(repo))
+        yield html.escape(spoken("{} is here now", request).format(names))
 
 
 def offers(status: gr.HTML) -> None:
@@ -81,9 +57,9 @@ def offers(status: gr.HTML) -> None:
     for offer in imagine_offers.OFFERS:
         if here(offer.repo):
             continue
-        button = gr.Button(f"{offer.title} · {offer.download_bytes / 1e9:.1f} GB ↓", min_width=160)
+        button = gr.Button(f"{offer.title} · {offer.download_bytes / 1e9:.1f} GB ↓", size="sm", min_width=200)
 
         def start(request: gr.Request, repo: str = offer.repo) -> Iterator[str]:
-            yield from fetch(repo, request)
+            yield from fetch([of_model(repo)], request)
 
         button.click(start, None, [status], show_progress="hidden", concurrency_id="fetch", **PRIVATE)

@@ -50,6 +50,11 @@ def in_words(sentence: str, request: gr.Request | None) -> str:
     return _in_chinese(sentence) if accepted.lower().startswith("zh") else sentence
 
 
+def refused(sentence: str, request: gr.Request | None) -> gr.Error:
+    """The error to raise for what cannot be used, in the language of the browser that asked."""
+    return gr.Error(in_words(sentence, request), title=spoken("This cannot be used", request), print_exception=False)
+
+
 def _in_chinese(text: str) -> str:
     for pattern, chinese in _patterns():
         if found := pattern.fullmatch(text):

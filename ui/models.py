@@ -13,7 +13,7 @@ import gradio as gr
 from models import registry, weights
 from models.cache import Model, ModelCache
 from ui import hub
-from ui.i18n import spoken, t
+from ui.i18n import in_words, spoken, t
 from ui.session import KNOWN, PRIVATE, QUICK
 from ui.show import failed_status
 
@@ -91,7 +91,12 @@ def table(cache: ModelCache, request: gr.Request | None) -> str:
     return f'<div class="scroll"><table class="models"><tr>{head}</tr>{body}</table></div>'
 
 
-def fetch(name: str) -> Iterator[str]:
+def megabytes(count: int) -> str:
+    """Bytes as MB for a button: `575`, `2.8`."""
+    return f"{count / 1e6:.{0 if count >= 1e7 else 1}f}"
+
+
+def fetch(name: str, request: gr.Request) -> Iterator[str]:
     """Fetch the weights of model `name`, telling how far it is."""
     card, told, failure = registry.MODELS[name], queue.Queue[tuple[int, int] | None](), []
 
@@ -106,9 +111,9 @@ def fetch(name: str) -> Iterator[str]:
     threading.Thread(target=work, daemon=True).start()
     while (step := told.get()) is not None:
         if told.empty():
-            megabytes = f"{step[0] / 1e6:.0f}/{step[1] / 1e6:.0f} MB"
-            yield f'{megabytes}<div class="bar"><i style="width:{100 * step[0] / step[1]:.1f}%"></i></div>'
-    yield failed_status(str(failure[0])) if failure else f"{html.escape(card.title)} ✓"
+            so_far = f"{step[0] / 1e6:.0f}/{step[1] / 1e6:.0f} MB"
+            yield f'{so_far}<div class="bar"><i style="width:{100 * step[0] / step[1]:.1f}%"></i></div>'
+    yield failed_status(in_words(str(failure[0]), request)) if failure else f"{html.escape(card.title)} ✓"
 
 
 def build(cache: ModelCache, page: gr.Blocks) -> None:
@@ -127,10 +132,10 @@ def build(cache: ModelCache, page: gr.Blocks) -> None:
         )
     with gr.Row():
         for card in absent:
-            button = gr.Button(f"{card.title} · {card.weights.bytes / 1e6:.0f} MB ↓", min_width=160)
+            button = gr.Button(f"{card.title} · {megabytes(card.weights.bytes)} MB ↓", size="sm", min_width=200)
 
-            def start(name: str = card.name) -> Iterator[str]:
-                yield from fetch(name)
+            def start(request: gr.Request, name: str = card.name) -> Iterator[str]:
+                yield from fetch(name, request)
 
             button.click(start, None, [status], show_progress="hidden", concurrency_id="fetch", **PRIVATE).then(
                 show, None, [shown], show_progress="hidden", **PRIVATE

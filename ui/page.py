@@ -9,7 +9,7 @@ import gradio as gr
 
 from models.cache import ModelCache
 from pipelines import PIPELINES
-from ui import compare, diffusion, explore, explore_events, gan, imagine, models, pixelcnn, stylize, tab, vae
+from ui import compare, diffusion, explore, explore_hand, gan, imagine, models, pixelcnn, stylemix, stylize, tab, vae
 from ui.i18n import I18N, t
 from ui.session import Stops
 
@@ -19,6 +19,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "compare": compare.build,
     "stylize": stylize.build,
     "gan": gan.build,
+    "stylemix": stylemix.build,
     "vae": vae.build,
     "pixelcnn": pixelcnn.build,
     "diffusion": diffusion.build,
@@ -44,6 +45,6 @@ def build(cache: ModelCache) -> gr.Blocks:
             with gr.Tab(t("Models"), id="models"):
                 models.build(cache, page)
         if {"explore", "gatys"} <= set(frames):
-            explore_events.link(frames["explore"], frames["gatys"])
+            explore_hand.link(frames["explore"], frames["gatys"])
     page.queue(api_open=False, max_size=64)
     return cast(gr.Blocks, page)

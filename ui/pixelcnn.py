@@ -35,6 +35,9 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
             [inputs["view"]],
             **QUICK,
         )
+        inputs["dataset"].visible = inputs["keep"].visible = False  # there is one data set, and no top to keep yet
+        changing = [inputs[name] for name in ("count", "temperature", "keep")]
+        inputs["view"].change(wanted, [inputs["view"]], changing, **QUICK)
 
     def right(stage: Stage) -> None:
         stage.as_content.visible = False
@@ -49,6 +52,11 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
     frame = tab.build(pipeline, cache, stops, tabs, left=left, right=right, offered=DIGITS)
     frame.run.click(shown, [frame.stage.memory], films, show_progress="hidden", **GPU, **PRIVATE)
     return frame
+
+
+def wanted(view: str) -> list[Any]:
+    """Whether the count, the temperature and the rows kept mean something in a view."""
+    return [gr.update(visible=on) for on in (view != "surprise", view != "surprise", view == "complete")]
 
 
 def shown(memory: Memory | None, request: gr.Request) -> list[Any]:

@@ -12,6 +12,7 @@ import PIL.Image
 import torch
 
 from models.cache import OutOfBudget
+from models.hub import NotFetched
 from models.weights import WeightsMissing
 from pipelines import images
 from pipelines.base import Pipeline, Result
@@ -80,11 +81,12 @@ def failed(
     """The failed state: one sentence, and the button that does what it advises; the picture before stays in use."""
     kept = earlier is not None and earlier.result is not None
     small = isinstance(error, OutOfBudget | torch.OutOfMemoryError)
+    models = isinstance(error, WeightsMissing) and not isinstance(error, NotFetched)
     return Update(
         status=failed_status(in_words(explain(error), request)),
         download=gr.update(interactive=kept),
         more=gr.update(interactive=kept and pipeline.resume is not None),
-        cures=(small, isinstance(error, WeightsMissing), isinstance(error, ParamError)),
+        cures=(small, models, isinstance(error, ParamError)),
     )
 
 
@@ -111,7 +113,7 @@ def cost_status(result: Result, request: gr.Request | None) -> str:
         f"{spoken('seed', request)} {r.seed}",
         "×".join(map(str, result.picture.size)),
     ]
-    notes = "".join(f"<br><small>{html.escape(note)}</small>" for note in r.notes)
+    notes = "".join(f"<br><small>{html.escape(in_words(note, request))}</small>" for note in r.notes)
     return f"{html.escape(' · '.join(parts))}{notes}"
 
 

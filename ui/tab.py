@@ -129,10 +129,10 @@ def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> 
         for setting in found:
             if setting not in pictures and not setting.advanced:
                 inputs[setting.name] = controls.page_component(setting)
-    with gr.Accordion(t("Advanced"), open=False):
-        for setting in found:
-            if setting.advanced:
-                inputs[setting.name] = controls.page_component(setting)
+    advanced = [s for s in found if s.advanced and s not in pictures]
+    with gr.Accordion(t("Advanced"), open=False, visible=bool(advanced)):
+        for setting in advanced:
+            inputs[setting.name] = controls.page_component(setting)
     return Form(tuple(found), [inputs[s.name] for s in found])
 
 

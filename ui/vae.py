@@ -17,6 +17,14 @@ from ui.show import Memory
 from ui.tab import Form, Frame, Stage
 from ui.vae_map import LAND, atlas, landed
 
+USED: dict[str, frozenset[str]] = {  # by view, of the settings that are not always there
+    "samples": frozenset({"label", "count", "temperature"}),
+    "digit": frozenset({"count", "temperature"}),
+    "walk": frozenset({"label", "count", "temperature", "second"}),
+    "manifold": frozenset({"temperature"}),
+}
+CHANGING = ("label", "count", "temperature", "second")
+
 
 def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> Frame:
     """The frame of every method, with a board on the left and the map under the picture."""
@@ -30,6 +38,11 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
             [inputs["view"]],
             **QUICK,
         )
+        inputs["dataset"].visible = False  # there is one
+        places = {name: inputs[name].parent if name == "second" else inputs[name] for name in CHANGING}
+        places["second"].visible = False
+        changed = [*places.values(), inputs["model"]]
+        inputs["view"].change(shown, [inputs["view"], inputs["model"]], changed, **QUICK)
 
     told: list[gr.HTML] = []
 
@@ -51,6 +64,12 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
     found = frame.run.click(done, given, [*told, landing], show_progress="hidden", **GPU, **PRIVATE)
     found.then(None, [landing], None, js=LAND, **QUICK)
     return frame
+
+
+def shown(view: str, model: str) -> list[Any]:
+    """Which of the changing settings are there, and the code that the view can use: there is a map of one alone."""
+    used = USED.get(view, frozenset())
+    return [*(gr.update(visible=name in used) for name in CHANGING), "map" if view == "manifold" else model]
 
 
 def costs(memory: Memory | None, request: gr.Request | None) -> str:

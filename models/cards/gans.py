@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models import gan
+from models import gan, stylemix
 from models.card import ModelCard, described
 from models.weights import Weights
 
@@ -24,8 +24,28 @@ GAN_MNIST_MLP = Weights(
     source="training/gan.py --model mlp, MNIST",
     quality="90.2 % read as asked; feature Frechet distance 2.77, real digits 0.30 (n = 2,000)",
 )
+STYLEMIX = Weights(
+    name="stylemix",
+    file="stylemix.safetensors",
+    sha256="ee2ff99d6116ec34a0fadc01f0207f0ac33fe89c7e5f616bef2fc8ccdccb2311",
+    bytes=846552,
+    licence="Apache-2.0",
+    source="training/stylemix.py, MNIST and CIFAR-10",
+    quality="read as asked 99.9 % (reader, n = 3200)",
+)
+STYLEMIX_READER = Weights(
+    name="stylemix-reader",
+    file="stylemix-reader.safetensors",
+    sha256="57d74e468be7299e00de8562481a730cbc84aaf5bea0a7ef77f665454853ca3d",
+    bytes=504212,
+    licence="Apache-2.0",
+    source="training/stylemix.py, MNIST and CIFAR-10",
+    quality="accuracy 92.7 % (digits over textures of the test sets, n = 4000)",
+)
 
 CARDS: tuple[ModelCard, ...] = (
     ModelCard("gan-mnist", "GAN, digits", GAN_MNIST, described(gan.generator)),
     ModelCard("gan-mnist-mlp", "GAN, dense, digits", GAN_MNIST_MLP, described(gan.generator)),
+    ModelCard("stylemix", "Style mixer", STYLEMIX, described(stylemix.StyleMixer)),
+    ModelCard("stylemix-reader", "Style mixer, reader", STYLEMIX_READER, described(stylemix.Reader)),
 )

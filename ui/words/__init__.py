@@ -6,13 +6,14 @@ pairs, and equations that need no translation.
 
 from __future__ import annotations
 
-from ui.words import compare, diffusion, explore, frame, gan, gatys, imagine, pixelcnn, stylize, vae
+from ui.words import compare, diffusion, explore, frame, gan, gatys, imagine, pixelcnn, stylemix, stylize, vae
 
 _METHODS = {
     "compare": compare,
     "gatys": gatys,
     "stylize": stylize,
     "gan": gan,
+    "stylemix": stylemix,
     "vae": vae,
     "pixelcnn": pixelcnn,
     "diffusion": diffusion,

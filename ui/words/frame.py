@@ -61,6 +61,7 @@ CHINESE: dict[str, str] = {
     "seed": "种子",
     "waiting for its turn": "排队等候中",
     "stopped": "已停止",
+    "This cannot be used": "无法使用",
     "starting": "正在开始",
     # settings that several methods have
     "Content": "内容图",

@@ -61,14 +61,15 @@ CHINESE: dict[str, str] = {
     "licence": "许可证",
     "on the device at least {} GB, all of it at once {} GB (computed)": "设备上至少需 {} GB，全部同时放入需 {} GB（计算值）",
     "on this machine": "已在本机",
-    "not on this machine: {} GB to fetch": "不在本机：需下载 {} GB",
+    "not on this machine: {} to fetch": "不在本机：需下载 {}",
     "not on this machine": "不在本机",
     "a model of your own choice": "自选模型",
+    "No model is on this machine, and the network is switched off: name a folder that holds one.": "本机没有模型，且已关闭网络：请写出存有模型的文件夹。",
+    "No model is on this machine yet: fetch the one that is chosen, {} GB, or name a folder.": "本机还没有模型：请获取所选的模型（{} GB），或写出文件夹。",
     "Fetch": "获取",
-    "Fetch {} GB": "获取 {} GB",
-    "How large is it?": "有多大？",
+    "Fetch {}": "获取 {}",
+    "Fetch: how large is it?": "获取：有多大？",
     "{} is here now": "{} 已就绪",
-    "Fetch {} GB for style pictures": "为风格图获取 {} GB",
 }
 
 HOW_TO: tuple[str | tuple[str, str], ...] = (

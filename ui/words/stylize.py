@@ -28,16 +28,16 @@ CHINESE: dict[str, str] = {
 
 HOW_TO: tuple[str | tuple[str, str], ...] = (
     (
-        "Optimising a picture takes hundreds of steps. Here a network has learned what those steps come to: it reads a style as a short list of numbers, the mean and deviation of what its layers see, and paints the photograph with these in a single pass. Styles it was never shown work as well.",
-        "优化一张图片需要数百步。这里由一个网络学会这些步骤的结果：它把风格读成一小串数字，即各层所见的均值与标准差，然后带着这些数字一次前向计算就画完照片。训练时没见过的风格也可以用。",
+        "Optimising a picture takes hundreds of steps. Here a network has learned what those steps come to: it reads a style as a list of numbers, how strong its layers' channels are and how they vary together, and paints the photograph with these in a single pass. Styles it was never shown work as well.",
+        "优化一张图片需要数百步。这里由一个网络学会这些步骤的结果：它把风格读成一串数字，即各层通道有多强、彼此如何共同变化，然后带着这些数字一次前向计算就画完照片。训练时没见过的风格也可以用。",
     ),
-    r"$$y = s_\sigma \, \frac{x - \mu(x)}{\sigma(x)} + s_\mu, \qquad s = (1-\lambda)\, e(\text{content}) + \lambda \sum_i w_i\, e(\text{style}_i)$$",
+    r"$$y = T (x - \mu_x) + \mu_s, \qquad T = C_x^{-1/2} \big( C_x^{1/2}\, C_s\, C_x^{1/2} \big)^{1/2} C_x^{-1/2}$$",
     (
-        "Every layer's channels are first freed of their own mean and deviation and then given those of the style. Because a style is a vector, styles can be mixed and weakened by plain arithmetic: the corners of the pad are four vectors, and strength moves towards the photograph's own. What the network loses of the photograph is given back in the same measure, so that strength 0 is the photograph itself. Large pictures are painted in overlapping tiles that all share the statistics of the whole.",
-        "每层的各通道先去掉自身的均值与标准差，再换上风格的。风格既然是向量，就能用简单的算术来混合与减弱：混合板的四角是四个向量，强度则朝照片自身的向量移动。网络丢失的照片细节按同样比例补回，所以强度为 0 时就是照片本身。大图分成相互重叠的图块来画，并共用整张图的统计量。",
+        "T is the linear map that gives the photograph's features the mean and covariance of the style's while moving them as little as possible; a small decoder paints from the result. It sees nothing finer than a quarter of the picture's size, so the brush strokes are its own. Because a style is a vector, styles can be mixed and weakened by plain arithmetic: the corners of the pad are four vectors, and strength moves towards the photograph's own. What the network loses of the photograph is given back in the same measure, so that strength 0 is the photograph itself. Large pictures are painted in overlapping tiles that all share the statistics of the whole. Magenta's network has only scales and shifts in its norms instead of T.",
+        "T 是这样一个线性映射：它让照片的特征具有风格特征的均值与协方差，同时移动得尽可能少；再由一个小解码器据此作画。解码器看不到比图片四分之一尺寸更细的内容，所以笔触出自它自己。风格既然是向量，就能用简单的算术来混合与减弱：混合板的四角是四个向量，强度则朝照片自身的向量移动。网络丢失的照片细节按同样比例补回，所以强度为 0 时就是照片本身。大图分成相互重叠的图块来画，并共用整张图的统计量。Magenta 的网络没有 T，只在归一化层里缩放和平移。",
     ),
     (
-        "Huang and Belongie, Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization, 2017 (arXiv 1703.06868). Ghiasi et al., Exploring the structure of a real-time, arbitrary neural artistic stylization network, 2017 (arXiv 1705.06830). One thing to try: mix two styles on the pad, then swap the photograph and run again; the codes are kept, so it takes a moment.",
-        "Huang 与 Belongie，《Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization》，2017（arXiv 1703.06868）。Ghiasi 等，《Exploring the structure of a real-time, arbitrary neural artistic stylization network》，2017（arXiv 1705.06830）。试一试：在混合板上混合两种风格，再换一张照片重新运行；风格编码已保存，只需片刻。",
+        "Lu et al., A Closed-Form Solution to Universal Style Transfer, 2019 (arXiv 1906.00668). Ghiasi et al., Exploring the structure of a real-time, arbitrary neural artistic stylization network, 2017 (arXiv 1705.06830). One thing to try: mix two styles on the pad, then swap the photograph and run again; the codes are kept, so it takes a moment.",
+        "Lu 等，《A Closed-Form Solution to Universal Style Transfer》，2019（arXiv 1906.00668）。Ghiasi 等，《Exploring the structure of a real-time, arbitrary neural artistic stylization network》，2017（arXiv 1705.06830）。试一试：在混合板上混合两种风格，再换一张照片重新运行；风格编码已保存，只需片刻。",
     ),
 )

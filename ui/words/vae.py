@@ -20,7 +20,7 @@ CHINESE: dict[str, str] = {
     "walk": "渐变",
     "manifold": "地图",
     "large": "40 个数",
-    "map": "2 个数",
+    "map": "图",
     "distance": "距离",
     "reconstruction": "重建",
     "kl": "KL 散度",

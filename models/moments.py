@@ -1,0 +1,94 @@
+"""Means, deviations and covariances of a network's channels, and the maps that exchange them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EPS = 1e-4
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel: (N, C, H, W) -> two of (N, C, 1, 1), float32."""
+    flat = x.float().permute(0, 2, 3, 1).flatten(1, 2)  # (N, HW, C): eight times faster than over the last two axes
+    mean = flat.mean(1, keepdim=True)
+    variance = (flat - mean).square().mean(1)
+    return mean.mT[..., None], (variance + EPS).sqrt()[:, :, None, None]
+
+
+def covariance(x: Tensor) -> Tensor:
+    """How channels vary together: (N, C, H, W) -> (N, C, C), float32. A Gram matrix would be mostly the means again."""
+    flat = x.float().permute(0, 2, 3, 1).flatten(1, 2)
+    flat = flat - flat.mean(1, keepdim=True)
+    found: Tensor = flat.mT @ flat / flat.shape[1]
+    return found
+
+
+def shrunk(x: Tensor, share: float) -> Tensor:
+    """The covariance of (N, C, H, W), drawn towards its diagonal by `share` (Ledoit and Wolf 2004): (N, C, C)."""
+    found = covariance(x)
+    return (1 - share) * found + torch.diag_embed(share * found.diagonal(dim1=1, dim2=2) + EPS)
+
+
+def powers(x: Tensor, *exponents: float) -> list[Tensor]:
+    """Powers of symmetric positive matrices (N, C, C)."""
+    values, vectors = torch.linalg.eigh(x)
+    values = values.clamp(min=EPS**2)[:, None]
+    return [vectors * values**exponent @ vectors.mT for exponent in exponents]
+
+
+def transport(old: Tensor, new: Tensor) -> Tensor:
+    """The symmetric map that gives vectors of covariance `old` the covariance `new`: two of (N, C, C) -> (N, C, C).
+
+    It moves them least on average (Olkin and Pukelsheim 1982); equal covariances give the identity.
+    """
+    root, back = powers(old, 0.5, -0.5)
+    return back @ powers(root @ new @ root, 0.5)[0] @ back
+
+
+class Seen:
+    """What a network measures of a picture on its way: kept, or, where given, read back in order."""
+
+    def __init__(self, given: Tensor | None) -> None:
+        self.given, self.at = given, 0
+        self.found: list[Tensor] = []
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C, H, W) -> mean and deviation, each (N or 1, C, 1, 1)."""
+        if self.given is None:
+            mean, deviation = moments(x)
+            self.found += [mean.flatten(1), deviation.flatten(1)]
+            return mean, deviation
+        mean, deviation = self._next(2 * x.shape[1])[:, :, None, None].chunk(2, 1)
+        return mean, deviation
+
+    def map(self, x: Tensor, share: float, wanted: Tensor) -> Tensor:
+        """`transport` from the covariance of x (N, C, H, W), shrunk by `share`, to `wanted` (N, C, C).
+
+        The map is what is kept: it is the same for all tiles, and costs more than they do.
+        """
+        c = x.shape[1]
+        if self.given is not None:
+            return self._next(c * c).view(-1, c, c)
+        found = transport(shrunk(x, share), wanted)
+        self.found.append(found.flatten(1))
+        return found
+
+    def _next(self, count: int) -> Tensor:
+        assert self.given is not None
+        self.at += count
+        return self.given[:, self.at - count : self.at]
+
+
+def restate(x: Tensor, old: tuple[Tensor, Tensor], new: tuple[Tensor, Tensor]) -> Tensor:
+    """Give the channels of x (N, C, H, W) the moments `new` instead of `old`, in the dtype of x."""
+    scale = new[1] / old[1]
+    return torch.addcmul((new[0] - old[0] * scale).to(x.dtype), x, scale.to(x.dtype))
+
+
+def transported(x: Tensor, mean: Tensor, map_: Tensor, new: Tensor) -> Tensor:
+    """Take x (N, C, H, W) from `mean` through `map_` (N, C, C) to the mean `new`, both (N, C, 1, 1); dtype of x."""
+    shift = (new.flatten(2) - map_ @ mean.flatten(2)).mT  # (N, 1, C)
+    flat = x.permute(0, 2, 3, 1).flatten(1, 2)  # (N, HW, C)
+    moved = torch.baddbmm(shift.to(x.dtype), flat, map_.mT.to(x.dtype).expand(len(x), -1, -1))
+    return moved.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)

@@ -1,0 +1,136 @@
+"""The models' panel of the Imagine tab: what the settings need, how much of it is missing, and the button for it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from models import imagine_offers
+from models.imagine_needs import Need, of_model
+from pipelines import imagine_plan
+from pipelines.imagine_params import ImagineParams
+from ui import hub
+from ui.i18n import in_words, spoken
+from ui.session import KNOWN, PRIVATE, QUICK
+from ui.show import failed_status
+
+NAMING = ("model", "also", "adapter", "lora", "styles")  # settings that decide what is read
+Sizes = Mapping[Need, int]  # bytes that the hub named to a visitor
+
+
+def wire(inputs: dict[str, Any], chosen: gr.Radio, told: gr.HTML, fetch: gr.Button, progress: gr.HTML) -> None:
+    """Choosing a model fills its id in and sets the size that it was made for; Fetch brings what is missing."""
+    model, size, named = inputs["model"], inputs["size"], [inputs[name] for name in NAMING]
+    asked = gr.State({})
+
+    def choose(repo: str) -> tuple[str, Any]:
+        offer = imagine_offers.KNOWN.get(repo)
+        return repo, offer.size if offer else gr.skip()
+
+    def show(request: gr.Request, sizes: Sizes, side: float, repo: str, *others: Any) -> list[Any]:
+        """The panel: what it says, its button, and which of the offered models is marked."""
+        known = repo if repo in imagine_offers.KNOWN else None
+        try:
+            found = needs(repo, *others)
+        except KNOWN as error:
+            trouble = failed_status(in_words(str(error), request))
+            return [f"{described(repo, int(side), sizes, request)}<br>{trouble}", gr.update(visible=False), known]
+        lines = [described(repo, int(side), sizes, request)]
+        lines += [beside(need, sizes, request) for need in found if need.text != repo.strip()]
+        return ["<br>".join(lines), button(missing(found), sizes, request), known]
+
+    def bring(request: gr.Request, sizes: Sizes, *given: Any) -> Iterator[Any]:
+        try:
+            away = missing(needs(*given))
+            if unknown := [need for need in away if size_of(need, sizes) is None]:
+                sizes = {**sizes, **{need: need.look().bytes for need in unknown}}
+                yield "", button(away, sizes, request), sizes  # the size first: the next press fetches
+                return
+        except KNOWN as error:
+            yield failed_status(in_words(str(error), request)), gr.skip(), gr.skip()
+            return
+        for sentence in hub.fetch(away, request):
+            yield sentence, gr.update(interactive=False), gr.skip()
+        yield sentence, button(missing(away), sizes, request), gr.skip()
+
+    panel = [told, fetch, chosen]
+    chosen.input(choose, [chosen], [model, size], **QUICK)
+    gr.on([c.change for c in (size, *named)], show, [asked, size, *named], panel, trigger_mode="always_last", **QUICK)
+    blocks = gr.context.Context.root_block
+    if blocks is not None:
+        blocks.load(show, [asked, size, *named], panel, **QUICK)
+    options: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": "fetch", **PRIVATE}
+    fetch.click(bring, [asked, *named], [progress, fetch, asked], **options).then(
+        show, [asked, size, *named], panel, **QUICK
+    )
+
+
+def needs(model: str, also: str, adapter: str, lora: str, styles: Any) -> list[Need]:
+    """What a run with these settings reads. Raises ParamError, WeightsError."""
+    given: dict[str, Any] = {"model": model, "also": also, "adapter": adapter, "lora": lora, "styles": styles or []}
+    return imagine_plan.needs(ImagineParams.model_construct(**given))  # unread: that there are pictures is enough
+
+
+def missing(found: Sequence[Need]) -> list[Need]:
+    """Those that the hub can be asked for, and that are not on this machine."""
+    return [need for need in found if need.fetchable and need.fault() is not None]
+
+
+def size_of(need: Need, sizes: Sizes) -> int | None:
+    """Bytes that a fetch brings, where that is known by now."""
+    return sizes.get(need, need.bytes)
+
+
+def amount(count: int) -> str:
+    """Bytes in a unit that suits them: `2.6 GB`, `144 MB`, `0.3 MB`."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.{0 if count >= 1e7 else 1}f} MB"
+
+
+def button(away: Sequence[Need], sizes: Sizes, request: gr.Request | None) -> Any:
+    """Fetch, where there is something to fetch: with its size where that is known."""
+    if not away:
+        return gr.update(visible=False)
+    known = [size_of(need, sizes) for need in away]
+    if None in known:
+        words = spoken("Fetch: how large is it?", request)
+    else:
+        words = spoken("Fetch {}", request).format(amount(sum(size or 0 for size in known)))
+    return gr.update(visible=True, interactive=True, value=words)
+
+
+def state(need: Need, sizes: Sizes, request: gr.Request | None) -> str:
+    """Whether it is here and, where that is known, how much a fetch would bring."""
+    if need.fault() is None:
+        return spoken("on this machine", request)
+    size = size_of(need, sizes) if need.fetchable else None
+    if size is None:
+        return spoken("not on this machine", request)
+    return spoken("not on this machine: {} to fetch", request).format(amount(size))
+
+
+def beside(need: Need, sizes: Sizes, request: gr.Request | None) -> str:
+    """A second model, an IP-Adapter or a LoRA in one line, as HTML."""
+    text, told = html.escape(need.name), html.escape(state(need, sizes, request))
+    return f"<small>{text} · {told}</small>" if need.fault() is None else f"{text} · <b>{told}</b>"
+
+
+def described(repo: str, side: int, sizes: Sizes, request: gr.Request | None) -> str:
+    """What a model is good for and what it takes at `side` pixels, as HTML."""
+    offer, told = imagine_offers.KNOWN.get(repo), html.escape(state(of_model(repo.strip()), sizes, request))
+    if offer is None:
+        name = repo if repo.strip() else "–"
+        return f"<b>{html.escape(name)}</b><br>{spoken('a model of your own choice', request)} · {told}"
+    least, whole = (f"{count / 1e9:.1f}" for count in offer.device_bytes(side))
+    small = [
+        spoken("made for {} steps, guidance {}, {} pixels", request).format(
+            offer.steps, f"{offer.guidance:g}", offer.size
+        ),
+        spoken("on the device at least {} GB, all of it at once {} GB (computed)", request).format(least, whole),
+        f"{spoken('licence', request)}: {offer.licence}",
+    ]
+    lines = [f"<b>{html.escape(offer.title)}</b> · {html.escape(spoken(offer.good_for, request))}"]
+    lines += [f"<small>{html.escape(line)}</small>" for line in small]
+    return "<br>".join([*lines, f"<b>{told}</b>"])
