@@ -93,7 +93,7 @@ def test_a_model_that_is_not_here_says_what_to_do_and_the_page_goes_on(visit: Op
     expect(panel).to_contain_text(re.compile(r"not on this machine: 2\.6 GB to fetch"), timeout=PATIENCE)
     expect(panel).to_contain_text("(computed)")
     expect(
-        page.locator(".status:visible", has_text="No model is on this machine, and the network is").first
+        page.locator(".welcome:visible", has_text="No model is on this machine, and the network is").first
     ).to_be_visible()
     button(page, "Run").click()
     alert = page.get_by_role("alert").first

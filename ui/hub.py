@@ -49,7 +49,7 @@ def fetch(needs: Sequence[Need], request: gr.Request | None = None) -> Iterator[
     if failure:
         yield failed_status(in_words(str(failure[0]), request))
     else:
-        yield html.escape(spoken("{} is here now", request).format(names))
+        yield f"<span>{html.escape(spoken('Here now: {}', request).format(names))}</span>"
 
 
 def offers(status: gr.HTML) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any, cast
 
 import gradio as gr
@@ -51,20 +52,33 @@ def left(form: Form) -> None:
     with cast(Any, inputs["lora"]).parent.parent:  # the accordion around the form
         upload = gr.UploadButton(cast(str, t("Upload a LoRA (.safetensors)")), file_types=[".safetensors"], size="sm")
     upload.upload(lambda path: path, [upload], [inputs["lora"]], **QUICK)
-    imagine_fetch.wire(inputs, chosen, told, fetch, progress)
+    imagine_fetch.wire(form, chosen, told, fetch, progress)
 
 
 def right(stage: Stage) -> None:
-    """Until the first run, what is missing for one and what to do, where the picture will be."""
+    """Until the first run, in the picture's place: what is missing for one, and what to do. style.css swaps the two."""
+    welcome = gr.HTML("", elem_classes="welcome", padding=False, visible=stage.live.value is None)
     blocks = gr.context.Context.root_block
     if blocks is not None:
-        blocks.load(first_look, None, [stage.status], **QUICK)
+        blocks.load(first_look, None, [welcome], **QUICK)
 
 
 def first_look(request: gr.Request) -> str:
-    """One line for a visitor who finds none of the models here; nothing where there is one."""
-    if any(hub.here(offer.repo) for offer in imagine_offers.OFFERS):
-        return ""
+    """Three things to do before there is a picture, as HTML: a model, a prompt, Run."""
+    steps = [
+        have_model(request),
+        spoken("Say what to see. A content picture is restyled, a style picture lends its look.", request),
+        spoken("Press Run: each step is shown, and the picture keeps the settings that made it.", request),
+    ]
+    items = "".join(f"<li>{html.escape(step)}</li>" for step in steps)
+    return f"<h3>{spoken('Your picture will be here', request)}</h3><ol>{items}</ol>"
+
+
+def have_model(request: gr.Request) -> str:
+    """Which of the models can be run at once; where none can, what to do."""
+    ready = [offer.title for offer in imagine_offers.OFFERS if hub.here(offer.repo)]
+    if ready:
+        return f"{spoken('Choose a model. On this machine', request)}: {', '.join(ready)}"
     size = f"{imagine_offers.KNOWN[imagine_offers.DEFAULT].download_bytes / 1e9:.1f}"
     if weights.offline():
         return spoken(

@@ -16,13 +16,15 @@ from ui import hub
 from ui.i18n import in_words, spoken
 from ui.session import KNOWN, PRIVATE, QUICK
 from ui.show import failed_status
+from ui.tab import Form
 
 NAMING = ("model", "also", "adapter", "lora", "styles")  # settings that decide what is read
 Sizes = Mapping[Need, int]  # bytes that the hub named to a visitor
 
 
-def wire(inputs: dict[str, Any], chosen: gr.Radio, told: gr.HTML, fetch: gr.Button, progress: gr.HTML) -> None:
+def wire(form: Form, chosen: gr.Radio, told: gr.HTML, fetch: gr.Button, progress: gr.HTML) -> None:
     """Choosing a model fills its id in and sets the size that it was made for; Fetch brings what is missing."""
+    inputs = {s.name: c for s, c in zip(form.settings, form.inputs, strict=True)}
     model, size, named = inputs["model"], inputs["size"], [inputs[name] for name in NAMING]
     asked = gr.State({})
 
@@ -59,6 +61,7 @@ def wire(inputs: dict[str, Any], chosen: gr.Radio, told: gr.HTML, fetch: gr.Butt
     panel = [told, fetch, chosen]
     chosen.input(choose, [chosen], [model, size], **QUICK)
     gr.on([c.change for c in (size, *named)], show, [asked, size, *named], panel, trigger_mode="always_last", **QUICK)
+    form.filled["styles"].then(show, [asked, size, *named], panel, **QUICK)  # an empty Gallery's first is no change
     blocks = gr.context.Context.root_block
     if blocks is not None:
         blocks.load(show, [asked, size, *named], panel, **QUICK)

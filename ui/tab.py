@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +30,7 @@ class Form:
 
     settings: tuple[Setting, ...]
     inputs: list[Any]
+    filled: dict[str, Any] = field(default_factory=dict)  # of a picture: the event of its strip, for what follows it
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def build(
 def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> Form:
     """Pictures with their example strips, the main settings, and the advanced ones behind a closed door."""
     inputs: dict[str, Any] = {}
+    filled: dict[str, Any] = {}
     pictures = [s for s in found if s.kind in {"image", "images"}]
     with gr.Row(visible=bool(pictures)):
         for setting in pictures:
@@ -124,7 +126,7 @@ def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> 
                 if setting.required:  # the first click works: examples are filled in
                     first = files[:1] if setting.kind == "images" else next(iter(files), None)
                 inputs[setting.name] = controls.page_component(setting, first)
-                strip(inputs[setting.name], setting, files)
+                filled[setting.name] = strip(inputs[setting.name], setting, files)
     with gr.Row(elem_classes="main-settings"):
         for setting in found:
             if setting not in pictures and not setting.advanced:
@@ -133,11 +135,11 @@ def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> 
     with gr.Accordion(t("Advanced"), open=False, visible=bool(advanced)):
         for setting in advanced:
             inputs[setting.name] = controls.page_component(setting)
-    return Form(tuple(found), [inputs[s.name] for s in found])
+    return Form(tuple(found), [inputs[s.name] for s in found], filled)
 
 
-def strip(target: Any, setting: Setting, files: list[str]) -> None:
-    """Thumbnails under a picture input: one click fills it."""
+def strip(target: Any, setting: Setting, files: list[str]) -> Any:
+    """Thumbnails under a picture input: one click fills it. Returns that event."""
     many = setting.kind == "images"
     thumbnails = gr.Gallery(
         files,
@@ -155,7 +157,7 @@ def strip(target: Any, setting: Setting, files: list[str]) -> None:
     def choose(event: gr.SelectData) -> Any:
         return [files[event.index]] if many else files[event.index]
 
-    thumbnails.select(choose, None, target, show_progress="hidden", queue=False, api_visibility="private")
+    return thumbnails.select(choose, None, target, show_progress="hidden", queue=False, api_visibility="private")
 
 
 def right_column(pipeline: Pipeline[Any], found: Sequence[Setting], tabs: gr.Tabs) -> Stage:

@@ -66,10 +66,14 @@ CHINESE: dict[str, str] = {
     "a model of your own choice": "自选模型",
     "No model is on this machine, and the network is switched off: name a folder that holds one.": "本机没有模型，且已关闭网络：请写出存有模型的文件夹。",
     "No model is on this machine yet: fetch the one that is chosen, {} GB, or name a folder.": "本机还没有模型：请获取所选的模型（{} GB），或写出文件夹。",
+    "Your picture will be here": "您的图片将出现在这里",
+    "Choose a model. On this machine": "选一个模型。已在本机",
+    "Say what to see. A content picture is restyled, a style picture lends its look.": "写下画面里要有什么。内容图会被重画，风格图提供风格。",
+    "Press Run: each step is shown, and the picture keeps the settings that made it.": "按“运行”：每一步都会显示，图片会记住生成它的设置。",
     "Fetch": "获取",
     "Fetch {}": "获取 {}",
     "Fetch: how large is it?": "获取：有多大？",
-    "{} is here now": "{} 已就绪",
+    "Here now: {}": "已就绪：{}",
 }
 
 HOW_TO: tuple[str | tuple[str, str], ...] = (
