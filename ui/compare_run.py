@@ -22,7 +22,7 @@ from ui import compare_cards, compare_past
 from ui.compare_cards import Files
 from ui.compare_form import Form
 from ui.i18n import in_words, spoken
-from ui.session import GPU, PRIVATE, QUICK, Stops, explain, file_in_cache, visitor_of
+from ui.session import GPU, PRIVATE, QUICK, Stops, explain, file_in_cache, visitor_of, waiting
 from ui.show import failed_status
 
 SECONDS_BETWEEN_VIEWS = 0.5
@@ -165,15 +165,15 @@ def wire(server: Server, form: Form, stage: Stage, run: gr.Button, stop: gr.Butt
         if memory is not None:
             yield from follow(server, memory, runs, request)
 
-    def wait(request: gr.Request) -> list[Any]:
+    def forget(request: gr.Request) -> None:
         server.stops.take(visitor_of(request))
-        return [spoken("waiting for its turn", request), gr.update(interactive=False), gr.update(interactive=True)]
 
     def ask(request: gr.Request) -> None:
         server.stops.ask(visitor_of(request))
 
     for button in (run, stage.more):
-        button.click(wait, None, [stage.status, run, stop], **QUICK)
+        button.click(None, None, [stage.status, run, stop], js=waiting(), **QUICK)
+        button.click(forget, None, None, **QUICK)
     shared = {"show_progress": "hidden", **GPU, **PRIVATE}
     stop.click(ask, None, None, **QUICK)
     return [

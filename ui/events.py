@@ -17,7 +17,7 @@ from pipelines.params import ParamError, Setting, parse
 from ui import controls
 from ui.examples import CONTENT, DIGITS, STYLE
 from ui.i18n import refused, spoken
-from ui.session import GPU, PRIVATE, QUICK, Stops, View, file_in_cache, follow, visitor_of
+from ui.session import GPU, PRIVATE, QUICK, Stops, View, file_in_cache, follow, visitor_of, waiting
 from ui.show import Memory, Update, conclude, failed, finished, present, starting
 
 if TYPE_CHECKING:
@@ -97,15 +97,15 @@ def wire(
     outputs = [*stage.outputs, run, stop, stage.as_content, stage.film_button, *stage.cures]
     runs = Runs(pipeline, cache, stops, form.settings)
 
-    def wait(request: gr.Request) -> list[Any]:
+    def forget(request: gr.Request) -> None:
         stops.take(visitor_of(request))
-        return [spoken("waiting for its turn", request), *(gr.update(interactive=on) for on in (False, True))]
 
     def ask(request: gr.Request) -> None:
         stops.ask(visitor_of(request))
 
-    for button in (run, stage.more):  # at once, while the run itself may wait in the queue
-        button.click(wait, None, [stage.status, run, stop], **QUICK)
+    for button in (run, stage.more):
+        button.click(None, None, [stage.status, run, stop], js=waiting(), **QUICK)
+        button.click(forget, None, None, **QUICK)
     run.click(runs.start, [stage.memory, *form.inputs], outputs, show_progress="hidden", **GPU, **PRIVATE)
     stage.more.click(runs.go_on, [stage.memory], outputs, show_progress="hidden", **GPU, **PRIVATE)
     stop.click(ask, None, None, **QUICK)

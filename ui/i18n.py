@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from functools import cache
@@ -42,6 +43,12 @@ def spoken(english: str, request: gr.Request | None) -> str:
     """`english` in the language of the browser that asked, for text that is made while a method runs."""
     accepted = (request.headers.get("accept-language") or "") if request else ""
     return CHINESE[english] if accepted.lower().startswith("zh") else english
+
+
+def in_browser(english: str) -> str:
+    """A JavaScript expression that is `english` in the reader's language."""
+    chinese, plain = json.dumps(CHINESE[english]), json.dumps(english)
+    return f"(navigator.language.toLowerCase().startsWith('zh') ? {chinese} : {plain})"
 
 
 def in_words(sentence: str, request: gr.Request | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import secrets
 import time
@@ -22,6 +23,7 @@ from pipelines import images
 from pipelines.base import STOP, Pipeline, Progress, Result, run
 from pipelines.images import ImageError
 from pipelines.params import ParamError, parse
+from ui.i18n import in_browser
 
 log = logging.getLogger(__name__)
 KNOWN = (ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget)
@@ -144,6 +146,15 @@ def record_metrics(view: View, event: Progress) -> None:
     """Add the step's numbers to the curves; this is where a number leaves the device."""
     for name, value in event.metrics.items():
         view.curves.setdefault(name, []).append((event.step, float(value)))
+
+
+def waiting() -> str:
+    """JavaScript for (status, Run, Stop) that says at once that a run waits and can be stopped.
+
+    The browser does it alone: a server's answer could arrive after that of a run that ended quickly, and cover it.
+    """
+    run, stop = (json.dumps({"__type__": "update", "interactive": on}) for on in (False, True))
+    return f"() => [{in_browser('waiting for its turn')}, {run}, {stop}]"
 
 
 def visitor_of(request: gr.Request | None) -> str:
