@@ -35,7 +35,7 @@ class Classifier(nn.Module):
         classes: their names, in order.
         temperature: what logits are divided by before the softmax, so that a probability of 0.8 is right 8 times in 10
             (Guo et al. 2017, arXiv:1706.04599); fitted on pictures held out of the training.
-        floor: the largest logit of nearly all held-out pictures is above it: what is below is unlike all of them.
+        floor: the largest logit of nine in ten held-out pictures is above it: what is below is unlike most of them.
     """
 
     mean: Tensor
