@@ -17,6 +17,7 @@ from statistics import mean
 from typing import Any, cast
 
 import PIL.Image
+import PIL.ImageDraw
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -35,7 +36,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "magenta": ("stylize", {"model": "magenta"}),
     "gatys": ("gatys", {}),
 }
-CELL = 160  # pixels, of the contact sheet
+CELL, LINE = 132, 22  # pixels, of the contact sheet: a picture, and the name under the photograph
 Scores = tuple[float, float, float]
 
 
@@ -128,20 +129,26 @@ def report(rows: Sequence[Row]) -> str:
 
 
 def contact_sheet(pictures: dict[tuple[str, str, str], PIL.Image.Image], styles: Sequence[Path]) -> PIL.Image.Image:
-    """A row for each photograph and method, a column for each style, the styles on top."""
-    rows = list(dict.fromkeys((content, method) for method, content, _ in sorted(pictures, key=lambda k: k[1])))
+    """A row for each photograph and method, a column for each style; the styles on top, the photographs on the left."""
+    rows = [row for row in dict.fromkeys((content, method) for method, content, _ in pictures) if row[1] in METHODS]
+    rows.sort(key=lambda row: (row[0], [*METHODS].index(row[1])))
     sheet = PIL.Image.new("RGB", ((len(styles) + 1) * CELL, (len(rows) + 1) * CELL), "white")
+    pen = PIL.ImageDraw.Draw(sheet)
 
-    def put(picture: PIL.Image.Image, row: int, column: int) -> None:
+    def put(picture: PIL.Image.Image, row: int, column: int, room: int = 0) -> None:
         cell = picture.copy()
-        cell.thumbnail((CELL - 4, CELL - 4), PIL.Image.Resampling.LANCZOS)
-        sheet.paste(cell, (column * CELL + (CELL - cell.width) // 2, row * CELL + (CELL - cell.height) // 2))
+        cell.thumbnail((CELL - 4, CELL - 4 - room), PIL.Image.Resampling.LANCZOS)
+        sheet.paste(cell, (column * CELL + (CELL - cell.width) // 2, row * CELL + (CELL - room - cell.height) // 2))
 
+    for row, (content, method) in enumerate(rows, 1):
+        before = next(p for (name, c, _), p in pictures.items() if (name, c) == ("the photograph", content))
+        put(before, row, 0, LINE)
+        pen.text((CELL / 2, (row + 1) * CELL - LINE / 2), method, "black", anchor="mm", font_size=LINE - 6)
     for column, path in enumerate(styles, 1):
         put(images.load(path), 0, column)
         for row, (content, method) in enumerate(rows, 1):
             if found := pictures.get((method, content, path.stem)):
-                put(found, row, 0 if method == "the photograph" else column)
+                put(found, row, column)
     return sheet
 
 
