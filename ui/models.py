@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 
-from models import registry, weights
+from models import registry, restyle, weights
 from models.cache import Model, ModelCache
+from models.card import ModelCard
 from ui import hub
 from ui.i18n import in_words, spoken, t
 from ui.session import KNOWN, PRIVATE, QUICK
@@ -96,9 +97,22 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:.{0 if count >= 1e7 else 1}f}"
 
 
-def fetch(name: str, request: gr.Request) -> Iterator[str]:
-    """Fetch the weights of model `name`, telling how far it is."""
-    card, told, failure = registry.MODELS[name], queue.Queue[tuple[int, int] | None](), []
+def absent() -> list[list[ModelCard]]:
+    """What can be fetched, a list a button: a file once, and networks that only work together in one."""
+    partners = {name: names for names in restyle.MODELS.values() for name in names}
+    cards: dict[str, ModelCard] = {}
+    found: dict[tuple[str, ...], list[ModelCard]] = {}
+    for card in registry.CARDS:
+        if card.weights.urls and not weights.present(card.weights):
+            cards.setdefault(card.weights.file, card)
+    for card in cards.values():
+        found.setdefault(partners.get(card.name, (card.name,)), []).append(card)
+    return list(found.values())
+
+
+def fetch(card: ModelCard, request: gr.Request) -> Iterator[str]:
+    """Fetch the weights of a model, telling how far it is. The last line is its title and a tick, or what failed."""
+    told, failure = queue.Queue[tuple[int, int] | None](), []
 
     def work() -> None:
         try:
@@ -124,18 +138,20 @@ def build(cache: ModelCache, page: gr.Blocks) -> None:
         return table(cache, request)
 
     gr.on([gr.Timer(2.0).tick, page.load], show, None, [shown], **QUICK)
-    absent = [card for card in registry.CARDS if card.weights.urls and not weights.present(card.weights)]
+    offered = absent()
     status = gr.HTML("", elem_classes="status", padding=False)
-    if absent:
+    if offered:
         gr.Markdown(
             t("Official weights that are not on this machine. Nothing is downloaded unless you press a button.")
         )
     with gr.Row():
-        for card in absent:
-            button = gr.Button(f"{card.title} · {megabytes(card.weights.bytes)} MB ↓", size="sm", min_width=200)
+        for cards in offered:
+            size = megabytes(sum(card.weights.bytes for card in cards))
+            button = gr.Button(f"{cards[0].title.partition(',')[0]} · {size} MB ↓", size="sm", min_width=200)
 
-            def start(request: gr.Request, name: str = card.name) -> Iterator[str]:
-                yield from fetch(name, request)
+            def start(request: gr.Request, cards: Sequence[ModelCard] = cards) -> Iterator[str]:
+                for card in cards:
+                    yield from fetch(card, request)
 
             button.click(start, None, [status], show_progress="hidden", concurrency_id="fetch", **PRIVATE).then(
                 show, None, [shown], show_progress="hidden", **PRIVATE
