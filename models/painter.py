@@ -1,7 +1,8 @@
 """Optimise the pixels of one picture, coarse to fine, with a state that can be stopped and continued.
 
 The recipe is that of crowsonkb/style-transfer-pytorch: sizes grow by sqrt(2), Adam's moments are carried up with the
-picture, and what is shown is an average of the last iterates. Adam works at six scales at once (models/pyramid.py).
+picture, and what is shown is an average of the last iterates. Both optimisers work at six scales at once
+(models/pyramid.py).
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from models.colour import match_statistics
 from models.losses import resized
-from models.pyramid import PyramidAdam
+from models.pyramid import PyramidAdam, PyramidLBFGS
 
 log = logging.getLogger(__name__)
 Optimizer = Literal["lbfgs", "adam"]
@@ -77,7 +78,7 @@ class Canvas:
     decay: float = 0.9
     step: int = 0
     notes: list[str] = field(default_factory=list)
-    _engine: torch.optim.Optimizer | PyramidAdam | None = None
+    _engine: PyramidLBFGS | PyramidAdam | None = None
     _average: Tensor | None = None
     _weight: float = 0.0
     _best: tuple[float, Tensor | None] = (math.inf, None)
@@ -94,13 +95,11 @@ class Canvas:
         if isinstance(old, PyramidAdam) and isinstance(self._engine, PyramidAdam):
             self._engine.carry(old)
 
-    def _new_engine(self) -> torch.optim.Optimizer | PyramidAdam:
+    def _new_engine(self) -> PyramidLBFGS | PyramidAdam:
         self.image = self.image.detach().requires_grad_()
         if self.optimizer == "adam":
             return PyramidAdam(self.image, self.rate)
-        return torch.optim.LBFGS(
-            [self.image], lr=1.0, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0
-        )
+        return PyramidLBFGS(self.image)
 
     def advance(self, evaluate: Evaluate) -> dict[str, Tensor]:
         """Take one step; returns the parts of the loss before it, as 0-d tensors."""
@@ -116,9 +115,9 @@ class Canvas:
             parts.update(found)
             return scaled.detach()
 
-        if isinstance(self._engine, torch.optim.Optimizer):
+        if isinstance(self._engine, PyramidLBFGS):
             before = self.image.detach().clone()
-            self._engine.step(cast(Callable[[], float], closure))  # torch's L-BFGS calls float() on a 0-d tensor
+            self._engine.step(closure)
             self._guard(float(parts["loss"]), before)
         else:
             closure()

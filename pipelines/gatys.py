@@ -52,7 +52,7 @@ class GatysParams(Params):
         "vgg-lite", label="Network", description="Feature network that judges; each gives other strokes", advanced=True
     )
     optimizer: Optimizer = param(
-        "adam", label="Optimiser", description="lbfgs takes bolder steps, adam steadier ones", advanced=True
+        "adam", label="Optimiser", description="adam paints stronger strokes, lbfgs keeps more", advanced=True
     )
     loss: Literal["gram", "wasserstein"] = param(
         "wasserstein",

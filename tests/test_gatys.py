@@ -149,7 +149,7 @@ def test_coarse_to_fine_ends_at_the_size_asked_for(paint: Paint) -> None:
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_the_loss_decreases(paint: Paint, optimizer: str) -> None:
-    steps, _ = paint(steps=8, start="noise", optimizer=optimizer, rate=0.03)
+    steps, _ = paint(steps=16, start="noise", optimizer=optimizer, rate=0.03)
     losses = [float(s.metrics["loss"]) for s in steps]
     assert losses[-1] < 0.8 * losses[0]
 

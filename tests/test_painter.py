@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.painter import Canvas
-from models.pyramid import PyramidAdam
+from models.pyramid import PyramidAdam, PyramidLBFGS
 
 
 def goal(x: Tensor) -> Tensor:
@@ -33,6 +33,25 @@ def test_several_scales_get_further_than_pixels_alone_and_one_scale_is_adam(monk
     alone = start.clone().requires_grad_()
     descended(alone, PyramidAdam(alone, 0.01), 12)
     assert torch.allclose(alone, plain, atol=1e-6)
+
+
+def test_lbfgs_at_several_scales_descends_and_keeps_what_is_changed_in_between() -> None:
+    def end(change: float) -> float:
+        image = torch.full((1, 3, 32, 32), 0.5, requires_grad=True)
+        engine = PyramidLBFGS(image)
+
+        def closure() -> Tensor:
+            image.grad = None
+            torch.autograd.backward(loss := 1e4 * goal(image))
+            return loss.detach()
+
+        for _ in range(12):
+            engine.step(closure)
+            image.data += change
+        return float(goal(image).detach())
+
+    start = float(goal(torch.full((1, 3, 32, 32), 0.5)))
+    assert end(0.0) < 0.01 * start < end(0.5)
 
 
 def test_moments_are_carried_to_another_size() -> None:

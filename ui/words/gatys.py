@@ -11,7 +11,7 @@ CHINESE: dict[str, str] = {
     "Whose colours the result has; can be changed afterwards": "结果采用谁的色彩；完成后仍可更改",
     "Feature network that judges; each gives other strokes": "用于评判的特征网络；各自笔触不同",
     "Optimiser": "优化器",
-    "lbfgs takes bolder steps, adam steadier ones": "lbfgs 步子更大，adam 更稳",
+    "adam paints stronger strokes, lbfgs keeps more": "adam 笔触更强，lbfgs 保留更多",
     "Style loss": "风格损失",
     "Gram matrices, or Wasserstein-2 of mean and covariance": "格拉姆矩阵，或均值与协方差的 Wasserstein-2 距离",
     "Style weights": "风格权重",
