@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+import pytest
 import toy_pipelines
 from page import PATIENCE, button, choose, download, drop, number, sizes, wait_for_end
 from playwright.sync_api import Locator, Page, expect
