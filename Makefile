@@ -28,16 +28,31 @@ check: venv
 bench: venv
 	$(BIN)/python -m benchmarks
 
-# MNIST for the table: train/CLASS/*.png and test/CLASS/*.png, or torchvision's layout (make table DATA=folder).
+# MNIST and CIFAR-10 for the table, in DATA/mnist and DATA/cifar10 or as torchvision keeps them (make table DATA=folder).
 DATA ?= data
 table: venv
 	$(BIN)/python -m benchmarks.table --data $(DATA)
 
+# Trains every bundled file again: about eleven hours, one script after the other. MNIST and CIFAR-10 are fetched by torchvision into
+# data/; Tiny ImageNet and folders of photographs and paintings are to be brought (weights/README.md says which we had).
+TINY ?= data/tiny-imagenet-200
+PHOTOGRAPHS ?= data/photographs
+PAINTINGS ?= data/paintings
 weights: venv
-	$(BIN)/python -m training.features --data data/tiny-imagenet-200 --out weights/vgg-lite.safetensors
+	$(BIN)/python -m training.features --data $(TINY) --out weights/vgg-lite.safetensors
 	$(BIN)/python -m training.evaluator --data mnist
+	$(BIN)/python -m training.classifier --data cifar10 --early 3
 	$(BIN)/python -m training.gan --data mnist --out weights/gan-mnist.safetensors
 	$(BIN)/python -m training.gan --data mnist --model mlp --epochs 12 --runs runs/gan-mlp --out weights/gan-mnist-mlp.safetensors
+	$(BIN)/python -m training.gan --data cifar10 --judge features --noise 128 --widths 256,192,128,128 --flip --rate 3e-4 --runs runs/gan-cifar10 --out weights/gan-cifar10.safetensors
+	$(BIN)/python -m training.stylemix --data mnist --textures cifar10
+	$(BIN)/python -m training.vae --data mnist --epochs 70
+	$(BIN)/python -m training.vae --kind map --data mnist --epochs 15 --runs runs/vae-map --out weights/vae-map-mnist.safetensors
+	$(BIN)/python -m training.pixelcnn --data mnist --epochs 4
+	$(BIN)/python -m training.pixelcnn --data mnist --epochs 6 --resume
+	$(BIN)/python -m training.diffusion --data mnist --epochs 3 --batch 64
+	$(BIN)/python -m training.diffusion --data cifar10 --epochs 12 --batch 64 --rate 1.5e-3 --runs runs/diffusion-cifar10
+	$(BIN)/python -m training.stylizer --contents $(PHOTOGRAPHS) --styles $(PAINTINGS) --epochs 60
 
 space: venv
 	$(BIN)/python publish.py --write

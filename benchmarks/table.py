@@ -1,11 +1,11 @@
-"""`make table`: every generator of digits under the same judge, as one Markdown table.
+"""`make table`: the generators of each data set under the same judge, as Markdown tables.
 
     python -m benchmarks.table --data FOLDER [--n 10000] [--only gan vae]
 
-FOLDER holds MNIST (train/CLASS/*.png and test/CLASS/*.png, or torchvision's own layout). Each generator makes `n`
-pictures, every class equally often; the judge is the digit classifier of models/evaluator.py, which no generator was
-trained with. What was measured is kept in weights/table.json, where the page reads it; --only measures some anew and
-keeps the rest.
+FOLDER holds MNIST and CIFAR-10 (in folders mnist and cifar10, each with train/CLASS/*.png and test/CLASS/*.png, or
+torchvision's own layout). Each generator makes `n` pictures, every class equally often; the judge is a classifier that
+no generator was trained with (pipelines/dataset.py). What was measured is kept in weights/table.json; --only measures
+some anew and keeps the rest.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from benchmarks import common
 from models import registry, weights
-from models.evaluator import DigitClassifier, examine
+from models.evaluator import Judge, examine
 from models.quality import measure
 from pipelines import dataset
 
@@ -42,9 +42,10 @@ class Entry:
     name: str
     title: str
     model: str
-    sample: str  # (module, labels (N,), seed) -> (N, 1, 28, 28) in [0, 1]
+    sample: str  # (module, labels (N,), seed) -> (N, C, H, W) in [0, 1]
     nats: str | None = None  # (module, pictures in [0, 1], classes (N,), seed) -> nats (N,) of them binarised
     bound: bool = False  # whether those are an upper bound
+    dataset: dataset.Name = "mnist"
 
 
 ENTRIES = (
@@ -53,9 +54,12 @@ ENTRIES = (
     Entry("vae", "VAE", "vae-mnist", "models.vae:sample", "models.vae:nats", bound=True),
     Entry("pixelcnn", "PixelCNN", "pixelcnn-mnist", "models.pixelcnn_draw:sample", "models.pixelcnn:nats"),
     Entry("diffusion", "Diffusion, 20 steps", "diffusion-mnist", "models.diffusion:sample"),
+    Entry("gan-cifar10", "GAN, convolutional", "gan-cifar10", "models.gan:sample", dataset="cifar10"),
+    Entry(
+        "diffusion-cifar10", "Diffusion, 20 steps", "diffusion-cifar10", "models.diffusion:sample", dataset="cifar10"
+    ),
 )
 HEAD = (
-    "generator",
     "distance ↓",
     "precision ↑",
     "recall ↑",
@@ -78,7 +82,7 @@ def function(path: str) -> Callable[..., Any]:
 def make(
     module: nn.Module, sample: Callable[..., Tensor], labels: Tensor, seed: int, title: str
 ) -> tuple[Tensor, float]:
-    """Pictures (N, 1, 28, 28) of `labels`, and how many came a second."""
+    """Pictures (N, C, H, W) of `labels`, and how many came a second."""
     sample(module, labels[:16], seed)  # the first pass of a network is slower than the others
     done, seconds = [], 0.0
     with tqdm(total=len(labels), desc=title, mininterval=5) as bar:
@@ -90,10 +94,8 @@ def make(
     return torch.cat(done).float().cpu(), len(labels) / seconds
 
 
-def row(
-    entry: Entry, judge: DigitClassifier, real: Tensor, test: tuple[Tensor, Tensor], n: int, seed: int
-) -> dict[str, Any]:
-    """Make `n` pictures and judge them; `real` are features of real digits, `test` digits and classes for nats."""
+def row(entry: Entry, judge: Judge, real: Tensor, test: tuple[Tensor, Tensor], n: int, seed: int) -> dict[str, Any]:
+    """Make `n` pictures and judge them; `real` are features of real ones, `test` pictures and classes for nats."""
     card = registry.MODELS[entry.model]
     path = weights.locate(card.weights)
     module = card.load().eval().requires_grad_(False)
@@ -117,24 +119,27 @@ def row(
     }
 
 
-def floors(judge: DigitClassifier, real: Tensor, place: Path, n: int) -> dict[str, dict[str, Any]]:
-    """What real digits of the training set get: nothing can be expected to do better.
+def floors(kind: dataset.DataSet, judge: Judge, real: Tensor, place: Path, n: int) -> dict[str, dict[str, Any]]:
+    """What real pictures of the training set get: nothing can be expected to do better.
 
-    As they are, and made black and white by chance, which is what PixelCNN learned from.
+    Digits as they are, and made black and white by chance, which is what PixelCNN learned from.
     """
-    pictures, labels = digits(place, "train", n)
+    pictures, labels = some(kind, place, "train", n)
+    found = asdict(measure(judge, pictures, labels, real))
+    if kind.name != "mnist":
+        return {f"real-{kind.name}": {"title": "Real pictures (training set)", **found}}
     two = (torch.rand(pictures.shape, generator=torch.Generator().manual_seed(0)) < pictures).float()
     return {
-        "real": {"title": "Real digits (training set)", **asdict(measure(judge, pictures, labels, real))},
+        "real": {"title": "Real digits (training set)", **found},
         "binary": {"title": "The same, black or white", **asdict(measure(judge, two, labels, real))},
     }
 
 
-def digits(place: Path | None, split: str, n: int) -> tuple[Tensor, Tensor]:
-    """`n` real digits in [0, 1] and their classes, chosen by chance: they lie on disk class by class."""
-    pictures, labels = dataset.digits(place, split)
-    some = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[:n]
-    return pictures[some].float() / 255, labels[some]
+def some(kind: dataset.DataSet, place: Path | None, split: str, n: int) -> tuple[Tensor, Tensor]:
+    """`n` real pictures in [0, 1] and their classes, chosen by chance: they lie on disk class by class."""
+    pictures, labels = dataset.pictures(kind.name, place, split)
+    chosen = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[:n]
+    return pictures[chosen].float() / 255, labels[chosen]
 
 
 def cells(r: dict[str, Any]) -> list[str]:
@@ -159,33 +164,37 @@ def cells(r: dict[str, Any]) -> list[str]:
     ]
 
 
-def report(rows: Sequence[dict[str, Any]]) -> str:
-    """The table in Markdown."""
-    return common.table(HEAD, [cells(r) for r in rows])
+def report(kept: dict[str, dict[str, Any]]) -> str:
+    """The tables in Markdown, of every data set that has rows."""
+    tables = []
+    for kind in dataset.DATASETS.values():
+        first = ("real", "binary") if kind.name == "mnist" else (f"real-{kind.name}",)
+        order = [*first, *(entry.name for entry in ENTRIES if entry.dataset == kind.name)]
+        rows = [cells(kept[name]) for name in order if name in kept]
+        tables += [common.table((kind.title, *HEAD), rows)] if rows else []
+    return "\n\n".join(tables)
 
 
 def run(place: Path | None, n: int, only: Sequence[str], out: Path, seed: int = 0) -> str:
-    """Measure what is asked for, keep it in `out`, and return the whole table; others' rows there are kept.
+    """Measure what is asked for, keep it in `out`, and return all tables; others' rows there are kept.
 
     Raises:
-        ParamError: when `place` does not hold MNIST.
+        ParamError: when `place` does not hold the pictures of a data set.
     """
-    test = digits(place, "test", n)
-    assert place is not None  # else digits had raised
-    judge = cast(DigitClassifier, registry.MODELS["digits"].load().eval().requires_grad_(False))
-    real = examine(judge, test[0])[0]
     kept: dict[str, dict[str, Any]] = json.loads(out.read_text("utf-8")) if out.is_file() else {}
-    kept |= floors(judge, real, place, n)
-    for entry in ENTRIES:
-        if entry.name not in only:
+    for kind in dataset.DATASETS.values():
+        entries = [entry for entry in ENTRIES if entry.name in only and entry.dataset == kind.name]
+        if not entries:
             continue
-        if entry.model not in registry.MODELS:
-            print(f"{entry.title}: no model is called {entry.model} yet, left out.", file=sys.stderr)
-            continue
-        kept[entry.name] = row(entry, judge, real, test, n, seed)
-        out.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    order = ["real", "binary", *(entry.name for entry in ENTRIES)]
-    return report([kept[name] for name in order if name in kept])
+        test = some(kind, place, "test", n)
+        assert place is not None  # else it had raised
+        judge = cast(Judge, registry.MODELS[kind.judge].load().eval().requires_grad_(False))
+        real = examine(judge, test[0])[0]
+        kept |= floors(kind, judge, real, place, n)
+        for entry in entries:
+            kept[entry.name] = row(entry, judge, real, test, n, seed)
+            out.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return report(kept)
 
 
 def main() -> int:
@@ -194,7 +203,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--n", type=int, default=10_000, help="pictures of each generator (default 10,000)")
-    parser.add_argument("--data", type=Path, default=dataset.folder(), help="MNIST (default: what ATELIER_DATA names)")
+    parser.add_argument("--data", type=Path, default=dataset.folder(), help="default: what ATELIER_DATA names")
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="measure these, keep the rest")
     parser.add_argument("--out", type=Path, default=OUT, help="where the numbers are kept (default weights/table.json)")
     flags = parser.parse_args()

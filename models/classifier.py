@@ -36,10 +36,15 @@ class Classifier(nn.Module):
         temperature: what logits are divided by before the softmax, so that a probability of 0.8 is right 8 times in 10
             (Guo et al. 2017, arXiv:1706.04599); fitted on pictures held out of the training.
         floor: the largest logit of nine in ten held-out pictures is above it: what is below is unlike most of them.
+
+    It judges the generators of CIFAR-10 too: mean and covariance of its features over the test set travel with it.
     """
 
     mean: Tensor
     std: Tensor
+    real_mean: Tensor
+    real_covariance: Tensor
+    shape = (3, SIDE, SIDE)  # of the pictures it knows best
 
     def __init__(
         self,
@@ -60,6 +65,8 @@ class Classifier(nn.Module):
             channels = width
         self.steps = nn.ModuleDict(steps)
         self.head = nn.Linear(channels, len(self.classes), bias=False)
+        self.register_buffer("real_mean", torch.zeros(channels))
+        self.register_buffer("real_covariance", torch.eye(channels))
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
@@ -70,10 +77,19 @@ class Classifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) sRGB in [0, 1], usually 32x32, to logits (N, classes)."""
+        return self.scores(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer sees of (N, 3, H, W) in [0, 1]: each channel's strongest response, (N, widths[-1])."""
         x = (x - self.mean) / self.std
         for step in self.steps.values():
             x = step(x)
-        return self.read(x)
+        return x.amax((2, 3))
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Logits (N, classes) of `features` (N, widths[-1])."""
+        logits: Tensor = self.head(features) / 9  # small at first: the paper's scale
+        return logits
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) in [0, 1] to every layer's (N, C, H', W'), after its activation function."""
@@ -86,12 +102,7 @@ class Classifier(nn.Module):
         """What of the network is left after `layer`: its activations (N, C, H, W) to logits (N, classes)."""
         for name in self.layers[self.layers.index(layer) + 1 :]:
             x = self.steps[name](x)
-        return self.read(x)
-
-    def read(self, x: Tensor) -> Tensor:
-        """The deepest layer's activations to logits: the strongest response of each channel, weighed."""
-        logits: Tensor = self.head(x.amax((2, 3))) / 9  # small at first: the paper's scale
-        return logits
+        return self.scores(x.amax((2, 3)))
 
     def judge(self, x: Tensor) -> Tensor:
         """Mean logits (N, classes) over six views of (N, 3, H, W): moved by a pixel both ways, and mirrored."""

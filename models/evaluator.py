@@ -1,4 +1,7 @@
-"""The digit classifier that judges every generator: what a picture reads as, and its features."""
+"""Who judges the generators: a classifier that made none of the pictures tells what they read as, and their features.
+
+For digits the one below; for CIFAR-10 the classifier that Explore looks into (models/classifier.py).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from models.classifier import Classifier
 
 BATCH = 500  # pictures at once: bounds the memory of `examine`
 
@@ -20,6 +25,8 @@ class DigitClassifier(nn.Module):
 
     real_mean: Tensor
     real_covariance: Tensor
+    shape = (1, 28, 28)  # of the pictures it knows
+    temperature = 1.0
 
     def __init__(self, widths: tuple[int, int, int] = (24, 48, 96), features: int = 128, classes: int = 10) -> None:
         """Args: channels of the three convolutions, numbers in the penultimate layer, classes."""
@@ -46,17 +53,24 @@ class DigitClassifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes) of (N, 1, 28, 28) in [0, 1]."""
-        return self.head(self.drop(self.features(x)))  # type: ignore[no-any-return]
+        return self.scores(self.features(x))
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Logits (N, classes) of `features` (N, features)."""
+        return self.head(self.drop(features))  # type: ignore[no-any-return]
+
+
+Judge = DigitClassifier | Classifier
 
 
 @torch.no_grad()
-def examine(module: DigitClassifier, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Features (N, F) and logits (N, classes), float32 on the CPU, of (N, 1, 28, 28) in [0, 1].
+def examine(module: Judge, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Features (N, F) and calibrated logits (N, classes), float32 on the CPU, of (N, C, H, W) in [0, 1].
 
     Raises:
-        ValueError: when pictures are of another shape.
+        ValueError: when pictures are of another shape than `module` knows.
     """
-    if x.shape[1:] != (1, 28, 28):
-        raise ValueError(f"Pictures are {tuple(x.shape[1:])}, but the digit classifier needs (1, 28, 28).")
-    features = torch.cat([module.features(part.to(module.real_mean)).cpu() for part in torch.split(x, BATCH)])
-    return features, F.linear(features, module.head.weight.cpu(), module.head.bias.cpu())
+    if x.shape[1:] != module.shape:
+        raise ValueError(f"Pictures are {tuple(x.shape[1:])}, but their classifier needs {module.shape}.")
+    features = torch.cat([module.features(part.to(module.real_mean)) for part in torch.split(x, BATCH)])
+    return features.cpu(), module.scores(features).cpu() / module.temperature

@@ -1,21 +1,20 @@
-"""Class-conditional generators and the discriminators they are trained against.
+"""Class-conditional generators (what they are trained against: training/judges.py).
 
 `ConvGenerator` follows DCGAN (Radford, Metz and Chintala 2015, arXiv:1511.06434) with class-conditional batch
-normalisation (Dumoulin, Shlens and Kudlur 2016, arXiv:1610.07629); its discriminator has spectral normalisation
-(Miyato et al. 2018, arXiv:1802.05957) and takes the class by projection (Miyato and Koyama 2018, arXiv:1802.05637).
-`MlpGenerator` is the small fully connected one of the classic tutorials (Goodfellow et al. 2014, arXiv:1406.2661; with
-the class: Mirza and Osindero 2014, arXiv:1411.1784).
+normalisation (Dumoulin, Shlens and Kudlur 2016, arXiv:1610.07629). `MlpGenerator` is the small fully connected one of
+the classic tutorials (Goodfellow et al. 2014, arXiv:1406.2661; with the class: Mirza and Osindero 2014,
+arXiv:1411.1784).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 BATCH = 16  # every forward pass of `sample` has this many rows: a picture does not depend on how many are asked for
 
@@ -32,37 +31,40 @@ class ClassNorm(nn.Module):
         nn.init.zeros_(self.bias.weight)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:  # (N, width, H, W), (N,)
-        return self.norm(x) * self.gain(labels)[..., None, None] + self.bias(labels)[..., None, None]  # type: ignore[no-any-return]
+        gain, bias = (part(labels)[..., None, None].to(x.dtype) for part in (self.gain, self.bias))
+        return torch.addcmul(bias, self.norm(x), gain)
 
 
 class ConvGenerator(nn.Module):
-    """Noise and a class -> a picture: a quarter of its side, then half of it, where a last convolution makes the four
-    pixels of each place (Shi et al. 2016, arXiv:1609.05158: half the time of a transposed one at the full side)."""
+    """Noise and a class -> a picture: each transposed convolution doubles the side, up to half of the whole, where a
+    last one makes the four pixels of each place (Shi et al. 2016, arXiv:1609.05158: half the time of a transposed one).
+    """
 
     def __init__(
         self,
         noise: int = 64,
-        widths: tuple[int, int, int] = (96, 48, 48),
+        widths: Sequence[int] = (96, 48, 48),
         classes: int = 10,
         size: int = 28,
         channels: int = 1,
     ) -> None:
-        """Args: numbers of noise; channels from the first layer on; classes; side in pixels, a multiple of 4."""
+        """Args: numbers of noise; channels from the first layer on (three or more layers, the last two at half the
+        side); classes; side in pixels, a multiple of 2 to the power of one less than there are layers."""
         super().__init__()
-        self.noise, self.classes, self.side = noise, classes, size // 4
-        a, b, c = widths
-        self.start = nn.Linear(noise + classes, a * self.side**2)  # the norms alone could not move a stroke
-        self.convs = nn.ModuleList([nn.ConvTranspose2d(a, b, 4, 2, 1), nn.Conv2d(b, c, 3, padding=1)])
+        self.noise, self.classes, self.side = noise, classes, size // 2 ** (len(widths) - 1)
+        self.start = nn.Linear(noise + classes, widths[0] * self.side**2)  # the norms alone could not move a stroke
+        grown = [nn.ConvTranspose2d(a, b, 4, 2, 1) for a, b in pairwise(widths[:-1])]
+        self.convs = nn.ModuleList([*grown, nn.Conv2d(widths[-2], widths[-1], 3, padding=1)])
         self.norms = nn.ModuleList(ClassNorm(width, classes) for width in widths)
-        self.last = nn.Conv2d(c, 4 * channels, 3, padding=1)
+        self.last = nn.Conv2d(widths[-1], 4 * channels, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         """(N, noise) standard normal and (N,) classes -> (N, channels, size, size) in [0, 1]."""
         x = self.start(torch.cat([z, F.one_hot(labels, self.classes).to(z)], 1))
-        x = x.unflatten(1, (-1, self.side, self.side))  # (N, a, size/4, size/4)
+        x = x.unflatten(1, (-1, self.side, self.side))  # (N, widths[0], side, side)
         x = F.relu(self.norms[0](x, labels))
         for conv, norm in zip(self.convs, self.norms[1:], strict=True):
-            x = F.relu(norm(conv(x), labels))  # (N, b, size/2, size/2), then (N, c, same)
+            x = F.relu(norm(conv(x), labels))  # twice the side each time, up to size/2, then as large
         return (F.pixel_shuffle(self.last(x), 2).float().tanh() + 1) / 2
 
 
@@ -100,59 +102,6 @@ KINDS: dict[str, type[Generator]] = {"conv": ConvGenerator, "mlp": MlpGenerator}
 def generator(kind: str, **config: Any) -> Generator:
     """The generator of a weights file: `kind` is conv or mlp, `config` its constructor arguments."""
     return KINDS[kind](**config)
-
-
-class ConvDiscriminator(nn.Module):
-    """A picture and a class -> how real it looks: three spectrally normalised convolutions and a projection."""
-
-    def __init__(
-        self, widths: tuple[int, int, int] = (32, 64, 128), classes: int = 10, size: int = 28, channels: int = 1
-    ) -> None:
-        super().__init__()
-        sizes = (channels, *widths)
-        self.convs = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in pairwise(sizes))
-        flat = widths[-1] * (size // 8) ** 2
-        self.score = spectral_norm(nn.Linear(flat, 1))
-        self.classes = spectral_norm(nn.Embedding(classes, flat))
-
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """(N, channels, size, size) in [0, 1] and (N,) classes -> (N,)."""
-        x = x * 2 - 1
-        for conv in self.convs:
-            x = F.leaky_relu(conv(x), 0.2)
-        x = x.flatten(1).float()  # (N, flat)
-        return self.score(x)[:, 0] + (x * self.classes(labels)).sum(1)  # type: ignore[no-any-return]
-
-
-class MlpDiscriminator(nn.Module):
-    """A picture and a class -> how real it looks, by dense layers with dropout."""
-
-    def __init__(
-        self, widths: tuple[int, ...] = (512, 256), classes: int = 10, size: int = 28, channels: int = 1
-    ) -> None:
-        super().__init__()
-        self.classes = classes
-        sizes = (channels * size * size + classes, *widths)
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        self.score = nn.Linear(sizes[-1], 1)
-
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """(N, channels, size, size) in [0, 1] and (N,) classes -> (N,)."""
-        x = torch.cat([x.flatten(1) * 2 - 1, F.one_hot(labels, self.classes).to(x)], 1)
-        for layer in self.hidden:
-            x = F.dropout(F.leaky_relu(layer(x), 0.2), 0.3, self.training)
-        return self.score(x)[:, 0].float()  # type: ignore[no-any-return]
-
-
-JUDGES: dict[str, type[ConvDiscriminator] | type[MlpDiscriminator]] = {
-    "conv": ConvDiscriminator,
-    "mlp": MlpDiscriminator,
-}
-
-
-def discriminator(kind: str, **config: Any) -> ConvDiscriminator | MlpDiscriminator:
-    """What a generator of `kind` is trained against."""
-    return JUDGES[kind](**config)
 
 
 def noise_of(seeds: list[int], numbers: int) -> Tensor:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.evaluator import DigitClassifier, examine
+from models.evaluator import Judge, examine
 
 NEIGHBOURS = 3  # k of section 3 in Kynkaanniemi et al.
 ROWS = 1000  # of a distance matrix at once
@@ -96,13 +96,13 @@ class Quality:
 
 
 def measure(
-    judge: DigitClassifier, pictures: Tensor, labels: Tensor | None = None, real: Tensor | None = None
+    judge: Judge, pictures: Tensor, labels: Tensor | None = None, real: Tensor | None = None
 ) -> Quality:
-    """Judge (N, 1, 28, 28) in [0, 1].
+    """Judge (N, C, H, W) in [0, 1].
 
     Args:
-        judge: the digit classifier, whose file holds the moments of the MNIST test set.
-        pictures: what a generator made, white on black.
+        judge: the data set's classifier, whose file holds the moments of the test set.
+        pictures: what a generator made; digits white on black.
         labels: (N,) the classes that were asked for.
         real: features (M, F) of real pictures, for precision and recall.
     """

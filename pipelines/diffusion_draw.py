@@ -1,4 +1,7 @@
-"""What `diffusion` shows: rows of pictures with words beside them, moments of a run, a chart."""
+"""What `diffusion` shows: rows of pictures with symbols beside them, moments of a run, a chart.
+
+Pictures hold symbols, names and numbers alone: sentences are told by notes, which the page translates.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,10 @@ from models.diffusion import Moment, pixels
 from pipelines.sheet import GROUND, grid, pictures_of
 
 INK, MUTED, ACCENT = (40, 38, 35), (120, 115, 108), (180, 83, 42)
+LEGEND = "rows: the noisy picture x_t, and below it the picture that the network expects"
 WIDE = 1010  # pixels: about how wide a table of pictures is
-GAP, BESIDE, ABOVE = 4, 118, 24  # pixels between pictures, for words beside a row, for words above a column
+GAP, BESIDE, ABOVE = 4, 118, 24  # pixels between pictures, for a name beside a row, for one above a column
+EXPECTED = "E[x_0 | x_t]"  # what the network expects of the picture when it sees x_t
 MOST_MOMENTS = 60  # of a run that are kept, evenly spread
 MOST_PIXELS = 1 << 18  # of the pictures of one moment that are kept
 CELL = 120  # pixels: small pictures are enlarged up to this
@@ -28,7 +33,7 @@ BETWEEN = 16  # pixels between the noisy pictures and the expected ones
 def table(
     rows: Sequence[Sequence[PIL.Image.Image]], names: Sequence[str], heads: Sequence[str] = (), wide: int = WIDE
 ) -> PIL.Image.Image:
-    """Rows of pictures of one size, each row with its name on the left, and words above the columns.
+    """Rows of pictures of one size, each row with its name on the left, and names above the columns.
 
     Args:
         rows: may be of unequal length. names: one a row. heads: none, or one a column.
@@ -111,7 +116,7 @@ class Trail:
         spread = [round(i * (len(self.times) - 1) / max(1, count - 1)) for i in range(count)]
         chosen = [[kept[i][which : which + 1] for i in spread] for kept in (self.seen, self.expected)]
         rows = [pictures_of(torch.cat(row).float() / 255) for row in chosen]
-        return rows, [f"t = {self.times[i]}" if self.times[i] >= 0 else "end" for i in spread]
+        return rows, [f"t = {self.times[i]}" if self.times[i] >= 0 else "x_0" for i in spread]
 
 
 def strip_of(trail: Trail, pictures: int = 1) -> PIL.Image.Image:
@@ -121,7 +126,7 @@ def strip_of(trail: Trail, pictures: int = 1) -> PIL.Image.Image:
     for which in range(min(pictures, len(trail.seen[0]))):
         more, heads = trail.rows(which, MOMENTS)
         rows += more
-    return table(rows, ["x_t", "expected x0"] * (len(rows) // 2), heads)
+    return table(rows, ["x_t", EXPECTED] * (len(rows) // 2), heads)
 
 
 def preview_of(moment: Moment) -> PIL.Image.Image:
@@ -130,7 +135,7 @@ def preview_of(moment: Moment) -> PIL.Image.Image:
     return side_by_side(left, right)
 
 
-def chart(points: Sequence[tuple[int, float]], title: str, x_name: str) -> PIL.Image.Image:
+def chart(points: Sequence[tuple[int, float]], title: str) -> PIL.Image.Image:
     """A curve over a logarithmic axis of steps, both numbers written at every point.
 
     Args:
@@ -157,5 +162,4 @@ def chart(points: Sequence[tuple[int, float]], title: str, x_name: str) -> PIL.I
         pen.ellipse((x - 4, y - 4, x + 4, y + 4), ACCENT)
         pen.text((x, y - 9), f"{value:.3g}", INK, small, anchor="mb")
         pen.text((x, base + 6), str(steps), MUTED, small, anchor="mt")
-    pen.text((width - right + 12, height - 6), x_name, MUTED, small, anchor="rb")
     return sheet

@@ -15,7 +15,7 @@ from models.diffusion import Moment, denoise, generators_of, noise_of, pixels
 from models.evaluator import examine
 from pipelines import images
 from pipelines.base import Output, Progress, Steps
-from pipelines.diffusion_draw import Trail, chart, preview_of, strip_of, table
+from pipelines.diffusion_draw import LEGEND, Trail, chart, preview_of, strip_of, table
 from pipelines.diffusion_params import DiffusionParams
 from pipelines.diffusion_source import Source
 from pipelines.params import ParamError
@@ -70,7 +70,7 @@ def watch(
 
 
 def read(source: Source, x: Tensor, asked: Tensor | None) -> tuple[dict[str, float | Tensor], list[dict[str, Any]]]:
-    """What the digit classifier says of (N, 1, 28, 28) in [-1, 1]: the share read as asked, and a row a picture."""
+    """What the classifier says of (N, C, H, W) in [-1, 1]: the share read as asked, and a row a picture."""
     if source.judge is None or asked is None:
         return {}, []
     found = examine(source.judge, pixels(x))[1].softmax(1).max(1)
@@ -105,7 +105,7 @@ def strip(p: DiffusionParams, source: Source) -> Steps:
     x = yield from watch(moments(p, source, p.scheduler, p.steps, count), trail=trail)
     share, found = read(source, x, classes(p, source, count))
     sheet = strip_of(trail, count)
-    return Output(pictures_of(pixels(x)), share, sheet=sheet, details={"pictures": found} if found else {})
+    return Output(pictures_of(pixels(x)), share, [LEGEND], sheet, {"pictures": found} if found else {})
 
 
 def schedulers_side_by_side(p: DiffusionParams, source: Source) -> Steps:
@@ -123,7 +123,8 @@ def schedulers_side_by_side(p: DiffusionParams, source: Source) -> Steps:
     made = [picture for x in done.values() for picture in pictures_of(pixels(x))]
     shares = {name: read(source, x, classes(p, source, count))[0].get(READ) for name, x in done.items()}
     details = {"schedulers": {n: {"calls": calls[n], READ: None if s is None else float(s)} for n, s in shares.items()}}
-    return Output(made, {}, sheet=_by_name(done, calls), details=details)
+    notes = ["beside each row: its scheduler, and how often the network was asked"]
+    return Output(made, {}, notes, _by_name(done, calls), details)
 
 
 def _by_name(found: Mapping[str, Tensor], calls: Mapping[str, int]) -> PIL.Image.Image:
@@ -136,7 +137,7 @@ def _by_name(found: Mapping[str, Tensor], calls: Mapping[str, int]) -> PIL.Image
 def quality(p: DiffusionParams, source: Source) -> Steps:
     """Feature distance against the number of steps, measured now over `measured` pictures for each."""
     if source.judge is None:
-        raise ParamError(f"The digit classifier that judges quality cannot read {source.name}: leave model empty.")
+        raise ParamError(f"No classifier here knows what {source.name} makes: leave model empty to measure quality.")
     steps = [s for s in LADDER if s < p.steps] + [p.steps]
     plans = {s: len(schedulers.build(p.scheduler, source.network.scheduler, s).timesteps) for s in steps}
     asked = classes(p, source, p.measured)
@@ -156,7 +157,7 @@ def quality(p: DiffusionParams, source: Source) -> Steps:
         rows.append(pictures_of(pixels(moment.x[:IN_A_ROW])))
         table_of.append({"steps": s, "distance": found.distance, READ: found.read_as_asked or 0.0})
         last = {"distance": found.distance}
-    note = f"feature distance over {p.measured} pictures each: too few to compare with published numbers"
+    note = f"the curve: feature distance by steps, over {p.measured} pictures each; too few for published numbers"
     made = [picture for row in rows for picture in row]
     last[READ] = table_of[-1][READ]
     return Output(made, last, [note], _ladder(points, rows, steps, p), {"pictures": p.measured, "quality": table_of})
@@ -166,10 +167,10 @@ def _ladder(
     points: list[tuple[int, float]], rows: list[list[PIL.Image.Image]], steps: list[int], p: DiffusionParams
 ) -> PIL.Image.Image:
     """The chart above the first pictures of each number of steps."""
-    below = table(rows, [f"{s} steps" if s > 1 else "1 step" for s in steps[: len(rows)]])
+    below = table(rows, [str(s) for s in steps[: len(rows)]])
     if not points:
         return below
-    above = chart(points, f"Feature distance, {p.scheduler}, {p.measured} pictures each", "steps")
+    above = chart(points, f"{p.scheduler} · {p.measured}")
     sheet = PIL.Image.new("RGB", (above.width, above.height + below.height), above.getpixel((0, 0)))
     sheet.paste(above, (0, 0))
     sheet.paste(below, (0, above.height))

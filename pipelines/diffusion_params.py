@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from models import schedulers
+from pipelines.dataset import KNOWN, NUMBERED, Name
 from pipelines.params import Image, Params, param
 
 View = Literal["pictures", "strip", "schedulers", "forward", "invert", "interpolate", "quality"]
@@ -17,8 +18,10 @@ class DiffusionParams(Params):
     """
 
     view: View = param("pictures", label="Show", description="Pictures, how they come about, or what noise does")
-    dataset: Literal["mnist"] = param("mnist", label="Data", description="What it was trained on")
-    label: int | None = param(None, ge=0, le=9, label="Class", description="Which class to make; none: any")
+    dataset: Name = param("mnist", label="Data", description=KNOWN)
+    label: int | None = param(
+        None, ge=0, le=9, label="Class", description="Which class to make; none: any", detail=NUMBERED
+    )
     count: int = param(16, ge=1, le=64, label="Count", description="How many pictures")
     scheduler: schedulers.Name = param(
         "dpm++", label="Scheduler", description="How to walk from noise to picture; heun asks the network twice a step"

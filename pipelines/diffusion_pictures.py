@@ -13,7 +13,7 @@ from models.diffusion import denoise, generators_of, noise_of, pixels, predict, 
 from models.gan import slerp
 from pipelines import images
 from pipelines.base import Output, Progress, Steps
-from pipelines.diffusion_draw import MOMENTS, Trail, table
+from pipelines.diffusion_draw import EXPECTED, LEGEND, MOMENTS, Trail, table
 from pipelines.diffusion_noise import watch
 from pipelines.diffusion_params import DiffusionParams
 from pipelines.diffusion_source import Source, prepared
@@ -60,14 +60,14 @@ def forward(p: DiffusionParams, source: Source) -> Steps:
         told: dict[str, float | Tensor] = {"noise": (1 - schedulers.alpha_bar(plan, t)) ** 0.5, "off": off}
         yield Progress(step, count, images.to_tensor(_noised(noisy, expected, times))[0], told)
     made = [picture for x in noisy for picture in pictures_of(pixels(x))]
-    return Output(made, told, sheet=_noised(noisy, expected, times), details={"times": times})
+    return Output(made, told, [LEGEND], _noised(noisy, expected, times), {"times": times})
 
 
 def _noised(noisy: list[Tensor], expected: list[Tensor], times: list[int]) -> PIL.Image.Image:
     """A row of noisy pictures over a row of expected ones, empty where they are still to come."""
     blank = [torch.full_like(noisy[0], 0.92)] * (len(times) - len(noisy))
     rows = [pictures_of(pixels(torch.cat([*row, *blank]))) for row in (noisy, expected)]
-    return table(rows, ["x_t", "expected x0"], [f"t = {t}" for t in times])
+    return table(rows, ["x_t", EXPECTED], [f"t = {t}" for t in times])
 
 
 def to_noise(
@@ -92,9 +92,10 @@ def invert(p: DiffusionParams, source: Source) -> Steps:
     (first, _), (second, expected) = there.rows(0, columns)[0], back.rows(0, columns)[0]
     error = (pixels(again) - pixels(clean)).square().mean().clamp(min=1e-12)
     told: dict[str, float | Tensor] = {"psnr": -10 * error.log10(), "spread of the noise": noise.std()}
-    sheet = table([first, second, expected], ["to noise", "and back", "expected x0"])
+    sheet = table([first, second, expected], ["x_0 .. x_T", "x_T .. x_0", EXPECTED])
     made = [pictures_of(pixels(x))[0] for x in (clean, noise, again)]
-    return Output(made, told, ["the pictures are: given, its noise, made again"], sheet)
+    notes = ["the pictures are: given, its noise, made again", "rows: to noise, and back, and what is expected there"]
+    return Output(made, told, notes, sheet)
 
 
 def interpolate(p: DiffusionParams, source: Source) -> Steps:

@@ -16,23 +16,28 @@ from torch import Tensor
 from models import hub
 from models.cache import Lender
 from models.diffusion import Denoiser, Network, Unconditional
-from models.evaluator import DigitClassifier
+from models.evaluator import DigitClassifier, Judge
 from pipelines import digits, images
+from pipelines.dataset import DATASETS, Name
 from pipelines.params import ParamError
 
-BUNDLED = {"mnist": "diffusion-mnist"}
-JUDGE = "digits"
+BUNDLED: dict[Name, str] = {"mnist": "diffusion-mnist", "cifar10": "diffusion-cifar10"}
 FAMILIES = {"DDPMScheduler", "DDIMScheduler", "PNDMScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler"}
 WORKING = 256 << 20  # bytes of activations
 
 
 @dataclass(frozen=True)
 class Source:
-    """A network, what it is called, and who can judge its pictures (the digit classifier, for digits)."""
+    """A network, what it is called, and who can judge its pictures (the classifier of what it was trained on)."""
 
     name: str
     network: Network
-    judge: DigitClassifier | None
+    judge: Judge | None
+
+    @property
+    def digits(self) -> bool:
+        """Whether it makes digits."""
+        return isinstance(self.judge, DigitClassifier)
 
     @property
     def device(self) -> torch.device:
@@ -46,7 +51,7 @@ class Source:
 
 
 @contextmanager
-def borrow(dataset: str, model: str, cache: Lender) -> Iterator[Source]:
+def borrow(dataset: Name, model: str, cache: Lender) -> Iterator[Source]:
     """The bundled network of a data set, or, where `model` is not empty, one of the hub or of a folder.
 
     Raises:
@@ -54,8 +59,8 @@ def borrow(dataset: str, model: str, cache: Lender) -> Iterator[Source]:
         ParamError: when it makes no pictures from noise alone.
     """
     if not model:
-        with cache.use(BUNDLED[dataset], JUDGE, working=WORKING) as (network, judge):
-            yield Source(BUNDLED[dataset], cast(Denoiser, network), cast(DigitClassifier, judge))
+        with cache.use(BUNDLED[dataset], DATASETS[dataset].judge, working=WORKING) as (network, judge):
+            yield Source(BUNDLED[dataset], cast(Denoiser, network), cast(Judge, judge))
         return
     scheduler = scheduler_config(model)
     kind = hub.part_class(model, "unet").__name__
@@ -102,7 +107,7 @@ def prepared(picture: PIL.Image.Image, source: Source, strict: bool) -> Tensor:
         ImageError: for what is no digit where one is wanted.
     """
     channels, height, width = source.network.shape
-    if source.judge is not None and (strict or not _colourful(picture)):
+    if source.digits and (strict or not _colourful(picture)):
         return (digits.prepare(picture) * 2 - 1).to(source.device)
     x = images.to_tensor(ImageOps.fit(picture, (width, height), PIL.Image.Resampling.LANCZOS))  # (1, 3, H, W)
     x = x.mean(1, keepdim=True) if channels == 1 else x

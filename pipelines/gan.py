@@ -10,15 +10,17 @@ import torch
 from torch import Tensor
 
 from models.cache import Lender
-from models.evaluator import DigitClassifier, examine
+from models.evaluator import Judge, examine
 from models.gan import BATCH, Generator, draw, noise_of, slerp
 from pipelines import dataset
 from pipelines.base import Output, Pipeline, Progress, Steps
+from pipelines.dataset import KNOWN, NUMBERED
+from pipelines.dataset import Name as Trained
 from pipelines.params import ParamError, Params, param
 from pipelines.sheet import GROUND, grid, pictures_of, preview
 
-WEIGHTS = {("mnist", "conv"): "gan-mnist", ("mnist", "mlp"): "gan-mnist-mlp"}
-CLASSES = 10
+WEIGHTS = {("mnist", "conv"): "gan-mnist", ("mnist", "mlp"): "gan-mnist-mlp", ("cifar10", "conv"): "gan-cifar10"}
+CLASSES = 10  # of either data set
 READ = "read as asked"
 
 
@@ -28,8 +30,10 @@ class GanParams(Params):
     Goodfellow et al. 2014. The fastest of the families, with crisp pictures; nothing tells it how likely they are.
     """
 
-    dataset: Literal["mnist"] = param("mnist", label="Data", description="What it was trained on")
-    label: int | None = param(None, ge=0, le=9, label="Class", description="Which class to make; none: any")
+    dataset: Trained = param("mnist", label="Data", description=KNOWN)
+    label: int | None = param(
+        None, ge=0, le=9, label="Class", description="Which class to make; none: any", detail=NUMBERED
+    )
     count: int = param(16, ge=1, le=100, label="Count", description="How many pictures")
     truncation: float = param(
         1.0, ge=0, le=1, label="Truncation", description="Noise times this: less is more typical, and more alike"
@@ -80,15 +84,17 @@ def generate(p: GanParams, cache: Lender) -> Steps:
         raise ParamError("interpolate is 1: a walk has at least 2 frames; 0 is for no walk.")
     if p.interpolate and p.nearest:
         raise ParamError("nearest is for pictures, not for walks: set interpolate to 0.")
-    training = dataset.digits(dataset.folder(), "train") if p.nearest else None
-    with cache.use(WEIGHTS[p.dataset, p.model], "digits", working=64 << 20) as (module, judge):
-        made, reads = cast(Generator, module), cast(DigitClassifier, judge)
+    if (p.dataset, p.model) not in WEIGHTS:
+        raise ParamError(f"model is {p.model}, which was trained on digits alone: choose conv for {p.dataset}.")
+    training = dataset.pictures(p.dataset, dataset.folder(), "train") if p.nearest else None
+    with cache.use(WEIGHTS[p.dataset, p.model], dataset.DATASETS[p.dataset].judge, working=64 << 20) as (module, judge):
+        made, reads = cast(Generator, module), cast(Judge, judge)
         if p.interpolate:
             return (yield from walk(p, made, reads))
         return (yield from pictures(p, made, reads, training))
 
 
-def pictures(p: GanParams, made: Generator, judge: DigitClassifier, training: tuple[Tensor, Tensor] | None) -> Steps:
+def pictures(p: GanParams, made: Generator, judge: Judge, training: tuple[Tensor, Tensor] | None) -> Steps:
     """One picture a seed, a batch a step; the preview is the grid filling up."""
     labels, seeds = classes(p), [p.seed + i for i in range(p.count)]
     z = noise_of(seeds, made.noise) * p.truncation
@@ -120,7 +126,7 @@ def pictures(p: GanParams, made: Generator, judge: DigitClassifier, training: tu
     return Output(images, _share(sure, labels), sheet=grid(pairs, columns(p)), details=told)
 
 
-def walk(p: GanParams, made: Generator, judge: DigitClassifier) -> Steps:
+def walk(p: GanParams, made: Generator, judge: Judge) -> Steps:
     """From each seed to another along the sphere, a frame a step; the grid has a row a walk and a column a frame."""
     labels = classes(p)
     end = p.seed + p.count if p.to_seed is None else p.to_seed
@@ -140,7 +146,7 @@ def walk(p: GanParams, made: Generator, judge: DigitClassifier) -> Steps:
 
 
 def _share(sure: Sequence[Tensor], labels: Tensor) -> dict[str, float | Tensor]:
-    """Share of the pictures so far that the digit classifier reads as asked."""
+    """Share of the pictures so far that the data set's classifier reads as asked."""
     read = torch.cat([*sure]).argmax(1)
     return {READ: (read == labels[: len(read)]).double().mean()}
 

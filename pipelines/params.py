@@ -33,6 +33,7 @@ def param(
     *,
     label: str,
     description: str,
+    detail: str = "",
     advanced: bool = False,
     ge: float | None = None,
     le: float | None = None,
@@ -45,6 +46,7 @@ def param(
         default: the value when none is given; leave it out for a required one.
         label: what the page calls it: its effect, in two or three words.
         description: what it does to the picture, in one sentence, with its unit.
+        detail: what only the command line and the API tell as well; the page shows it by its components.
         advanced: kept in the closed part of the form.
         ge: smallest value.
         le: largest value.
@@ -59,7 +61,7 @@ def param(
         le=le,
         min_length=min_length,
         max_length=max_length,
-        json_schema_extra={"advanced": advanced},
+        json_schema_extra={"advanced": advanced, "detail": detail},
     )
 
 
@@ -138,6 +140,7 @@ class Setting:
     low: float | None
     high: float | None
     choices: tuple[str, ...] = ()
+    detail: str = ""
 
     @property
     def help(self) -> str:
@@ -146,7 +149,8 @@ class Setting:
         shown = (
             "required" if self.required else f"default {self.default if self.default not in ('', [], ()) else 'none'}"
         )
-        return f"{self.description} ({shown}{limits})"
+        told = ". ".join(filter(None, (self.description, self.detail)))
+        return f"{told} ({shown}{limits})"
 
 
 def settings(kind: type[Params]) -> tuple[Setting, ...]:
@@ -172,6 +176,7 @@ def _setting(name: str, info: FieldInfo) -> Setting:
         low=low,
         high=high,
         choices=choices,
+        detail=str(extra.get("detail") or ""),
     )
 
 

@@ -13,13 +13,12 @@ import torch
 
 from models import weights
 from models.cache import ModelCache
-from models.gan import BATCH, KINDS, discriminator, draw, generator, noise_of, sample, slerp
-from pipelines import dataset
+from models.gan import BATCH, KINDS, draw, generator, noise_of, sample, slerp
 from pipelines.base import Progress, Result, run
 from pipelines.gan import PIPELINE, GanParams, columns
 from pipelines.params import ParamError, parse
-from pipelines.sheet import grid
 from training import gan as training
+from training.judges import SHIFT, discriminator, shifted
 
 KIND = pytest.mark.parametrize("kind", KINDS)
 
@@ -40,6 +39,24 @@ def test_networks_take_digits_and_colour_pictures(kind: str, shape: tuple[int, i
     x = made(torch.randn(5, made.noise), labels)
     assert x.shape == (5, channels, size, size) and 0 <= float(x.detach().min()) <= float(x.detach().max()) <= 1
     assert judge(x, labels).shape == (5,)
+
+
+def test_the_judge_of_photographs_speaks_for_every_place_and_saves_no_frozen_network() -> None:
+    judge = discriminator("features", size=32, channels=3)
+    x = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    said = judge(x, torch.arange(4))
+    assert said.shape == (4, 5 * 16)
+    said.sum().backward()
+    assert x.grad is not None and float(x.grad.abs().sum()) > 0
+    assert all(name.startswith("heads.") for name in judge.state_dict())
+    assert sum(p.numel() for p in judge.parameters()) < 2_000_000
+
+
+def test_pictures_are_shifted_each_by_itself_and_by_little() -> None:
+    torch.manual_seed(0)
+    x = torch.arange(32.0).expand(40, 3, 32, 32)  # a ramp from left to right
+    moved = {float(shifted(x)[i, 0, 16, 16] - x[i, 0, 16, 16]) for i in range(40)}
+    assert len(moved) > 4 and max(map(abs, moved)) <= SHIFT
 
 
 @KIND
@@ -86,6 +103,16 @@ def test_weights_read_as_asked(cache: ModelCache, kind: str) -> None:
     assert {row["class"] for row in result.record.details["pictures"]} == set(range(10))
 
 
+def test_photographs_are_made_and_read_by_their_own_classifier(cache: ModelCache) -> None:
+    one, two = (make(cache, dataset="cifar10", count=20, seed=5) for _ in range(2))
+    assert [i.tobytes() for i in one.images] == [i.tobytes() for i in two.images]
+    assert one.images[0].size == (32, 32) and len({i.tobytes() for i in one.images}) == 20
+    assert one.record.metrics["read as asked"] > 0.3  # a tenth by chance
+    assert set(one.record.models) == {"gan-cifar10", "cifar10"}
+    with pytest.raises(ParamError, match="choose conv for cifar10"):
+        make(cache, dataset="cifar10", model="mlp")
+
+
 def test_picture_i_is_the_same_for_every_count_and_comes_from_seed_plus_i(cache: ModelCache) -> None:
     few, many = make(cache, count=3, label=4), make(cache, count=20, label=4)
     later = make(cache, count=4, label=4, seed=16)
@@ -123,7 +150,7 @@ def test_grid_has_a_column_for_each_class_where_that_fits() -> None:
     [
         ({"count": 0}, "count is 0"),
         ({"label": 12}, "label is 12"),
-        ({"dataset": "faces"}, "choose one of 'mnist'"),
+        ({"dataset": "faces"}, "choose one of 'mnist' or 'cifar10'"),
         ({"interpolate": 1}, "at least 2 frames"),
         ({"interpolate": 5, "nearest": True}, "set interpolate to 0"),
     ],
@@ -131,51 +158,6 @@ def test_grid_has_a_column_for_each_class_where_that_fits() -> None:
 def test_wrong_settings_say_what_to_do(cache: ModelCache, given: dict[str, Any], said: str) -> None:
     with pytest.raises(ParamError, match=said):
         make(cache, **given)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, cache: ModelCache, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Twenty training pictures, the first two of each class made by the generator itself."""
-    for i, image in enumerate(make(cache, count=20).images):
-        for split in ("train", "test"):
-            place = tmp_path / split / str(i % 10)
-            place.mkdir(parents=True, exist_ok=True)
-            image.convert("L").save(place / f"{i:02d}.png")
-    monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
-    return tmp_path
-
-
-def test_nearest_training_picture_of_a_copy_is_the_original(cache: ModelCache, folder: Path) -> None:
-    result = make(cache, count=3, seed=10, nearest=True)  # 3 of the 20
-    assert dataset.present() and folder.is_dir()
-    for i, row in enumerate(result.record.details["pictures"]):
-        assert row["nearest"]["class"] == i and row["nearest"]["distance"] < 0.05
-    assert result.sheet is not None
-    assert grid([image for image in result.images for _ in range(2)], 2).size == result.sheet.size
-
-
-def test_without_training_pictures_nearest_says_what_is_needed(
-    cache: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("ATELIER_DATA", raising=False)
-    assert not dataset.present()
-    with pytest.raises(ParamError, match="set ATELIER_DATA"):
-        make(cache, nearest=True)
-    monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
-    assert not dataset.present()
-    with pytest.raises(ParamError, match="does not hold MNIST"):
-        make(cache, nearest=True)
-
-
-def test_torchvision_layout_is_read(tmp_path: Path) -> None:
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    pixels = np.random.default_rng(0).integers(0, 256, (7, 28, 28), np.uint8)
-    (raw / "train-images-idx3-ubyte").write_bytes(bytes(16) + pixels.tobytes())
-    (raw / "train-labels-idx1-ubyte").write_bytes(bytes(8) + bytes(range(7)))
-    pictures, labels = dataset.digits(tmp_path, "train")
-    assert pictures.shape == (7, 1, 28, 28) and labels.tolist() == list(range(7))
-    assert (pictures[:, 0].numpy() == pixels).all()
 
 
 @KIND

@@ -10,22 +10,25 @@ from models import hub, registry
 from models.cache import ModelCache
 from models.diffusion import Denoiser
 from pipelines.base import Result, run
+from pipelines.dataset import DATASETS
 from pipelines.diffusion import PIPELINE
 from pipelines.diffusion_params import DiffusionParams
 from pipelines.params import parse
 from training.diffusion import SCHEDULER, configure
 
 
-def small(**scheduler: Any) -> Denoiser:
-    """The bundled network's layout, tiny, with random weights."""
-    config = configure(1, 28, 10)
-    config["unet"] |= {"block_out_channels": [8, 16], "attention_head_dim": 8}
+def small(channels: int = 1, side: int = 28, **scheduler: Any) -> Denoiser:
+    """The layout of a bundled network, of digits unless told otherwise, tiny and with random weights."""
+    config = configure(channels, side, 10)
+    levels = ([8, 16], ["DownBlock2D"] * 2, ["UpBlock2D"] * 2)
+    names = ("block_out_channels", "down_block_types", "up_block_types")
+    config["unet"] |= {**dict(zip(names, levels, strict=True)), "attention_head_dim": 8}
     torch.manual_seed(0)
     return Denoiser(**{**config, "scheduler": {**SCHEDULER, **scheduler}}).eval().requires_grad_(False)
 
 
 def cache_of(network: Denoiser) -> ModelCache:
-    """A cache with `network` for the bundled one, the real digit classifier, and whatever of the hub is asked for."""
+    """A cache with `network` for the bundled ones, the real classifiers, and whatever of the hub is asked for."""
 
     class Loaders(dict[str, Any]):
         def __missing__(self, name: str) -> Any:
@@ -34,7 +37,8 @@ def cache_of(network: Denoiser) -> ModelCache:
         def __contains__(self, name: object) -> bool:
             return True
 
-    known = {"diffusion-mnist": lambda: network, "digits": registry.MODELS["digits"].load}
+    bundled = {f"diffusion-{name}": lambda: network for name in DATASETS}
+    known = bundled | {kind.judge: registry.MODELS[kind.judge].load for kind in DATASETS.values()}
     return ModelCache(Loaders(known), torch.device("cpu"), 1 << 30)
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from models import device
 from models.classifier import SIDE, Classifier, prepare
-from training.common import Run, export, flags
+from training.common import Run, export, flags, note_moments
 from training.pictures import labelled
 
 Pair = tuple[Tensor, Tensor]
@@ -226,6 +226,7 @@ def main() -> None:
         "minutes": f"{run.minutes:.0f}",
     }
     config = {"widths": [int(w) for w in args.widths.split(",")], "temperature": round(temperature, 4)}
+    note_moments(model.cpu(), test)
     export(model, {**config, "floor": round(floor, 4)}, told, args.out)
     curve(run.history, args.out.with_suffix(".png"))
 

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models import weights
+from models.evaluator import Judge, examine
+from models.quality import moments
 
 log = logging.getLogger("training")
 
@@ -135,13 +137,32 @@ def export(model: nn.Module, config: Mapping[str, Any], told: Mapping[str, Any],
 
     Logs the size and sha256 that its record in models/cards/ needs.
     """
-    tensors = {
-        name: tensor.detach().cpu().contiguous().to(torch.float16 if tensor.is_floating_point() else tensor.dtype)
+    tensors = {  # the moments of a judge's features stay exact
+        name: tensor.detach().cpu().contiguous() if name.startswith("real_") else half(tensor.detach().cpu())
         for name, tensor in model.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     weights.write(path, dict(config), tensors, {name: _text(value) for name, value in told.items()})
     log.info("%s: %d bytes, sha256 %s, %s", path.name, path.stat().st_size, weights.digest(path), dict(told))
+
+
+def half(tensor: Tensor) -> Tensor:
+    """As it is stored: float16 where it is of floating point."""
+    return tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
+
+
+@torch.no_grad()
+def note_moments(model: Judge, pictures: Tensor) -> None:
+    """Round `model`'s weights as `export` will, and keep the mean and covariance of its features, in place.
+
+    Args:
+        model: on the CPU, with buffers real_mean and real_covariance.
+        pictures: the test set, (N, C, H, W) uint8.
+    """
+    model.load_state_dict({name: half(t).to(t.dtype) for name, t in model.state_dict().items()})
+    mean, covariance = moments(examine(model.eval(), pictures.float() / 255)[0])
+    model.real_mean.copy_(mean)
+    model.real_covariance.copy_(covariance)
 
 
 def _text(value: Any) -> str:

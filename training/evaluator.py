@@ -9,7 +9,6 @@ minutes on one thread. Mean and covariance of its features over the test set are
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from models import device, weights
+from models import device
 from models.evaluator import DigitClassifier, examine
-from training.common import Run, average, flags, log
+from training.common import Run, average, export, flags, note_moments
 from training.pictures import labelled
 
 WIDTHS, FEATURES = (24, 48, 96), 128
@@ -41,25 +40,6 @@ def accuracy(model: DigitClassifier, pictures: Tensor, labels: Tensor) -> float:
     model.eval()
     _, logits = examine(model, pictures.float() / 255)
     return float((logits.argmax(1) == labels).float().mean())
-
-
-def export(model: DigitClassifier, pictures: Tensor, told: dict[str, str], path: Path) -> None:
-    """Write float16 weights with the features' mean and covariance over `pictures` (N, 1, 28, 28) uint8 in float32.
-
-    The features are those of the rounded weights, as everybody will load them.
-    """
-    model.load_state_dict({name: _half(t).to(t.dtype) for name, t in model.state_dict().items()})
-    features, _ = examine(model.eval(), pictures.float() / 255)
-    model.real_mean.copy_(features.double().mean(0))
-    model.real_covariance.copy_(features.double().T.cov())
-    tensors = {n: t.contiguous() if n.startswith("real_") else _half(t) for n, t in model.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights.write(path, {"widths": WIDTHS, "features": FEATURES}, tensors, told)
-    log.info("%s: %d bytes, sha256 %s, %s", path.name, path.stat().st_size, weights.digest(path), told)
-
-
-def _half(t: Tensor) -> Tensor:
-    return t.half().contiguous() if t.is_floating_point() else t
 
 
 def main() -> None:
@@ -98,7 +78,8 @@ def main() -> None:
         "minutes": f"{run.minutes:.1f}",
         "epochs": str(args.epochs),
     }
-    export(best, x_test, told, args.out)
+    note_moments(best, x_test)
+    export(best, {"widths": WIDTHS, "features": FEATURES}, told, args.out)
 
 
 def _averaged(ema: nn.Module) -> DigitClassifier:

@@ -2,10 +2,11 @@
 
     python -m training.gan --data mnist --epochs 9
     python -m training.gan --data mnist --model mlp --epochs 12
-    python -m training.gan --data cifar10 --noise 128 --widths 256,128,128 --epochs 100
+    python -m training.gan --data cifar10 --judge features --noise 128 --widths 256,192,128,128 --flip --epochs 8
 
 The convolutional pair plays with the hinge loss (Lim and Ye 2017, arXiv:1705.02894), the dense one with the
 non-saturating loss of Goodfellow et al. 2014; both keep averaged weights, whose batch normalisation is measured anew.
+For photographs there is a discriminator that looks through vgg-lite (training/judges.py).
 """
 
 from __future__ import annotations
@@ -18,22 +19,23 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from models import device
-from models.gan import discriminator, draw, generator, noise_of
+from models.gan import draw, generator, noise_of
 from training.common import Run, average, export, flags, log, sheet
+from training.judges import JUDGES, discriminator
 from training.pictures import labelled
 
 RATES = {"conv": 4e-4, "mlp": 4e-4}
 
 
 def score_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:
-    """What the discriminator minimises, from its scores (N,) of real and of generated pictures."""
+    """What the discriminator minimises, from its scores of real and of generated pictures."""
     if kind == "conv":
         return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
 def fool_loss(kind: str, fake: Tensor) -> Tensor:
-    """What the generator minimises, from the discriminator's scores (N,) of its pictures."""
+    """What the generator minimises, from the discriminator's scores of its pictures."""
     return -fake.mean() if kind == "conv" else F.softplus(-fake).mean()
 
 
@@ -63,7 +65,7 @@ class Players:
         self.kind, self.device = args.model, args.device
         shape = {name: config[name] for name in ("size", "channels")} | {"classes": classes}
         self.made = generator(args.model, **config).to(args.device, memory_format=torch.channels_last)
-        self.judge = discriminator(args.model, **shape).to(args.device, memory_format=torch.channels_last)
+        self.judge = discriminator(args.judge or args.model, **shape).to(args.device, memory_format=torch.channels_last)
         self.average = average(self.made, 0.998)
         rate, betas = args.rate or RATES[args.model], (0.5, 0.99)
         self.optimizers = [torch.optim.Adam(net.parameters(), rate, betas) for net in (self.made, self.judge)]
@@ -85,7 +87,7 @@ class Players:
             return self.made(torch.randn(len(labels), self.made.noise, generator=random).to(self.device), labels)
 
     def score(self, x: Tensor, labels: Tensor) -> Tensor:
-        """The discriminator's scores (N,)."""
+        """The discriminator's scores, (N,) or one for each place it looks at."""
         with device.autocast(self.device):
             return self.judge(x, labels)
 
@@ -116,6 +118,8 @@ def arguments() -> Any:
     parser.add_argument("--model", choices=list(RATES), default="conv")
     parser.add_argument("--noise", type=int, help="numbers of noise (default: 64, mlp 100)")
     parser.add_argument("--widths", type=lambda text: tuple(map(int, text.split(","))), help="layers of the generator")
+    parser.add_argument("--judge", choices=list(JUDGES), help="discriminator (default: the one of the model's kind)")
+    parser.add_argument("--flip", action="store_true", help="mirror half of the pictures: not for digits")
     parser.add_argument("--rate", type=float, help=f"learning rate (default: {RATES})")
     return parser.parse_args()
 
@@ -135,6 +139,9 @@ def main() -> None:
         losses = torch.zeros(2, device=args.device)
         for batch in tqdm(order.split(args.batch), desc=f"epoch {epoch + 1}/{args.epochs}", mininterval=20):
             real, wanted = pictures[batch].to(args.device).float() / 255, labels[batch].to(args.device)
+            if args.flip:
+                mirrored = torch.rand(len(real), generator=run.generator) < 0.5
+                real = torch.where(mirrored.to(args.device)[:, None, None, None], real.flip(3), real)
             losses += torch.stack(players.step(real, wanted, run.generator)) / steps
         run.note(discriminator=float(losses[0]), generator=float(losses[1]))
         best = players.average.module

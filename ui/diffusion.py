@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import html
-import queue
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 import PIL.Image
 
-from models import hub, hub_download, weights
+from models import hub, weights
 from models.cache import ModelCache
+from models.imagine_needs import of_model
 from models.weights import WeightsMissing
 from pipelines.base import Pipeline
 from pipelines.diffusion_draw import Trail, strip_of
-from ui import tab
+from ui import fetching, tab
+from ui.classes import follow
 from ui.i18n import in_words, spoken, t
 from ui.session import KNOWN, PRIVATE, QUICK, Stops, file_in_cache
 from ui.show import Memory, failed_status
@@ -36,9 +36,9 @@ OFFERED = {"google/ddpm-cifar10-32": 143, "google/ddpm-celebahq-256": 455}  # id
 FIRST = 0.6  # share of the way at which the slider stands after a run: where shapes appear
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> Frame:
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
     """The frame of every method, with the moments under the picture and the hub's models under the settings."""
-    frame = tab.build(pipeline, cache, stops, tabs, left=left, right=timeline)
+    frame = tab.build(pipeline, cache, stops, left=left, right=timeline)
     frame.stage.as_content.visible = False  # there is no content here
     return frame
 
@@ -54,7 +54,11 @@ def left(form: Form) -> None:
         places[name].visible = shown
     row = places["picture"].parent
     row.visible = False
-    inputs["dataset"].visible = False  # there is one
+    follow(inputs)
+    strips = [places[name].children[-1] for name in ("picture", "second")]
+    inputs["dataset"].change(
+        lambda name: [gr.update(visible=name != "mnist")] * len(strips), [inputs["dataset"]], strips, **QUICK
+    )
 
     def change(view: str, scheduler: str) -> list[Any]:
         shown = visible(view, scheduler)
@@ -104,24 +108,7 @@ def fetch(repo: str, request: gr.Request) -> Iterator[str]:
         yield failed_status(in_words(str(error), request))
         return
     yield spoken("Asking the hub", request)
-    told: queue.Queue[tuple[int, int] | None] = queue.Queue()
-    failure: list[Exception] = []
-
-    def work() -> None:
-        try:
-            hub_download.fetch(hub_download.look(repo), lambda done, total: told.put((done, total)))
-        except KNOWN as error:
-            failure.append(error)
-        finally:
-            told.put(None)
-
-    threading.Thread(target=work, daemon=True).start()
-    while (step := told.get()) is not None:
-        if told.empty():
-            share = 100 * step[0] / max(1, step[1])
-            megabytes = f"{step[0] / 1e6:.0f}/{step[1] / 1e6:.0f} MB"
-            yield f'{megabytes}<div class="bar"><i style="width:{share:.1f}%"></i></div>'
-    yield failed_status(in_words(str(failure[0]), request)) if failure else f"{html.escape(repo)} ✓"
+    yield from fetching.fetch([of_model(repo)], request)
 
 
 def timeline(stage: Stage) -> None:

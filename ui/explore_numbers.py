@@ -11,6 +11,7 @@ import gradio as gr
 from models import registry
 from pipelines.explore import IMAGENET
 from pipelines.record import Record
+from ui.classes import spoken_class
 from ui.i18n import in_words, spoken
 
 TITLES = {"cifar10": "CIFAR-10 classifier", IMAGENET: "VGG-19 classifier"}
@@ -64,14 +65,6 @@ def classes(details: dict[str, Any], request: gr.Request | None) -> str:
     return "".join(parts)
 
 
-def spoken_class(name: str, request: gr.Request | None) -> str:
-    """A class's name in the reader's language, where it is known; ImageNet's thousand stay English."""
-    try:
-        return spoken(name, request)
-    except KeyError:
-        return name
-
-
 def maps(details: dict[str, Any], request: gr.Request | None) -> str:
     """Which layer is shown, what its colours mean, and what a click does."""
     strongest = details["maps"][0]
@@ -97,7 +90,9 @@ def grams(details: dict[str, Any], request: gr.Request | None) -> str:
     heads = ("layer", "channels", "size of G", "of the second", "difference")
     cells = [(r["layer"], r["channels"], r["norm"], r["norm_other"], r["difference"]) for r in rows]
     what = "Difference: |G - G′|² / |G|², the style loss of Optimise with the first picture as style."
-    return hint + table(heads, cells, request) + f"<p><small>{html.escape(spoken(what, request))}</small></p>"
+    colours = "G is the first picture's, G′ the second's. Blue: the second has less of it, red: more."
+    small = "".join(f"<p><small>{html.escape(spoken(text, request))}</small></p>" for text in (colours, what))
+    return hint + table(heads, cells, request) + small
 
 
 def inverted(told: Record, request: gr.Request | None) -> str:
@@ -132,8 +127,10 @@ def variations(details: dict[str, Any], request: gr.Request | None) -> str:
         for r in details["pictures"]
     ]
     heads = ("picture", "total variation", "per pixel", "as Optimise counts it", "edges")
+    colours = spoken("d/dx: right minus left, d/dy: below minus above; blue below zero, red above.", request)
+    rest = table(heads, rows, request) + f"<p><small>{html.escape(colours)}</small></p>"
     if len(rows) == 1:
-        return table(heads, rows, request)
+        return rest
     times = details["pictures"][1]["per_pixel"] / max(details["pictures"][0]["per_pixel"], 1e-12)
     text = spoken("Per pixel, the second picture varies {} times as much as the first.", request)
-    return paragraph(text.format(f"{times:.2f}")) + table(heads, rows, request)
+    return paragraph(text.format(f"{times:.2f}")) + rest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,47 +11,34 @@ import gradio as gr
 from models.cache import ModelCache
 from pipelines import animation, dataset, images
 from pipelines.base import Pipeline, Result
-from pipelines.gan import GanParams, columns
+from pipelines.gan import WEIGHTS, GanParams, columns
 from pipelines.sheet import grid, pictures_of
-from ui import tab
+from ui import closer, tab
+from ui.classes import follow, spoken_class
+from ui.closer import PRESS_RUN, SIDE, Closer
 from ui.i18n import spoken, t
 from ui.session import GPU, PRIVATE, QUICK, Stops, file_in_cache
 from ui.show import Memory
 from ui.tab import Form, Frame, Stage
 
 AT_ONCE = ("label", "truncation", "model")  # a run takes a fraction of a second: these press Run themselves
-# Once the visitor has let go, and the run before is over.
-PRESS_RUN = """() => {
-  const press = () => {
-    const run = [...document.querySelectorAll("button.run")].find((b) => b.offsetParent);
-    if (run?.disabled) window.atelierPress = setTimeout(press, 100);
-    else run?.click();
-  };
-  clearTimeout(window.atelierPress);
-  window.atelierPress = setTimeout(press, 150);
-}"""
 FRAMES = 40  # of a walk that starts from a chosen picture
-SIDE = 320  # pixels: about how large a chosen picture is shown
 
 
-@dataclass(frozen=True)
-class Closer:
-    """The panel for one picture of the grid."""
-
-    hint: gr.HTML
-    row: gr.Row
-    picture: gr.Image
-    told: gr.HTML
-    same: gr.Button
-    walk: gr.Button
-    chosen: gr.State  # {"seed", "class"} of the picture, or None
-
-
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> Frame:
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
     """The frame of every method, with the panel under the picture."""
     panel: list[Closer] = []
-    frame = tab.build(pipeline, cache, stops, tabs, left=without_data, right=lambda _: panel.append(closer()))
+
+    def right(_: Stage) -> None:
+        buttons = t("More from this seed"), t("Walk from here")
+        panel.append(closer.build(t("Click a picture of the result to look closer."), t("Look closer"), buttons))
+
+    frame = tab.build(pipeline, cache, stops, left=without_data, right=right)
     inputs = {s.name: c for s, c in zip(frame.form.settings, frame.form.inputs, strict=True)}
+    follow(inputs)
+    choice = [inputs["dataset"]], [inputs["model"]]
+    inputs["dataset"].change(networks, *choice, **QUICK)
+    inputs["dataset"].input(networks, *choice, **QUICK).then(None, None, None, js=PRESS_RUN, **QUICK)
     for name in AT_ONCE:
         inputs[name].input(None, None, None, js=PRESS_RUN, **QUICK)
     wire(frame, panel[0], inputs)
@@ -60,42 +46,24 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
 
 
 def without_data(form: Form) -> None:
-    """Hide what needs the training pictures where there are none, and the choice of the one data set."""
+    """Hide what needs the training pictures where there are none."""
     for setting, component in zip(form.settings, form.inputs, strict=True):
-        if setting.name in {"nearest", "dataset"}:
-            component.visible = setting.name == "nearest" and dataset.present()
+        if setting.name == "nearest":
+            component.visible = any(map(dataset.present, dataset.DATASETS))
 
 
-def closer() -> Closer:
-    """Lay the panel out: a hint until a picture is chosen."""
-    with gr.Column(elem_classes="closer"):
-        hint = gr.HTML(t("Click a picture of the result to look closer."), elem_classes="status", padding=False)
-        with gr.Row(visible=False) as row:
-            with gr.Column(scale=2, min_width=150):
-                picture = gr.Image(
-                    label=t("Look closer"), type="filepath", format="png", interactive=False, buttons=[], height=190
-                )
-            with gr.Column(scale=3, min_width=200):
-                told = gr.HTML("", elem_classes="status", padding=False)
-                with gr.Row():
-                    same = gr.Button(t("More from this seed"), size="sm", min_width=140)
-                    walk = gr.Button(t("Walk from here"), size="sm", min_width=140)
-    return Closer(hint, row, picture, told, same, walk, gr.State())
+def networks(name: dataset.Name) -> Any:
+    """The choice of the network, where a data set has more than one."""
+    several = (name, "mlp") in WEIGHTS
+    return gr.update(visible=several) if several else gr.update(visible=False, value="conv")
 
 
 def wire(frame: Frame, panel: Closer, inputs: dict[str, Any]) -> None:
     """Connect the panel, and the film that takes the grid's place when a walk is done."""
     stage: Stage = frame.stage
-    shown = [panel.row, panel.hint, panel.picture, panel.told, panel.chosen]
 
-    def look(memory: Memory | None, request: gr.Request, event: gr.SelectData) -> list[Any]:
-        found = memory.result if memory else None
-        number = clicked(found, event.index) if found else None
-        if found is None or number is None:
-            return [gr.skip()] * len(shown)
-        picture, sentence = examined(found, number, request)
-        chosen = found.record.details["pictures"][number]
-        return [gr.update(visible=True), gr.update(visible=False), picture, sentence, chosen]
+    def examine(found: Result, number: int, request: gr.Request) -> tuple[str, str, Any]:
+        return *examined(found, number, request), found.record.details["pictures"][number]
 
     def done(memory: Memory | None, request: gr.Request) -> list[Any]:
         film = film_of(memory.result) if memory and memory.result else None
@@ -112,12 +80,12 @@ def wire(frame: Frame, panel: Closer, inputs: dict[str, Any]) -> None:
             return [gr.skip()] * 4
         return [chosen["seed"], str(chosen["class"]), *((1, FRAMES) if walking else (gr.skip(), 0))]
 
-    stage.live.select(look, [stage.memory], shown, **QUICK)
+    closer.wire(panel, stage, clicked, examine)
     # The queue lets one event of this kind run at a time, in order: this one comes when the run itself is over.
     after = [stage.live, stage.film, panel.row, panel.hint]
     frame.run.click(done, [stage.memory], after, show_progress="hidden", **GPU, **PRIVATE)
     targets = [inputs[name] for name in ("seed", "label", "count", "interpolate")]
-    for button, walking in ((panel.same, False), (panel.walk, True)):
+    for button, walking in zip(panel.buttons, (False, True), strict=True):
         event = button.click(lambda c, walking=walking: start(c, walking), [panel.chosen], targets, **QUICK)
         event.then(None, None, None, js=PRESS_RUN, **QUICK)
 
@@ -144,23 +112,23 @@ def clicked(result: Result, place: Any) -> int | None:
 
 def examined(result: Result, number: int, request: gr.Request | None) -> tuple[str, str]:
     """Picture `number` enlarged, the nearest training picture beside it where those are here; what is known of both."""
-    told = result.record.details["pictures"][number]
+    told, name = result.record.details["pictures"][number], result.record.params["dataset"]
+    classes = [spoken_class(c, request) for c in dataset.DATASETS[name].classes]
     seen = [result.images[number]]
     lines = [
         f"<b>{spoken('seed', request)} {told['seed']}</b>",
         spoken("asked for {}, reads as {} ({} sure)", request).format(
-            told["class"], told["read"], f"{told['sure']:.1%}"
+            classes[told["class"]], classes[told["read"]], f"{told['sure']:.1%}"
         ),
     ]
-    if dataset.present():
-        pictures, labels = dataset.digits(dataset.folder(), "train")
-        x = images.to_tensor(seen[0])[:, :1]
+    if dataset.present(name):
+        pictures, labels = dataset.pictures(name, dataset.folder(), "train")
+        x = images.to_tensor(seen[0])[:, : pictures.shape[1]]
         which, apart = dataset.nearest(x, pictures)
         seen += pictures_of(pictures[which].float() / 255)
-        sentence = "beside it the nearest of {} training pictures: a {}, {} away"
-        lines.append(
-            spoken(sentence, request).format(f"{len(pictures):,}", int(labels[which[0]]), f"{float(apart[0]):.1f}")
-        )
+        sentence = "beside it the nearest of {} training pictures: {}, {} away"
+        label, away = classes[int(labels[which[0]])], f"{float(apart[0]):.1f}"
+        lines.append(spoken(sentence, request).format(f"{len(pictures):,}", label, away))
     picture = grid(seen, len(seen), side=SIDE * len(seen))
     path = Path(file_in_cache(b"", ".png"))
     picture.save(path)

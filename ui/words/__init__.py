@@ -1,4 +1,4 @@
-"""What the page says, in English and Chinese: `frame` for all tabs, and one module a method.
+"""What the page says, in English and Chinese: `frame` for all tabs, `models` for theirs, and one module a method.
 
 A method's module has `CHINESE` (English text -> Chinese) and `HOW_TO`, its short text for a student: (English, Chinese)
 pairs, and equations that need no translation.
@@ -6,7 +6,7 @@ pairs, and equations that need no translation.
 
 from __future__ import annotations
 
-from ui.words import compare, diffusion, explore, frame, gan, gatys, imagine, pixelcnn, stylemix, stylize, vae
+from ui.words import compare, diffusion, explore, frame, gan, gatys, imagine, models, pixelcnn, stylemix, stylize, vae
 
 _METHODS = {
     "compare": compare,
@@ -25,7 +25,7 @@ HOW_TO: dict[str, tuple[str | tuple[str, str], ...]] = {
 }
 # What English readers see of a choice whose name is made for the command line.
 ENGLISH = frame.ENGLISH
-CHINESE: dict[str, str] = frame.CHINESE | {
+CHINESE: dict[str, str] = frame.CHINESE | models.CHINESE | {
     english: chinese
     for module in _METHODS.values()
     for english, chinese in (*module.CHINESE.items(), *(part for part in module.HOW_TO if isinstance(part, tuple)))

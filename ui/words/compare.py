@@ -23,7 +23,15 @@ CHINESE: dict[str, str] = {
     "Peak of the whole program, and what this run added to it": "整个程序的内存峰值，以及本次运行新增的部分",
     "does not see the styles: its prompt says what to paint": "不参考风格图：由提示词决定画什么",
     "Read as asked": "识别正确率",
-    "Share of digits that our classifier reads as the class asked for": "我们的分类器把数字识别为所要类别的比例",
+    "Share that our classifier reads as the class asked for": "我们的分类器把图片识别为所要类别的比例",
+    "Feature distance": "特征距离",
+    "Frechet distance to real pictures, over thousands": "与真实图片的 Fréchet 距离，用数千张图测得",
+    "Precision": "精确率",
+    "Share of pictures that look real, over thousands": "生成图中看起来真实的比例，用数千张图测得",
+    "Recall": "召回率",
+    "Share of real pictures that could be made, over thousands": "真实图片中能被生成的比例，用数千张图测得",
+    "Surprise": "意外程度",
+    "Nats for a real digit, over thousands; for a VAE a bound": "真实数字平均的奈特数，用数千张图测得；VAE 为上界",
     "Certainty": "识别把握",
     "How sure our classifier is of what it reads; 1 is certain": "我们的分类器对识别结果的把握；1 为完全确定",
     "Contact sheet": "对比图",
@@ -57,6 +65,8 @@ CHINESE: dict[str, str] = {
     "Open again": "再次打开",
     "Link to these settings": "这些设置的链接",
     "Copy": "复制",
+    "Send to Compare": "送去对比",
+    "Sent here with its settings. Run makes the other methods.": "已连同设置送到这里。按“运行”生成其他方法的结果。",
 }
 
 HOW_TO: tuple[str | tuple[str, str], ...] = (

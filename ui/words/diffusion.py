@@ -38,6 +38,11 @@ CHINESE: dict[str, str] = {
     "From noise to picture": "从噪声到图片",
     "From noise to picture: the noisy picture, and what the network expects.": "从噪声到图片：带噪图片，以及网络预期的图片。",
     "Left: the noisy pictures. Right: what the network expects.": "左：带噪图片。右：网络预期的图片。",
+    # what the pictures show
+    "rows: the noisy picture x_t, and below it the picture that the network expects": "各行：带噪图片 x_t，其下是网络预期的图片",
+    "beside each row: its scheduler, and how often the network was asked": "每行旁边：采样器，以及询问网络的次数",
+    "the pictures are: given, its noise, made again": "图片依次为：所给图片、它的噪声、重新生成的图片",
+    "rows: to noise, and back, and what is expected there": "各行：走向噪声、走回来、途中网络预期的图片",
     # numbers of a run
     "off": "偏差",
     "psnr": "峰值信噪比",

@@ -92,6 +92,8 @@ CHINESE: dict[str, str] = {
     "Colours: every map from {} (dark) to {} (bright); 2 % are brighter still.": "颜色：所有图都由 {}（暗）到 {}（亮）；另有 2 % 的数值更大。",
     "Click a layer's picture to use that layer in Optimise.": "点击某一层的图，即可把该层用于“优化”。",
     "Difference: |G - G′|² / |G|², the style loss of Optimise with the first picture as style.": "差异：|G - G′|² / |G|²，即以第一张图为风格时“优化”的风格损失。",
+    "G is the first picture's, G′ the second's. Blue: the second has less of it, red: more.": "G 属于第一张图，G′ 属于第二张。蓝：第二张较少，红：较多。",
+    "d/dx: right minus left, d/dy: below minus above; blue below zero, red above.": "d/dx：右减左，d/dy：下减上；蓝色小于零，红色大于零。",
     "Per pixel, the second picture varies {} times as much as the first.": "按每像素计，第二张图的变化是第一张的 {} 倍。",
     "Which channels fire together, wherever they are: what Optimise calls style. With a style and a result beside it, red and blue show what the result still misses.": "哪些通道同时活跃，不论位置：这就是“优化”所说的风格。把风格图与结果并排，红蓝处就是结果还欠缺的。",
     "The picture made again from one layer alone, from noise, layer by layer, at half the resolution. Shallow layers keep the pixels, deep ones only the arrangement. Stop keeps what is there.": "只凭一层的特征，从噪声重画这张图，逐层并排，分辨率减半。浅层留住像素，深层只留布局。按“停止”会保留当前画面。",

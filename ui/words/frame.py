@@ -76,6 +76,7 @@ CHINESE: dict[str, str] = {
     "Seed": "种子",
     "Data": "数据",
     "What it was trained on": "用什么数据训练",
+    "MNIST's digits, or CIFAR-10's photographs of 32 pixels": "MNIST 的数字，或 CIFAR-10 的 32 像素照片",
     "Class": "类别",
     "Which class to make; none: any": "生成哪一类；不选则任意",
     "Count": "数量",

@@ -22,7 +22,7 @@ CHINESE: dict[str, str] = {
     "More from this seed": "从此种子继续生成",
     "Walk from here": "从这里出发插值",
     "asked for {}, reads as {} ({} sure)": "要求 {}，读作 {}（把握 {}）",
-    "beside it the nearest of {} training pictures: a {}, {} away": "旁边是 {} 张训练图片中最近的一张：数字 {}，距离 {}",
+    "beside it the nearest of {} training pictures: {}, {} away": "旁边是 {} 张训练图片中最近的一张：{}，距离 {}",
 }
 
 HOW_TO: tuple[str | tuple[str, str], ...] = (
@@ -33,8 +33,8 @@ HOW_TO: tuple[str | tuple[str, str], ...] = (
     r"$$\min_G \max_D \; \mathbb{E}_{x,y}\big[\log D(x, y)\big] + \mathbb{E}_{z,y}\big[\log\big(1 - D(G(z, y), y)\big)\big],"
     r"\qquad z \sim \mathcal{N}(0, I)$$",
     (
-        "The convolutional network here was trained with the hinge form of this game, spectral normalisation that keeps D from running away, and averaged weights; the dense one is what the classic tutorials build. Truncation shrinks the noise towards its middle: pictures get more typical and more alike. Interpolation walks along the sphere from one noise to another; every picture on the way should be a good one. A digit classifier that never took part in the game says what each picture reads as.",
-        "这里的卷积网络用该博弈的 hinge 形式训练，用谱归一化防止 D 一家独大，并对权重取滑动平均；全连接网络则是经典教程里的那种。截断把噪声向中心收缩：图片更典型，也更相似。插值沿球面从一个噪声走到另一个，途中每张图都应当是好图。一个从未参与博弈的数字分类器说出每张图读作几。",
+        "The convolutional network here was trained with the hinge form of this game, spectral normalisation that keeps D from running away, and averaged weights; the dense one is what the classic tutorials build. Truncation shrinks the noise towards its middle: pictures get more typical and more alike. Interpolation walks along the sphere from one noise to another; every picture on the way should be a good one. For the photographs of CIFAR-10, D looks at the pictures through VGG-lite as well (Sauer et al. 2021), which knows edges and objects from the start, so that G learns from fewer pictures. A classifier that never took part in the game says what each picture reads as.",
+        "这里的卷积网络用该博弈的 hinge 形式训练，用谱归一化防止 D 一家独大，并对权重取滑动平均；全连接网络则是经典教程里的那种。截断把噪声向中心收缩：图片更典型，也更相似。插值沿球面从一个噪声走到另一个，途中每张图都应当是好图。对 CIFAR-10 的照片，D 还透过 VGG-lite 看图（Sauer 等，2021），它一开始就认得边缘和物体，G 因此只需更少的图片就能学会。一个从未参与博弈的分类器说出每张图读作什么。",
     ),
     (
         "Goodfellow et al., Generative Adversarial Nets, 2014 (arXiv 1406.2661); Miyato and Koyama, cGANs with Projection Discriminator, 2018 (arXiv 1802.05637). One thing to try: count 1, one class, Interpolation 40, and watch what of the handwriting moves while the digit stays.",

@@ -1,0 +1,130 @@
+"""What the generators of models/gan.py are trained against: networks that say how real a picture of a class looks.
+
+Spectral normalisation (Miyato et al. 2018, arXiv:1802.05957), the class by projection (Miyato and Koyama 2018,
+arXiv:1802.05637). `FeatureDiscriminator` looks at a frozen network's features as well, as in Projected GAN (Sauer et
+al. 2021, arXiv:2111.01007): it knows edges and objects from the start, and the generator learns from fewer pictures.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from models import registry
+from models.vgg import Features
+
+LAYERS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4")  # of vgg-lite, that FeatureDiscriminator looks at
+WIDTH = 128  # of the heads
+SHIFT = 4  # pixels, of pictures shown to FeatureDiscriminator
+
+
+class ConvDiscriminator(nn.Module):
+    """A picture and a class -> how real it looks: three spectrally normalised convolutions and a projection."""
+
+    def __init__(
+        self, widths: tuple[int, int, int] = (32, 64, 128), classes: int = 10, size: int = 28, channels: int = 1
+    ) -> None:
+        super().__init__()
+        sizes = (channels, *widths)
+        self.convs = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in pairwise(sizes))
+        flat = widths[-1] * (size // 8) ** 2
+        self.score = spectral_norm(nn.Linear(flat, 1))
+        self.classes = spectral_norm(nn.Embedding(classes, flat))
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """(N, channels, size, size) in [0, 1] and (N,) classes -> (N,)."""
+        x = x * 2 - 1
+        for conv in self.convs:
+            x = F.leaky_relu(conv(x), 0.2)
+        x = x.flatten(1).float()  # (N, flat)
+        return self.score(x)[:, 0] + (x * self.classes(labels)).sum(1)  # type: ignore[no-any-return]
+
+
+class MlpDiscriminator(nn.Module):
+    """A picture and a class -> how real it looks, by dense layers with dropout."""
+
+    def __init__(
+        self, widths: tuple[int, ...] = (512, 256), classes: int = 10, size: int = 28, channels: int = 1
+    ) -> None:
+        super().__init__()
+        self.classes = classes
+        sizes = (channels * size * size + classes, *widths)
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.score = nn.Linear(sizes[-1], 1)
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """(N, channels, size, size) in [0, 1] and (N,) classes -> (N,)."""
+        x = torch.cat([x.flatten(1) * 2 - 1, F.one_hot(labels, self.classes).to(x)], 1)
+        for layer in self.hidden:
+            x = F.dropout(F.leaky_relu(layer(x), 0.2), 0.3, self.training)
+        return self.score(x)[:, 0].float()  # type: ignore[no-any-return]
+
+
+class Head(nn.Module):
+    """Features (N, C, H, W) and a class -> how real each of 4x4 places looks."""
+
+    def __init__(self, channels: int, side: int, classes: int) -> None:
+        super().__init__()
+        halvings = max(0, (side // 4).bit_length() - 1)
+        sizes = (channels, *(WIDTH >> i for i in reversed(range(halvings))))  # 32, 64, 128 from 32 pixels on
+        self.convs = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in pairwise(sizes))
+        self.convs.append(spectral_norm(nn.Conv2d(sizes[-1], WIDTH, 3, padding=1)))
+        self.score = spectral_norm(nn.Conv2d(WIDTH, 1, 1))
+        self.classes = spectral_norm(nn.Embedding(classes, WIDTH))
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:  # (N, 16)
+        for conv in self.convs:
+            x = F.leaky_relu(conv(x), 0.2)
+        wanted = (x.float() * self.classes(labels)[..., None, None]).sum(1, keepdim=True)
+        return (self.score(x).float() + wanted).flatten(1)
+
+
+class FeatureDiscriminator(nn.Module):
+    """A colour picture and a class -> how real it looks, place by place, to a head over its pixels and one over each
+    of four layers of vgg-lite. Pictures are shifted at random first, made and real ones alike (Zhao et al. 2020,
+    arXiv:2006.10738). The frozen network is no part of its state."""
+
+    def __init__(self, classes: int = 10, size: int = 32, channels: int = 3) -> None:
+        super().__init__()
+        self.frozen = [registry.MODELS["vgg-lite"].load().eval().requires_grad_(False)]  # in a list: not a child
+        shapes = [(x.shape[1], x.shape[2]) for x in self.look(torch.zeros(1, channels, size, size))]
+        self.heads = nn.ModuleList(Head(width, side, classes) for width, side in shapes)
+
+    def look(self, x: Tensor) -> list[Tensor]:
+        """The picture in [-1, 1], and what the frozen network makes of it."""
+        network = self.frozen[0].to(x.device, memory_format=torch.channels_last)
+        assert isinstance(network, Features)
+        found = network(x, LAYERS)
+        return [x * 2 - 1, *(found[name] for name in LAYERS)]
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """(N, 3, size, size) in [0, 1] and (N,) classes -> (N, heads x 16)."""
+        seen = self.look(shifted(x))
+        return torch.cat([head(part, labels) for head, part in zip(self.heads, seen, strict=True)], 1)
+
+
+def shifted(x: Tensor) -> Tensor:
+    """(N, C, H, W), each picture moved by up to SHIFT pixels; what comes in repeats the edge."""
+    n, _, height, width = x.shape
+    dy, dx = (torch.randint(0, 2 * SHIFT + 1, (n, 1), device=x.device) for _ in range(2))
+    rows = (torch.arange(height, device=x.device) + dy - SHIFT).clamp(0, height - 1)
+    columns = (torch.arange(width, device=x.device) + dx - SHIFT).clamp(0, width - 1)
+    which = torch.arange(n, device=x.device)[:, None, None]
+    return x.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+JUDGES: dict[str, type[nn.Module]] = {
+    "conv": ConvDiscriminator,
+    "mlp": MlpDiscriminator,
+    "features": FeatureDiscriminator,
+}
+
+
+def discriminator(kind: str, **config: Any) -> nn.Module:
+    """A discriminator by name; `config` has classes, size and channels."""
+    return JUDGES[kind](**config)
