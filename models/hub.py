@@ -29,10 +29,6 @@ WEIGHTS_FILE = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?(\.fp16
 Classes = tuple[str, str]  # library and name of a part's class
 
 
-class NotFetched(WeightsMissing):
-    """Files of the hub that are not on this machine, and that the Models tab has no button for."""
-
-
 @dataclass(frozen=True)
 class PartName:
     """A part of a pipeline, by name."""
@@ -92,10 +88,11 @@ def missing(repo: str, what: str = "") -> WeightsMissing:
         return WeightsMissing(f"{what or repo} is missing: save the pipeline in {repo} again, as safetensors.")
     if weights.offline():
         return WeightsMissing(
-            f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE."
+            f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE.",
+            repo,
         )
     command = f"`python cli.py weights {repo}`"
-    return WeightsMissing(f"{absent}: press Fetch beside the model, run {command}, or give a folder that has it.")
+    return WeightsMissing(f"{absent}: press Fetch beside the model, run {command}, or give a folder that has it.", repo)
 
 
 def index(repo: str) -> dict[str, Any]:

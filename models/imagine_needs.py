@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from models import hub, hub_download, weights
-from models.hub import NotFetched
 from models.hub_choose import SOLE
 from models.hub_download import Snapshot
 from models.imagine_adapters import Adapter, lora_file, lora_source
@@ -121,5 +120,4 @@ def lacking(needs: Iterable[Need]) -> WeightsMissing | WeightsError | None:
         if weights.offline()
         else f"{absent}: press Fetch in Imagine, run `python cli.py weights {command}`, or give files of this machine."
     )
-    offered = any(need.kind == "model" and need.repo in KNOWN for need in faults)
-    return WeightsMissing(sentence) if offered else NotFetched(sentence)
+    return WeightsMissing(sentence, *faults)

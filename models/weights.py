@@ -32,7 +32,11 @@ PUT = "put the file into the folder that ATELIER_WEIGHTS names"
 
 
 class WeightsMissing(RuntimeError):
-    """Weights that are not on this machine; the text is one line and says what to do."""
+    """Weights that are not on this machine; one line that says what to do. `wanted`: what a fetch would bring."""
+
+    def __init__(self, sentence: str, *wanted: object) -> None:
+        super().__init__(sentence)
+        self.wanted = wanted
 
 
 class WeightsError(RuntimeError):
@@ -112,9 +116,8 @@ def find(w: Weights) -> Path | None:
 
 def locate(w: Weights) -> Path:
     """The verified file. Raises WeightsMissing when it is nowhere, and what `find` raises. No network."""
-    path = find(w)
-    if path is None:
-        raise WeightsMissing(_explain_missing(w))
+    if (path := find(w)) is None:
+        raise WeightsMissing(_explain_missing(w), *([w] if w.urls else []))
     return path
 
 
@@ -148,8 +151,7 @@ def digest(path: Path) -> str:
     """The sha256 of a file in 64 hex digits, remembered until its size or mtime changes."""
     stat = path.stat()
     settled = time.time() - stat.st_mtime > 2  # else it can change again within one tick of the file system's clock
-    hash_file = _digest_of_state if settled else _digest_of_state.__wrapped__
-    return hash_file(path, stat.st_size, stat.st_mtime_ns)
+    return (_digest_of_state if settled else _digest_of_state.__wrapped__)(path, stat.st_size, stat.st_mtime_ns)
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -221,11 +223,9 @@ def _explain_missing(w: Weights) -> str:
 
 
 def _offline_variable() -> str | None:
-    for name in ("ATELIER_OFFLINE", "HF_HUB_OFFLINE"):
-        value = os.environ.get(name, "")
-        if value.upper() in {"1", "ON", "YES", "TRUE"}:  # what huggingface_hub takes for yes
-            return f"{name}={value}"
-    return None
+    given = ((name, os.environ.get(name, "")) for name in ("ATELIER_OFFLINE", "HF_HUB_OFFLINE"))
+    yes = {"1", "ON", "YES", "TRUE"}  # for huggingface_hub
+    return next((f"{name}={value}" for name, value in given if value.upper() in yes), None)
 
 
 def _title(w: Weights) -> str:

@@ -16,7 +16,7 @@ from ui.words.errors import SENTENCES
 
 ROOT = Path(__file__).resolve().parent.parent
 RAISED = {"ParamError", "ImageError", "WeightsMissing", "WeightsError", "OutOfBudget", "Unsuitable", "Error", "refused"}
-RAISED |= {"UnreachableError", "NotFetched"}
+RAISED |= {"UnreachableError"}
 HAN = re.compile(r"[\u4e00-\u9fff]")
 WORD = re.compile(r"[A-Za-z]{2,}")
 CODE = re.compile(r"`.*?`|\{.*\}|\w+=\w+|\w+\.json")  # to be typed as it is

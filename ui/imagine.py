@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from typing import Any, cast
 
 import gradio as gr
@@ -23,13 +24,19 @@ PROMPTS = {  # short name -> what is written into the prompt; the models read En
 }
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> Frame:
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
     """The frame of every method, with the prompt and the models first."""
-    return tab.build(pipeline, cache, stops, tabs, left=left, right=right)
+    follow: list[Any] = []
+    frame = tab.build(pipeline, cache, stops, left=lambda form: follow.append(left(form)), right=right)
+    follow[0](frame.stage.wanted.change)  # a failed run's button may have fetched what it says is missing
+    return frame
 
 
-def left(form: Form) -> None:
-    """The prompt with some to start from, the models' panel, and the LoRA upload beside its setting."""
+def left(form: Form) -> Callable[[Any], Any]:
+    """The prompt with some to start from, the models' panel, and the LoRA upload beside its setting.
+
+    Returns what has the panel follow one more event.
+    """
     inputs = {s.name: c for s, c in zip(form.settings, form.inputs, strict=True)}
     for name, lines in (("prompt", 2), ("model", 1)):
         inputs[name].lines, inputs[name].max_lines = lines, 4 if lines > 1 else 1
@@ -52,7 +59,7 @@ def left(form: Form) -> None:
     with cast(Any, inputs["lora"]).parent.parent:  # the accordion around the form
         upload = gr.UploadButton(cast(str, t("Upload a LoRA (.safetensors)")), file_types=[".safetensors"], size="sm")
     upload.upload(lambda path: path, [upload], [inputs["lora"]], **QUICK)
-    imagine_fetch.wire(form, chosen, told, fetch, progress)
+    return imagine_fetch.wire(form, chosen, told, fetch, progress)
 
 
 def right(stage: Stage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,18 +12,19 @@ from models import imagine_offers
 from models.imagine_needs import Need, of_model
 from pipelines import imagine_plan
 from pipelines.imagine_params import ImagineParams
-from ui import hub
+from ui import fetching
 from ui.i18n import in_words, spoken
+from ui.lacking import Sizes, amount, asked_for, caption, size_of
 from ui.session import KNOWN, PRIVATE, QUICK
 from ui.show import failed_status
 from ui.tab import Form
 
 NAMING = ("model", "also", "adapter", "lora", "styles")  # settings that decide what is read
-Sizes = Mapping[Need, int]  # bytes that the hub named to a visitor
 
 
-def wire(form: Form, chosen: gr.Radio, told: gr.HTML, fetch: gr.Button, progress: gr.HTML) -> None:
-    """Choosing a model fills its id in and sets the size that it was made for; Fetch brings what is missing."""
+def wire(form: Form, chosen: gr.Radio, told: gr.HTML, fetch: gr.Button, progress: gr.HTML) -> Callable[[Any], Any]:
+    """Choosing a model fills its id in and sets the size that it was made for; Fetch brings what is missing. Returns
+    what has the panel follow one more event."""
     inputs = {s.name: c for s, c in zip(form.settings, form.inputs, strict=True)}
     model, size, named = inputs["model"], inputs["size"], [inputs[name] for name in NAMING]
     asked = gr.State({})
@@ -47,28 +48,29 @@ def wire(form: Form, chosen: gr.Radio, told: gr.HTML, fetch: gr.Button, progress
     def bring(request: gr.Request, sizes: Sizes, *given: Any) -> Iterator[Any]:
         try:
             away = missing(needs(*given))
-            if unknown := [need for need in away if size_of(need, sizes) is None]:
-                sizes = {**sizes, **{need: need.look().bytes for need in unknown}}
+            if any(size_of(need, sizes) is None for need in away):
+                sizes = asked_for(away, sizes)
                 yield "", button(away, sizes, request), sizes  # the size first: the next press fetches
                 return
         except KNOWN as error:
             yield failed_status(in_words(str(error), request)), gr.skip(), gr.skip()
             return
-        for sentence in hub.fetch(away, request):
+        for sentence in fetching.fetch(away, request):
             yield sentence, gr.update(interactive=False), gr.skip()
         yield sentence, button(missing(away), sizes, request), gr.skip()
 
     panel = [told, fetch, chosen]
     chosen.input(choose, [chosen], [model, size], **QUICK)
-    gr.on([c.change for c in (size, *named)], show, [asked, size, *named], panel, trigger_mode="always_last", **QUICK)
+    moments = [c.change for c in (size, *named)]
+    if (blocks := gr.context.Context.root_block) is not None:
+        moments.append(blocks.load)  # one event for all: the answer to the first must not come after that to the last
+    gr.on(moments, show, [asked, size, *named], panel, trigger_mode="always_last", **QUICK)
     form.filled["styles"].then(show, [asked, size, *named], panel, **QUICK)  # an empty Gallery's first is no change
-    blocks = gr.context.Context.root_block
-    if blocks is not None:
-        blocks.load(show, [asked, size, *named], panel, **QUICK)
     options: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": "fetch", **PRIVATE}
     fetch.click(bring, [asked, *named], [progress, fetch, asked], **options).then(
         show, [asked, size, *named], panel, **QUICK
     )
+    return lambda event: event(show, [asked, size, *named], panel, **QUICK)
 
 
 def needs(model: str, also: str, adapter: str, lora: str, styles: Any) -> list[Need]:
@@ -82,26 +84,11 @@ def missing(found: Sequence[Need]) -> list[Need]:
     return [need for need in found if need.fetchable and need.fault() is not None]
 
 
-def size_of(need: Need, sizes: Sizes) -> int | None:
-    """Bytes that a fetch brings, where that is known by now."""
-    return sizes.get(need, need.bytes)
-
-
-def amount(count: int) -> str:
-    """Bytes in a unit that suits them: `2.6 GB`, `144 MB`, `0.3 MB`."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.{0 if count >= 1e7 else 1}f} MB"
-
-
 def button(away: Sequence[Need], sizes: Sizes, request: gr.Request | None) -> Any:
     """Fetch, where there is something to fetch: with its size where that is known."""
     if not away:
         return gr.update(visible=False)
-    known = [size_of(need, sizes) for need in away]
-    if None in known:
-        words = spoken("Fetch: how large is it?", request)
-    else:
-        words = spoken("Fetch {}", request).format(amount(sum(size or 0 for size in known)))
-    return gr.update(visible=True, interactive=True, value=words)
+    return gr.update(visible=True, interactive=True, value=caption(away, sizes, request))
 
 
 def state(need: Need, sizes: Sizes, request: gr.Request | None) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-import queue
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,10 +11,10 @@ import gradio as gr
 from models import registry, restyle, weights
 from models.cache import Model, ModelCache
 from models.card import ModelCard
-from ui import hub
+from ui import fetching, hub
 from ui.i18n import in_words, spoken, t
-from ui.session import KNOWN, PRIVATE, QUICK
-from ui.show import failed_status
+from ui.lacking import amount
+from ui.session import PRIVATE, QUICK
 
 
 def state(cache: ModelCache) -> dict[str, Any]:
@@ -76,9 +74,9 @@ def table(cache: ModelCache, request: gr.Request | None) -> str:
     heads = ["Model", "File", "sha256", "In memory", "On the device", "Uses", "Load time"]
     rows = []
     for row in found["models"]:
+        from_where = " · ".join(filter(None, (in_words(row["source"], request), row["licence"])))
         cells = [
-            f"<b>{html.escape(row['title'])}</b><br>"
-            f"<small>{html.escape(' · '.join(filter(None, (row['source'], row['licence']))))}</small>",
+            f"<b>{html.escape(in_words(row['title'], request))}</b><br><small>{html.escape(from_where)}</small>",
             f"{row['file_bytes'] / 1e6:.1f} MB",
             f"<code>{row['sha256'][:8]}</code>",
             f"{row['bytes'] / 1e6:.1f} MB" if row["loaded"] else "–",
@@ -92,11 +90,6 @@ def table(cache: ModelCache, request: gr.Request | None) -> str:
     return f'<div class="scroll"><table class="models"><tr>{head}</tr>{body}</table></div>'
 
 
-def megabytes(count: int) -> str:
-    """Bytes as MB for a button: `575`, `2.8`."""
-    return f"{count / 1e6:.{0 if count >= 1e7 else 1}f}"
-
-
 def absent() -> list[list[ModelCard]]:
     """What can be fetched, a list a button: a file once, and networks that only work together in one."""
     partners = {name: names for names in restyle.MODELS.values() for name in names}
@@ -108,26 +101,6 @@ def absent() -> list[list[ModelCard]]:
     for card in cards.values():
         found.setdefault(partners.get(card.name, (card.name,)), []).append(card)
     return list(found.values())
-
-
-def fetch(card: ModelCard, request: gr.Request) -> Iterator[str]:
-    """Fetch the weights of a model, telling how far it is. The last line is its title and a tick, or what failed."""
-    told, failure = queue.Queue[tuple[int, int] | None](), []
-
-    def work() -> None:
-        try:
-            weights.fetch(card.weights, lambda done, total: told.put((done, total)))
-        except KNOWN as error:
-            failure.append(error)
-        finally:
-            told.put(None)
-
-    threading.Thread(target=work, daemon=True).start()
-    while (step := told.get()) is not None:
-        if told.empty():
-            so_far = f"{step[0] / 1e6:.0f}/{step[1] / 1e6:.0f} MB"
-            yield f'{so_far}<div class="bar"><i style="width:{100 * step[0] / step[1]:.1f}%"></i></div>'
-    yield failed_status(in_words(str(failure[0]), request)) if failure else f"{html.escape(card.title)} ✓"
 
 
 def build(cache: ModelCache, page: gr.Blocks) -> None:
@@ -146,12 +119,11 @@ def build(cache: ModelCache, page: gr.Blocks) -> None:
         )
     with gr.Row():
         for cards in offered:
-            size = megabytes(sum(card.weights.bytes for card in cards))
-            button = gr.Button(f"{cards[0].title.partition(',')[0]} · {size} MB ↓", size="sm", min_width=200)
+            title, size = cards[0].title.partition(",")[0], amount(sum(card.weights.bytes for card in cards))
+            button = gr.Button(f"{title} · {size} ↓", size="sm", min_width=200)
 
-            def start(request: gr.Request, cards: Sequence[ModelCard] = cards) -> Iterator[str]:
-                for card in cards:
-                    yield from fetch(card, request)
+            def start(request: gr.Request, cards: Sequence[ModelCard] = cards, title: str = title) -> Iterator[str]:
+                yield from fetching.fetch([card.weights for card in cards], request, title)
 
             button.click(start, None, [status], show_progress="hidden", concurrency_id="fetch", **PRIVATE).then(
                 show, None, [shown], show_progress="hidden", **PRIVATE

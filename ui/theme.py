@@ -81,6 +81,18 @@ document.addEventListener("keydown", (event) => {
   const run = [...document.querySelectorAll("button.run")].find((button) => button.offsetParent !== null);
   if (run && !run.disabled) { event.preventDefault(); run.click(); }
 });
+// What a fold or a tab shows for the first time gets its first values from Gradio again one frame later, over what was
+// typed by then: until that is past nothing in it can be touched.
+document.addEventListener("click", (event) => {
+  const fold = event.target.closest?.(".label-wrap")?.nextElementSibling;
+  const opened = fold ?? (event.target.closest?.('[role="tab"]') && document.documentElement);
+  if (!opened) return;
+  const after = (frames) => frames
+    ? requestAnimationFrame(() => after(frames - 1))
+    : opened.classList.remove("opening");
+  opened.classList.add("opening");
+  after(3);
+}, true);
 // On a phone the result is below the form: show it when a run starts.
 document.addEventListener("click", (event) => {
   if (!event.target.closest?.("button.run") || innerWidth > 640) return;
