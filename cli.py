@@ -201,7 +201,8 @@ def make(args: argparse.Namespace) -> None:
     if as_json:
         print(result.record.model_dump_json(indent=2))
     else:
-        print(f"{out}: {result.record.seconds.run:.1f} s, loading {result.record.seconds.load:.1f} s", file=sys.stderr)
+        line = f"{out}: {result.record.seconds.run:.1f} s, loading {result.record.seconds.load:.1f} s"
+        print(line, *result.record.notes, sep="\n", file=sys.stderr)
 
 
 def show_weights(names: Sequence[str], adapter: str | None, lora: str | None) -> None:

@@ -17,7 +17,7 @@ import torch
 
 from models.cache import Borrower, ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
-from pipelines import images, metrics
+from pipelines import images, measured, metrics
 from pipelines.base import STOP, Progress, Result, run
 from pipelines.estimate import Estimates, Prediction, cached_models, trimmed_bytes
 from pipelines.images import ImageError
@@ -40,7 +40,7 @@ class Card:
     state: State = "waiting"
     progress: Progress | None = None
     result: Result | None = None
-    added: int = 0  # bytes at its peak on top of what was held before it
+    added: int | None = None  # bytes at its peak on top of what was held before it; None: it ran elsewhere
     scores: dict[str, float] = field(default_factory=dict)
     error: Exception | None = None
     sentence: str = ""  # what went wrong
@@ -143,7 +143,8 @@ def judged(card: Card, result: Result, cache: ModelCache) -> dict[str, float]:
     """The card's scores: next to the pictures of the comparison, also those that its method could not take."""
     content, styles = card.entry.values.get("content"), card.entry.values.get("styles") or []
     if content is None and not styles:
-        return metrics.of_digits(result.images, getattr(card.params, "label", None), cache)
+        now = metrics.of_generated(result.images, getattr(card.params, "label", None), cache)
+        return now | (measured.of(result.record, card.params) if card.params else {})
     return metrics.scores(
         result.picture, None if content is None else images.load(content), [images.load(s) for s in styles], cache
     )

@@ -61,9 +61,13 @@ def usual(table: plan.Table, kind: str) -> list[str]:
     return names
 
 
+CLASSES = ("dataset", "label", "count")  # what to generate
+SHARED = ("content", "styles", "size", *CLASSES, "seed")  # one setting for all methods that have it
+
+
 def shared(p: CompareParams) -> dict[str, Any]:
     """The settings that every method of the comparison gets, where it has them."""
-    return {name: getattr(p, name) for name in ("content", "styles", "size", "dataset", "label", "count", "seed")}
+    return {name: getattr(p, name) for name in SHARED if p.content is None or name not in CLASSES}
 
 
 def cells(p: CompareParams, table: plan.Table) -> tuple[list[plan.Entry], Heads]:
@@ -74,23 +78,23 @@ def cells(p: CompareParams, table: plan.Table) -> tuple[list[plan.Entry], Heads]
 
 
 def line_of(card: Card) -> contact.Cell:
-    """What the contact sheet says under one card."""
+    """What the contact sheet says under one card: names and numbers alone, since a picture cannot be translated."""
     if card.result is None:
         so_far = card.progress.preview if card.progress and card.state == "running" else None
         shown = None if so_far is None else images.to_image(so_far)
-        return contact.Cell(card.entry.name, shown, warning=card.sentence or card.state)
+        return contact.Cell(card.entry.name, shown, warning="x" if card.state == "failed" else "...")
     r = card.result.record
-    lines = [f"{r.seconds.run:.1f} s, loading {r.seconds.load:.1f} s, {r.peak_bytes / 1e9:.1f} GB", ", ".join(r.models)]
     numbers = [f"{name} {value:.{metrics.MEASURES[name].digits}f}" for name, value in card.scores.items()]
-    lines += [", ".join(numbers)] if numbers else []
-    warning = "" if card.state == "done" else "stopped early"
+    lines = [f"{r.seconds.run:.1f} s · {r.peak_bytes / 1e9:.1f} GB", ", ".join(r.models), " · ".join(numbers)]
+    warning = "" if card.state == "done" else f"{r.steps} ..."
     return contact.Cell(card.entry.name, card.result.picture, tuple(line for line in lines if line), warning)
 
 
 def drawn(cards: Sequence[Card], heads: Heads) -> PIL.Image.Image:
     """The contact sheet of the cards that have run."""
     measured = [name for name in metrics.MEASURES if any(name in card.scores for card in cards)]
-    about = [f"{name}: {m.meaning}; {m.better} is better." for name, m in metrics.MEASURES.items() if name in measured]
+    best = {"higher": 1, "lower": 0}
+    about = [f"{n} = {m.how} -> {best[m.better]}" for n, m in metrics.MEASURES.items() if n in measured]
     ordered = sorted(cards, key=lambda c: c.entry.at or (0, 0)) if heads else cards
     return contact.sheet([line_of(card) for card in ordered], len(heads[0]) if heads else None, heads, about)
 

@@ -1,4 +1,7 @@
-"""Numbers as pictures: colour scales, captions, sheets of several panels, bars."""
+"""Numbers as pictures: colour scales, sheets of several panels, bars.
+
+Captions are symbols, names and numbers alone; what they mean is the page's business, in the reader's language.
+"""
 
 from __future__ import annotations
 

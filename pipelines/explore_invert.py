@@ -122,9 +122,9 @@ def mean_error(x: Tensor, found: Encoded) -> float:
 
 
 def shown(found: Encoded, names: list[str], x: Tensor) -> PIL.Image.Image:
-    """The original and the pictures so far, with the layers' names."""
+    """The picture itself, and those made so far with their layers' names."""
     size = draw.within(found.pixels.shape[-1], found.pixels.shape[-2], PANEL)
     pictures = [found.pixels[0], *x]
-    pairs = zip(pictures, ["original", *names], strict=True)
+    pairs = zip(pictures, ["", *names], strict=True)
     cells = [(draw.panel(one, *size, smooth=True), name) for one, name in pairs]
     return draw.sheet([cells[i : i + COLUMNS] for i in range(0, len(cells), COLUMNS)])

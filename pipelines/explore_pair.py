@@ -57,27 +57,27 @@ def compared(name: str, matrices: list[Tensor]) -> tuple[list[draw.Cell], dict[s
     roots = [m[order][:, order].abs().sqrt() for m in matrices]
     most = max(float(root.flatten().quantile(BRIGHT)) for root in roots)
     cells = [(draw.panel(draw.heat(root, 0, most), MATRIX, MATRIX), "") for root in roots]
-    cells[0] = (cells[0][0], f"{name}: {len(order)} x {len(order)}")
+    cells[0] = (cells[0][0], f"{name} · {len(order)} x {len(order)}")
     told: dict[str, Any] = {"layer": name, "channels": len(order), "norm": float(matrices[0].norm())}
     if len(matrices) > 1:
         difference = (matrices[1] - matrices[0]).pow(2).sum() / matrices[0].pow(2).sum().clamp(min=1e-12)
         told |= {"norm_other": float(matrices[1].norm()), "difference": float(difference)}
         gap = draw.panel(draw.signed(roots[1] - roots[0], most), MATRIX, MATRIX)
-        cells.append((gap, f"difference {told['difference']:.3g}"))
+        cells.append((gap, f"|G - G'|^2 / |G|^2 = {told['difference']:.3g}"))
     return cells, told
 
 
 def heading(pair: list[Encoded]) -> list[draw.Cell]:
-    """Both pictures above their columns, and what the colours of the difference mean."""
+    """Both pictures above their columns, and the colours of the difference."""
     cells = []
-    for found, text in zip(pair, ("picture", "second picture"), strict=True):
+    for found, text in zip(pair, ("G", "G'"), strict=True):
         height, width = found.pixels.shape[-2:]
         shown = images.to_image(found.pixels).resize(draw.within(width, height, MATRIX), Resampling.LANCZOS)
         paper = PIL.Image.new("RGB", (MATRIX, shown.height), GROUND)
         paper.paste(shown, ((MATRIX - shown.width) // 2, 0))
         cells.append((paper, text))
     colours = draw.signed(torch.linspace(-1, 1, MATRIX)[None])
-    return [*cells, (draw.panel(colours, MATRIX, BAR), "second: less | more")]
+    return [*cells, (draw.panel(colours, MATRIX, BAR), f"-{' ' * 15}G' - G{' ' * 15}+")]
 
 
 def frequencies(p: ExploreParams, _: dict[str, nn.Module], __: Encoder) -> Output:
@@ -114,7 +114,7 @@ def varied(x: Tensor, side: int) -> tuple[list[draw.Cell], dict[str, Any]]:
         "edges": float(edges.mean()),
     }
     maps = (x, draw.signed(across, STEEP), draw.signed(down, STEEP), draw.heat(edges, 0, STEEP))
-    captions = (f"TV {told['per_pixel']:.4f}", "right - left", "below - above", f"Sobel {told['edges']:.4f}")
+    captions = (f"TV {told['per_pixel']:.4f}", "d/dx", "d/dy", f"Sobel {told['edges']:.4f}")
     size = draw.within(x.shape[-1], x.shape[-2], side)
     shown = [images.to_image(one).resize(size, Resampling.BICUBIC) for one in maps]
     return list(zip(shown, captions, strict=True)), told

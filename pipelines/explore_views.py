@@ -33,13 +33,13 @@ def classify(p: ExploreParams, modules: dict[str, nn.Module], encoder: Encoder) 
     small = found[0]
     seen = images.to_image(small.pixels)
     panels = [small.square.resize((SIDE, SIDE), Resampling.LANCZOS), seen.resize((SIDE, SIDE), Resampling.NEAREST)]
-    rows = [[(panels[0], "the middle of the picture"), (panels[1], f"{seen.width} x {seen.height}: all that it sees")]]
+    rows = [[(panels[0], ""), (panels[1], f"{seen.width} x {seen.height}")]]
     details: dict[str, Any] = {}
     for judged in found:
         best = judged.best()
         details[judged.model] = {"sure": judged.sure, "side": judged.pixels.shape[-1], "best": best}
-        title = judged.model if judged.sure else f"{judged.model}: not sure"
-        shown = draw.bars([(row["class"], row["probability"]) for row in best], 2 * SIDE + draw.GAP, 190, title)
+        chances = [(row["class"], row["probability"]) for row in best]
+        shown = draw.bars(chances, 2 * SIDE + draw.GAP, 190, judged.model if judged.sure else f"{judged.model}?")
         rows.append([(shown, "")])
     top = details[small.model]["best"][0]
     doubt = f"Not sure: {top['class']} is only the best guess among {len(small.classes)} classes."
@@ -97,7 +97,7 @@ def attention(p: ExploreParams, modules: dict[str, nn.Module], encoder: Encoder)
     square = judged.square.resize((SIDE, SIDE), Resampling.LANCZOS)
     probability = float(judged.probabilities[label])
     first = [
-        (square, "original"),
+        (square, ""),
         (draw.over(square, cam), f"{judged.classes[label]} {100 * probability:.1f} %"),
         (draw.panel(draw.heat(cam), SIDE, SIDE), f"{at}: {cam.shape[1]} x {cam.shape[0]}"),
     ]
@@ -139,9 +139,9 @@ def patch_of(p: ExploreParams, found: Encoded) -> tuple[list[draw.Cell], dict[st
     value = float(maps[0, channel, row, column])
     told = {"layer": name, "channel": channel, "activation": value, "position": [row, column], "box": list(box)}
     cells = [
-        (whole, f"{name}, channel {channel}"),
-        (patch, f"{cut.width} x {cut.height} pixels"),
-        (draw.panel(draw.heat(maps[0, channel]), *size), f"strongest: {value:.2f}"),
+        (whole, f"{name} · {channel}"),
+        (patch, f"{cut.width} x {cut.height}"),
+        (draw.panel(draw.heat(maps[0, channel]), *size), f"max {value:.2f}"),
     ]
     return cells, {**told, "field": field.side, "layers": list(found.features)}
 

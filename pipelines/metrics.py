@@ -17,19 +17,18 @@ import torch
 from torch import Tensor
 
 from models.cache import Lender
-from models.evaluator import DigitClassifier, examine
+from models.evaluator import Judge, examine
 from models.losses import WassersteinLoss, mixed_moments
 from models.registry import MODELS
 from models.vgg import Features
 from models.weights import present
-from pipelines import images
+from pipelines import dataset, images
 from pipelines.base import between_steps
 
 # Under torchmetrics, with what it imports of each.
 LIBRARIES = ("torch._dynamo", "torchvision", "transformers.models.auto.modeling_auto", "torchmetrics.functional.image")
 JUDGE = "vgg-lite"  # the feature network that is always here
 PERCEPTUAL = "lpips"
-READER = "digits"
 SIDE = 512  # pixels: larger pictures are judged at this size
 BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, fine to coarse: Wang et al. 2003
 WINDOW = 11  # pixels: SSIM's Gaussian window
@@ -41,21 +40,39 @@ RGB_TO_XYZ = torch.tensor(
 
 @dataclass(frozen=True)
 class Measure:
-    """One number of the card: what it is called, what it says, and which way is better."""
+    """One number of the card: what it is called, how it is measured, what it says, and which way is better."""
 
     name: str
+    how: str  # in a picture: symbols and names alone
     meaning: str
     better: Literal["higher", "lower"]
     digits: int
 
 
 MEASURES: dict[str, Measure] = {
-    "structure": Measure("Structure kept", "MS-SSIM of luminance with the content; 1 is equal", "higher", 2),
-    "style": Measure("Style distance", "Wasserstein-2 to the style in vgg-lite; 0 has the same statistics", "lower", 2),
-    "colour": Measure("Colour distance", "Wasserstein-2 to the style's colours in CIELAB; 2 is just seen", "lower", 0),
-    "content": Measure("Seen distance", "LPIPS to the content; 0 looks the same to people", "lower", 2),
-    "asked": Measure("Read as asked", "Share of digits that our classifier reads as the class asked for", "higher", 2),
-    "sure": Measure("Certainty", "How sure our classifier is of what it reads; 1 is certain", "higher", 2),
+    "structure": Measure("Structure kept", "MS-SSIM", "MS-SSIM of luminance with the content; 1 is equal", "higher", 2),
+    "style": Measure(
+        "Style distance",
+        "W2, vgg-lite",
+        "Wasserstein-2 to the style in vgg-lite; 0 has the same statistics",
+        "lower",
+        2,
+    ),
+    "colour": Measure(
+        "Colour distance", "W2, CIELAB", "Wasserstein-2 to the style's colours in CIELAB; 2 is just seen", "lower", 0
+    ),
+    "content": Measure("Seen distance", "LPIPS", "LPIPS to the content; 0 looks the same to people", "lower", 2),
+    "asked": Measure(
+        "Read as asked", "P(read = asked)", "Share that our classifier reads as the class asked for", "higher", 2
+    ),
+    "sure": Measure("Certainty", "max P", "How sure our classifier is of what it reads; 1 is certain", "higher", 2),
+    # The next four are not taken here: pipelines/measured.py knows them of the bundled generators.
+    "distance": Measure(
+        "Feature distance", "Frechet, n >= 2000", "Frechet distance to real pictures, over thousands", "lower", 2
+    ),
+    "precision": Measure("Precision", "k-NN", "Share of pictures that look real, over thousands", "higher", 2),
+    "recall": Measure("Recall", "k-NN", "Share of real pictures that could be made, over thousands", "higher", 2),
+    "nats": Measure("Surprise", "-log p, nats", "Nats for a real digit, over thousands; for a VAE a bound", "lower", 1),
 }
 
 
@@ -137,16 +154,18 @@ def scores(
     return {name: found[name] for name in MEASURES if name in found}
 
 
-def of_digits(pictures: Sequence[PIL.Image.Image], label: int | None, cache: Lender) -> dict[str, float]:
-    """The score card of generated digits of 28x28 pixels: how a classifier that made none of them reads them.
+def of_generated(pictures: Sequence[PIL.Image.Image], label: int | None, cache: Lender) -> dict[str, float]:
+    """The score card of generated pictures: how a classifier that made none of them reads them.
 
-    Nothing for pictures of other sizes. `label`: the class asked for, if any.
+    Nothing for pictures that are not all as large as those of a data set. `label`: the class asked for, if any.
     """
-    if any(picture.size != (28, 28) for picture in pictures):
+    kinds = {dataset.of(picture) for picture in pictures}
+    kind = kinds.pop()
+    if kinds or kind is None:
         return {}
-    with cache.use(READER, working=64 << 20) as (module,):
-        x = torch.cat([images.to_tensor(picture)[:, :1] for picture in pictures])
-        sure, read = examine(cast(DigitClassifier, module), x)[1].softmax(1).max(1)
+    with cache.use(kind.judge, working=64 << 20) as (module,):
+        x = torch.cat([images.to_tensor(picture)[:, : kind.shape[0]] for picture in pictures])
+        sure, read = examine(cast(Judge, module), x)[1].softmax(1).max(1)
     asked = {} if label is None else {"asked": float((read == label).double().mean())}
     return {**asked, "sure": float(sure.mean())}
 

@@ -61,6 +61,15 @@ def kind_of(pipeline: Pipeline[Any]) -> Literal["restyle", "generate", ""]:
     return "restyle" if {"content", "styles"} <= fields else "generate" if {"dataset", "count"} <= fields else ""
 
 
+def comparable(pipeline: Pipeline[Any], params: Mapping[str, Any]) -> bool:
+    """Whether a result can stand in a comparison: one that restyled a content, or that shows pictures of a class and
+    began with none of one's own. `params`: its recorded settings."""
+    kind, known = kind_of(pipeline), settings(pipeline.params)
+    own = any(params.get(s.name) for s in known if s.kind == "image" and s.name != "content")
+    usual = all(params.get(s.name, s.default) == s.default for s in known if s.name == "view")
+    return bool(kind) and usual and not own and (kind == "generate" or bool(params.get("content")))
+
+
 def entries(text: str, table: Table, shared: Mapping[str, Any]) -> list[Entry]:
     """Read `gatys:lbfgs:steps=20,stylize:magenta`.
 

@@ -21,15 +21,14 @@ from pipelines.estimate import Estimates
 from pipelines.params import parse, settings
 from ui import api, compare_cards, compare_form, compare_past, tab
 from ui.compare_form import Form
-from ui.compare_run import Server, Stage, wire
+from ui.compare_run import Desk, Server, Stage, wire
 from ui.examples import RESULTS
 from ui.i18n import in_words, refused, spoken, t
 from ui.session import PRIVATE, QUICK, Stops, explain
 from ui.show import failed_status
-from ui.words import HOW_TO
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> None:
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Desk:
     """Lay out the tab and wire it."""
     table = compare_method.table_of(pipeline)
     server = Server(table, cache, stops, Estimates())
@@ -38,23 +37,15 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
             form = compare_form.build(table)
             ahead = gr.HTML("", elem_classes="ahead", padding=False)
             fetch = gr.Button(t("Fetch the weights in Models"), visible=False)
-            fetch.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
-            with gr.Row(elem_classes="actions"):
-                run = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
-                stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
-            again = gr.File(
-                label=t("Drop a picture made here to get its settings back"), height=110, file_types=[".png"],
-                elem_classes="restore",
-            )
+            run, stop, again = tab.actions()
         with gr.Column(scale=7, min_width=320):
             stage = right_column()
-    with gr.Accordion(t("How it works"), open=False):
-        for part in HOW_TO[pipeline.name]:
-            gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=tab.LATEX, container=False)
-    ended = wire(server, form, stage, run, stop)
-    wire_before(server, form, stage, (ahead, fetch), ended)
+    tab.how_it_works(pipeline)
+    desk = Desk(server, form, stage, run, stop, fetch)
+    wire_before(server, form, stage, (ahead, fetch), wire(desk))
     wire_restore(table, form, again)
     api.build(pipeline, cache, stops, settings(pipeline.params))
+    return desk
 
 
 def right_column() -> Stage:

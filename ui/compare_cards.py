@@ -85,7 +85,7 @@ def cost(card: Card, request: gr.Request | None) -> str:
     r = card.result.record
     load = f"{spoken('loading', request)} {seconds(r.seconds.load)}"
     told = html.escape(spoken("Peak of the whole program, and what this run added to it", request))
-    peak = f"{size(r.peak_bytes)} (+{size(card.added)})"
+    peak = size(r.peak_bytes) + (f" (+{size(card.added)})" if card.added is not None else "")
     return (
         f"<b>{seconds(r.seconds.run)}</b><span>{load}</span><span title=\"{told}\">{peak}</span>"
         f"<span>{html.escape(', '.join(r.models))}</span>"

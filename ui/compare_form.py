@@ -11,13 +11,12 @@ import gradio as gr
 
 from pipelines import plan
 from pipelines.base import Pipeline
-from pipelines.compare_method import CompareParams, usual
+from pipelines.compare_method import CLASSES, SHARED, CompareParams, usual
 from pipelines.params import ParamError, Setting, settings
 from ui import controls, tab
 from ui.examples import CONTENT, STYLE
 from ui.i18n import t
 
-SHARED = {"content", "styles", "size", "dataset", "label", "count", "seed"}  # one setting for all methods
 FIELDS = {s.name: s for s in settings(CompareParams)}
 
 
@@ -43,8 +42,10 @@ class Drawer:
         pairs = [part.partition("=") for part in typed]
         return plan.written(self.name, {**changed, **{k.strip(): v.strip() for k, _, v in pairs}})
 
-    def fill(self, values: Mapping[str, Any]) -> list[Any]:
-        """Values of the components, for the settings that a plan names."""
+    def fill(self, values: Mapping[str, Any], meant: bool) -> list[Any]:
+        """Values of the components, for the settings that a plan names; they stay where it is not `meant`."""
+        if not meant:
+            return [gr.skip()] * (len(self.inputs) + 1)
         variant = plan.variant_of(self.pipeline)
         own = {s.name for s in self.settings} | ({variant.name} if variant else set())
         more = ", ".join(f"{k}={v}" for k, v in values.items() if k not in own)
@@ -108,7 +109,9 @@ class Form:
         return found
 
     def fill(self, values: Mapping[str, Any]) -> list[Any]:
-        """Values of the components for a plan from a link or a record; `content` and `styles` are files, if any."""
+        """Values of the components for a plan from a link or a record; `content` and `styles` are files, if any.
+
+        What was chosen in the other mode stays."""
         kinds = "generate" if not values.get("methods") and not values.get("content") else "restyle"
         text = str(values.get("methods") or ",".join(usual(self.table, kinds)))
         found: dict[str, Mapping[str, Any]] = {}
@@ -118,8 +121,10 @@ class Form:
             value = entry.values.get(variant.name, variant.default) if variant else None
             found[f"{entry.pipeline.name}:{value}" if variant else entry.pipeline.name] = entry.values
         mode = plan.kind_of(self.table[next(iter(found)).partition(":")[0]]) or "restyle"
-        own = [value for d in self.drawers for value in d.fill(found.get(d.name, {}))]
-        chips = [[name for name in row.offers if name in found] for row in self.chips]
+        own = [v for d in self.drawers for v in d.fill(found.get(d.name, {}), plan.kind_of(d.pipeline) == mode)]
+        chips = [
+            [name for name in row.offers if name in found] if row.kind == mode else gr.skip() for row in self.chips
+        ]
         twice = {"methods": text if len(entries) > len(found) else ""}  # chips hold a method once
         values = {**values, **twice}
         fields = [FIELDS[name] for name in self.common]
@@ -208,7 +213,7 @@ def drawer_rows(table: plan.Table, chosen: Sequence[str]) -> list[Drawer]:
     drawers = []
     with gr.Accordion(t("Settings of each method"), open=False):
         for pipeline in (p for p in table.values() if plan.kind_of(p)):
-            taken = SHARED | {pipeline.variants}
+            taken = {*shared_by(pipeline), pipeline.variants}
             own = [s for s in settings(pipeline.params) if s.name not in taken and not s.advanced]
             own = [s for s in own if s.kind not in {"image", "images"}]
             for name, choice in plan.variants(pipeline).items():
@@ -225,6 +230,11 @@ def drawer_rows(table: plan.Table, chosen: Sequence[str]) -> list[Drawer]:
                     )
                 drawers.append(Drawer(name, pipeline, tuple(own), inputs, more, box))
     return drawers
+
+
+def shared_by(pipeline: Pipeline[Any]) -> set[str]:
+    """The settings of a method that a comparison sets for all."""
+    return set(SHARED) - set(CLASSES if plan.kind_of(pipeline) == "restyle" else ())
 
 
 def written(values: Mapping[str, Any], pictures: Mapping[str, str]) -> str:

@@ -22,7 +22,7 @@ from pipelines.compare_method import CompareParams
 from pipelines.params import settings
 from pipelines.record import Record
 from ui import compare_cards
-from ui.compare_form import FIELDS, SHARED, written
+from ui.compare_form import FIELDS, shared_by, written
 from ui.examples import CONTENT, STYLE
 from ui.i18n import spoken
 
@@ -71,17 +71,26 @@ def recorded(told: Record, table: plan.Table) -> dict[str, Any]:
     found = {name: value for name, value in params.items() if name in FIELDS}
     if told.pipeline in table:
         pipeline = table[told.pipeline]
-        own = [s for s in settings(pipeline.params) if s.name not in FIELDS and s.kind not in {"image", "images"}]
-        changed = {s.name: params[s.name] for s in own if s.name in params and params[s.name] != s.default}
+        found = {name: value for name, value in found.items() if name in shared_by(pipeline) and fits(name, value)}
         variant = plan.variant_of(pipeline)
+        own = [s for s in settings(pipeline.params) if s.name not in found and s.kind not in {"image", "images"}]
+        changed = {
+            s.name: params[s.name]
+            for s in own
+            if s != variant and s.name in params and (params[s.name] != s.default or s.name in shared_by(pipeline))
+        }
         chosen = f":{params[variant.name]}" if variant else ""
-        changed = {name: value for name, value in changed.items() if not variant or name != variant.name}
-        found = {name: value for name, value in found.items() if name in SHARED}
         found["methods"] = plan.written(f"{told.pipeline}{chosen}", changed)
     content = params.get("content") or {}
     found["content"] = known.get(content.get("sha256", ""), ("", None))[1]
     found["styles"] = [known[s["sha256"]][1] for s in params.get("styles", []) if s["sha256"] in known]
     return found
+
+
+def fits(name: str, value: Any) -> bool:
+    """Whether all methods of a comparison can be given this value: Stylise alone knows a size of 0, say."""
+    low, high = FIELDS[name].low, FIELDS[name].high
+    return not isinstance(value, int | float) or ((low is None or value >= low) and (high is None or value <= high))
 
 
 def thumbnail(picture: PIL.Image.Image, side: int = THUMB) -> str:

@@ -66,6 +66,23 @@ class Server:
     estimates: Estimates
 
 
+@dataclass(frozen=True)
+class Desk:
+    """The whole tab."""
+
+    server: Server
+    form: Form
+    stage: Stage
+    run: gr.Button
+    stop: gr.Button
+    cure: gr.Button  # opens Models, where weights are fetched
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a comparison updates, in the order of `row`."""
+        return [*(getattr(self.stage, name) for name in ROW), self.stage.more, self.run, self.stop]
+
+
 def said(cards: list[Card], started: float, request: gr.Request | None) -> str:
     """`2 of 4 · 12.3 s`, and a bar while methods wait."""
     done = sum(card.state in {"done", "stopped", "failed"} for card in cards)
@@ -144,15 +161,27 @@ def concluded(
     return row(False, left, sheet=sheet, pack=pack, runs=runs, past=past, links=links, **view)
 
 
-def wire(server: Server, form: Form, stage: Stage, run: gr.Button, stop: gr.Button) -> list[Any]:
-    """Run, Stop and Continue; returns the events after which costs are known better."""
-    outputs = [*(getattr(stage, name) for name in ROW), stage.more, run, stop]
+def took_over(cards: list[Card], earlier: Memory | None) -> None:
+    """Results that were sent here stay where the settings are still theirs, instead of being made again."""
+    sent = [card for card in earlier.cards if card.added is None and card.state == "done"] if earlier else []
+    for card in cards:
+        told = card.params.model_dump(mode="json") if card.params else None
+        same = next((one for one in sent if one.result and one.result.record.params == told), None)
+        if same and same.entry.pipeline is card.entry.pipeline:
+            card.state, card.result, card.scores = "done", same.result, same.scores
 
-    def start(request: gr.Request, runs: Any, *given: Any) -> Iterator[list[Any]]:
+
+def wire(desk: Desk) -> list[Any]:
+    """Run, Stop and Continue; returns the events after which costs are known better."""
+    server, form, stage, run, stop = desk.server, desk.form, desk.stage, desk.run, desk.stop
+
+    def start(request: gr.Request, runs: Any, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
         try:
             p = parse(CompareParams, form.read(given))
             entries, heads = compare_method.cells(p, server.table)
             cards = compare.prepare(entries, server.cache, server.estimates, sort=heads is None)
+            if not p.seconds:
+                took_over(cards, earlier)
             yield from follow(server, Memory(p, cards, heads), runs, request)
         except Exception as error:  # the page's last line: every error becomes a sentence
             yield row(False, status=failed_status(in_words(explain(error), request)))
@@ -177,6 +206,6 @@ def wire(server: Server, form: Form, stage: Stage, run: gr.Button, stop: gr.Butt
     shared = {"show_progress": "hidden", **GPU, **PRIVATE}
     stop.click(ask, None, None, **QUICK)
     return [
-        run.click(start, [stage.runs, *form.inputs], outputs, **shared),
-        stage.more.click(go_on, [stage.runs, stage.memory], outputs, **shared),
+        run.click(start, [stage.runs, stage.memory, *form.inputs], desk.outputs, **shared),
+        stage.more.click(go_on, [stage.runs, stage.memory], desk.outputs, **shared),
     ]

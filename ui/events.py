@@ -14,7 +14,7 @@ from models.cache import ModelCache
 from pipelines import animation, images, record
 from pipelines.base import Pipeline
 from pipelines.params import ParamError, Setting, parse
-from ui import controls
+from ui import controls, fetching
 from ui.examples import CONTENT, DIGITS, STYLE
 from ui.i18n import refused, spoken
 from ui.session import GPU, PRIVATE, QUICK, Stops, View, file_in_cache, follow, visitor_of, waiting
@@ -94,7 +94,7 @@ def wire(
     again: gr.File,
 ) -> Follow:
     """Connect the tab's components; returns what has a finished picture follow further events."""
-    outputs = [*stage.outputs, run, stop, stage.as_content, stage.film_button, *stage.cures]
+    outputs = [*stage.outputs, run, stop, stage.send, stage.as_content, stage.film_button, *stage.cures]
     runs = Runs(pipeline, cache, stops, form.settings)
 
     def forget(request: gr.Request) -> None:
@@ -123,12 +123,13 @@ def wire(
 
 
 def wire_cures(form: Form, stage: Stage) -> None:
-    """The failed state's buttons: a smaller size, the Models tab, the defaults."""
-    smaller, models, defaults = stage.cures
+    """The failed state's buttons: a smaller size, Fetch, the defaults."""
+    smaller, fetch, defaults = stage.cures
     sizes = [c for s, c in zip(form.settings, form.inputs, strict=True) if s.name == "size"]
     if sizes:
         smaller.click(lambda size: max(64, (size or 2048) // 2), sizes, sizes, **QUICK)
-    models.click(lambda: gr.Tabs(selected="models"), None, [stage.tabs], **QUICK)
+    options: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": "fetch", **PRIVATE}
+    fetch.click(fetching.cure, [stage.wanted], [stage.status, fetch, stage.wanted], **options)
     kept = [(s, c) for s, c in zip(form.settings, form.inputs, strict=True) if s.kind not in {"image", "images"}]
     values = [controls.shown(s, s.default) for s, _ in kept]
     defaults.click(lambda: values, None, [c for _, c in kept], **QUICK)

@@ -18,8 +18,7 @@ from ui import api, controls, explore_events, explore_hand, tab
 from ui.examples import CONTENT, RESULTS, STYLE
 from ui.explore_rows import ABOUT, SHOWN, classes, layer_choices
 from ui.i18n import t
-from ui.session import QUICK, Stops
-from ui.words import HOW_TO
+from ui.session import Stops
 
 ADVANCED = ("resolution", "count", "tv_weight", "seed")
 FIRST = "cat"  # example: a class that the small classifier knows
@@ -58,14 +57,13 @@ class Desk:
         return [*shown, self.download, self.record, *hand, self.run, self.stop, self.cure]
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> Desk:
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Desk:
     """Lay out the tab and wire its events and its endpoint."""
     shelf = Shelf()
     stored = replace(pipeline, generate=looking(shelf))
     desk = lay_out(pipeline)
     looks = explore_events.Looks(stored, list(desk.inputs), shelf, cache, stops)
     explore_hand.wire(desk, explore_events.wire(desk, looks))
-    desk.cure.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
     api.build(stored, cache, stops, settings(pipeline.params))
     return desk
 
@@ -86,9 +84,7 @@ def lay_out(pipeline: Pipeline[Any]) -> Desk:
             with gr.Row():
                 inputs = left.pop("inputs") | {"view": view} | view_settings(found)
             right = stage()
-    with gr.Accordion(t("How it works"), open=False):
-        for part in HOW_TO[pipeline.name]:
-            gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=tab.LATEX, container=False)
+    tab.how_it_works(pipeline)
     return Desk(inputs=inputs, about=about, **left, **right)
 
 
@@ -108,15 +104,7 @@ def left_column(found: Mapping[str, Any]) -> dict[str, Any]:
         inputs["model"].visible = "model" in SHOWN["classify"]
     with gr.Accordion(t("Advanced"), open=False):
         inputs |= {name: controls.page_component(found[name]) for name in ADVANCED}
-    with gr.Row(elem_classes="actions"):
-        run = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
-        stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
-    restore = gr.File(
-        label=t("Drop a picture made here to get its settings back"),
-        height=110,
-        file_types=[".png"],
-        elem_classes="restore",
-    )
+    run, stop, restore = tab.actions()
     return {"inputs": inputs, "second": columns[1], "pair": pair, "run": run, "stop": stop, "restore": restore}
 
 

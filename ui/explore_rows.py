@@ -14,7 +14,7 @@ from pipelines.explore_params import LAYERS
 from ui.explore_numbers import numbers
 from ui.i18n import spoken, t
 from ui.session import file_in_cache
-from ui.show import cost_status
+from ui.show import STAYS, cost_status, in_order
 
 INVERT_SCALE = 2  # five pictures at once, live: at half the resolution
 HIDDEN = {"layers": ("count",), "invert": ("tv_weight", "seed")}  # view -> the advanced settings it uses
@@ -46,22 +46,21 @@ USABLE = {"layers", "gram", "invert", "attention"}  # views in which a layer can
 class Shown:
     """New values for `Desk.outputs`, in that order; what is left out stays as it is."""
 
-    picture: Any = field(default_factory=gr.skip)
-    numbers: Any = field(default_factory=gr.skip)
-    status: Any = field(default_factory=gr.skip)
-    table: Any = field(default_factory=gr.skip)
-    layer: Any = field(default_factory=gr.skip)
-    label: Any = field(default_factory=gr.skip)
-    download: Any = field(default_factory=gr.skip)
-    record: Any = field(default_factory=gr.skip)
+    picture: Any = STAYS
+    numbers: Any = STAYS
+    status: Any = STAYS
+    table: Any = STAYS
+    layer: Any = STAYS
+    label: Any = STAYS
+    download: Any = STAYS
+    record: Any = STAYS
     hand: tuple[Any, Any, Any] = field(default_factory=lambda: (gr.skip(), gr.skip(), gr.skip()))
     cure: bool = False
 
     def row(self, running: bool) -> list[Any]:
         """Values for the outputs, whether Run and Stop can be pressed, and the cure."""
-        kept = [self.picture, self.numbers, self.status, self.table, self.layer, self.label, self.download, self.record]
         pressable = [gr.update(interactive=on) for on in (not running, running)]
-        return [*kept, *self.hand, *pressable, gr.update(visible=self.cure)]
+        return [*in_order(self, "hand", "cure"), *self.hand, *pressable, gr.update(visible=self.cure)]
 
 
 def values_of(names: list[str], given: tuple[Any, ...]) -> dict[str, Any]:

@@ -9,9 +9,23 @@ import gradio as gr
 
 from models.cache import ModelCache
 from pipelines import PIPELINES
-from ui import compare, diffusion, explore, explore_hand, gan, imagine, models, pixelcnn, stylemix, stylize, tab, vae
+from ui import (
+    compare,
+    compare_send,
+    diffusion,
+    explore,
+    explore_hand,
+    gan,
+    imagine,
+    models,
+    pixelcnn,
+    stylemix,
+    stylize,
+    tab,
+    vae,
+)
 from ui.i18n import I18N, t
-from ui.session import Stops
+from ui.session import QUICK, Stops
 
 __all__ = ["I18N", "build"]
 # Method -> its own tab; the others have tab.build's.
@@ -41,9 +55,13 @@ def build(cache: ModelCache) -> gr.Blocks:
             for pipeline in PIPELINES.values():
                 with gr.Tab(t(pipeline.title), id=pipeline.name):
                     layout: Callable[..., Any] = BUILDERS.get(pipeline.name, tab.build)
-                    frames[pipeline.name] = layout(pipeline, cache, stops, tabs)
+                    frames[pipeline.name] = layout(pipeline, cache, stops)
             with gr.Tab(t("Models"), id="models"):
                 models.build(cache, page)
+        for name in {"compare", "explore"} & set(frames):
+            frames[name].cure.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
+        if "compare" in frames:
+            compare_send.link(frames["compare"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
             explore_hand.link(frames["explore"], frames["gatys"])
     page.queue(api_open=False, max_size=64)

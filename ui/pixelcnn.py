@@ -22,7 +22,7 @@ from ui.tab import Form, Frame, Stage
 HALF = 14  # pixels between two frames of the film
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> Frame:
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
     """The frame of every method, with a board on the left and the film under the picture."""
     films: list[gr.Image | gr.HTML] = []
 
@@ -49,7 +49,7 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
             )
         )  # fmt: skip
 
-    frame = tab.build(pipeline, cache, stops, tabs, left=left, right=right, offered=DIGITS)
+    frame = tab.build(pipeline, cache, stops, left=left, right=right, offered=DIGITS)
     frame.run.click(shown, [frame.stage.memory], films, show_progress="hidden", **GPU, **PRIVATE)
     return frame
 

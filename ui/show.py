@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import gradio as gr
@@ -12,14 +12,15 @@ import PIL.Image
 import torch
 
 from models.cache import OutOfBudget
-from models.hub import NotFetched
-from models.weights import WeightsMissing
 from pipelines import images
 from pipelines.base import Pipeline, Result
 from pipelines.params import ParamError
-from ui import curve
+from pipelines.plan import comparable
+from ui import curve, lacking
 from ui.i18n import in_words, spoken, t
 from ui.session import View, explain, file_in_cache
+
+STAYS: Any = object()  # the value of a component that is left as it is
 
 
 @dataclass
@@ -31,42 +32,54 @@ class Memory:
     result: Result | None = None
     frames: list[str] = field(default_factory=list)
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    comparable: bool = False  # whether the result can be sent to Compare
 
     def __deepcopy__(self, _: Any) -> Memory:
         return self  # Gradio copies a State's value; a run's tensors are not copied
+
+
+def in_order(update: Any, *apart: str) -> list[Any]:
+    """The values of a dataclass's fields as components take them, without the fields that are named."""
+    values = [getattr(update, f.name) for f in fields(update) if f.name not in apart]
+    return [gr.skip() if value is STAYS else value for value in values]
 
 
 @dataclass(frozen=True)
 class Update:
     """New values for `Stage.outputs`, in that order; what is left out stays as it is."""
 
-    live: Any = field(default_factory=gr.skip)
-    compare: Any = field(default_factory=gr.skip)
-    status: Any = field(default_factory=gr.skip)
-    download: Any = field(default_factory=gr.skip)
-    more: Any = field(default_factory=gr.skip)
-    curve: Any = field(default_factory=gr.skip)
-    record: Any = field(default_factory=gr.skip)
-    memory: Any = field(default_factory=gr.skip)
-    cures: tuple[bool, bool, bool] = (False, False, False)
+    live: Any = STAYS
+    compare: Any = STAYS
+    status: Any = STAYS
+    download: Any = STAYS
+    more: Any = STAYS
+    curve: Any = STAYS
+    record: Any = STAYS
+    memory: Any = STAYS
+    wanted: Any = STAYS
+    cures: tuple[bool, str, bool] = (False, "", False)  # which are shown, and what Fetch is called
 
     def row(self, running: bool, earlier: Memory | None = None) -> list[Any]:
-        """Values for the outputs, whether Run, Stop, Use as content and the film's button can be pressed, and cures."""
+        """Values for the outputs, whether Run, Stop, Send to Compare, Use as content and the film's button can be
+        pressed, and cures."""
         memory = self.memory if isinstance(self.memory, Memory) else earlier
         done = not running and memory is not None and memory.result is not None
-        pressable = [gr.update(interactive=on) for on in (not running, running, done, done)]
+        sent = done and memory is not None and memory.comparable
+        pressable = [gr.update(interactive=on) for on in (not running, running, sent, done, done)]
         return [
-            self.live,
-            self.compare,
-            self.status,
-            self.download,
-            self.more,
-            self.curve,
-            self.record,
-            self.memory,
+            *in_order(self, "cures"),
             *pressable,
-            *(gr.update(visible=shown) for shown in self.cures),
+            *(cure(shown) for shown in self.cures),
         ]
+
+
+def cure(shown: bool | str) -> Any:
+    """A button of the failed state: there or not, or there with what it is called."""
+    return (
+        gr.update(visible=True, interactive=True, value=shown)
+        if isinstance(shown, str) and shown
+        else gr.update(visible=bool(shown))
+    )
 
 
 def starting(request: gr.Request | None) -> Update:
@@ -81,12 +94,13 @@ def failed(
     """The failed state: one sentence, and the button that does what it advises; the picture before stays in use."""
     kept = earlier is not None and earlier.result is not None
     small = isinstance(error, OutOfBudget | torch.OutOfMemoryError)
-    models = isinstance(error, WeightsMissing) and not isinstance(error, NotFetched)
+    lacks = lacking.of(error)
     return Update(
         status=failed_status(in_words(explain(error), request)),
         download=gr.update(interactive=kept),
         more=gr.update(interactive=kept and pipeline.resume is not None),
-        cures=(small, models, isinstance(error, ParamError)),
+        wanted={lack: lack.bytes for lack in lacks},
+        cures=(small, lacking.caption(lacks, {}, request) if lacks else "", isinstance(error, ParamError)),
     )
 
 
@@ -109,7 +123,7 @@ def cost_status(result: Result, request: gr.Request | None) -> str:
         f"{spoken('loading', request)} {r.seconds.load:.1f} s",
         f"{r.peak_bytes / 1e9:.1f} GB",
         *r.models,
-        f"{r.steps} {spoken('steps', request)}",
+        f"{r.steps} {spoken('step' if r.steps == 1 else 'steps', request)}",
         f"{spoken('seed', request)} {r.seed}",
         "×".join(map(str, result.picture.size)),
     ]
@@ -141,6 +155,7 @@ def conclude(view: View, memory: Memory, pipeline: Pipeline[Any], request: gr.Re
     """A finished or stopped method on the page: the slider where there is a before, files that hold their record."""
     assert view.result is not None
     memory.result, memory.state, memory.frames, memory.curves = view.result, view.result.state, view.frames, view.curves
+    memory.comparable = comparable(pipeline, view.result.record.params)
     return finished(memory, pipeline, request)
 
 

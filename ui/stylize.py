@@ -69,7 +69,7 @@ show();
 """
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> Frame:
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
     """Lay out the tab."""
     extra: dict[str, Any] = {}
 
@@ -86,7 +86,7 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
                 corners=[thumbnail(path) for path in corners(STYLE[:1])],
             )
 
-    frame = tab.build(pipeline, cache, stops, tabs, left=left)
+    frame = tab.build(pipeline, cache, stops, left=left)
     wire(frame, extra["pad"], extra["surprise"])
     return frame
 

@@ -12,6 +12,7 @@ import gradio as gr
 from models.cache import ModelCache
 from pipelines.base import Pipeline
 from pipelines.params import Setting, settings
+from pipelines.plan import kind_of
 from ui import api, controls, events
 from ui.examples import CONTENT, RESULTS, STYLE
 from ui.i18n import t
@@ -42,20 +43,22 @@ class Stage:
     status: gr.HTML
     download: gr.DownloadButton
     more: gr.Button
+    send: gr.Button  # to Compare; ui/compare_send.py wires it
     as_content: gr.Button
     curve: gr.HTML
     film: gr.Image
     film_button: gr.Button
     record: gr.JSON
     after: tuple[Any, ...]  # settings that can be changed when the run is over
-    cures: tuple[gr.Button, gr.Button, gr.Button]  # of the failed state: a smaller size, the Models tab, the defaults
-    tabs: gr.Tabs
+    cures: tuple[gr.Button, gr.Button, gr.Button]  # of the failed state: a smaller size, Fetch, the defaults
     memory: gr.State  # show.Memory: what Continue, colours and the film need
+    wanted: gr.State  # what the failed run lacks and Fetch brings -> bytes, None where only the hub knows
 
     @property
     def outputs(self) -> list[Any]:
         """What a running method updates, in the order of `show.Update`."""
-        return [self.live, self.compare, self.status, self.download, self.more, self.curve, self.record, self.memory]
+        shown = [self.live, self.compare, self.status, self.download, self.more, self.curve, self.record]
+        return [*shown, self.memory, self.wanted]
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,6 @@ def build(
     pipeline: Pipeline[Any],
     cache: ModelCache,
     stops: Stops,
-    tabs: gr.Tabs,
     left: Callable[[Form], None] | None = None,
     right: Callable[[Stage], None] | None = None,
     offered: Sequence[Path] = CONTENT,
@@ -82,7 +84,6 @@ def build(
 
     Args:
         pipeline, cache, stops: the method, and what runs it.
-        tabs: the page's tabs, to be switched.
         left, right: add a method's own controls under the settings and under the picture, inside the columns.
         offered: example pictures under an input for one picture.
     """
@@ -92,25 +93,31 @@ def build(
             form = left_column(found, offered)
             if left:
                 left(form)
-            with gr.Row(elem_classes="actions"):
-                run = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
-                stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
-            again = gr.File(
-                label=t("Drop a picture made here to get its settings back"),
-                height=110,
-                file_types=[".png"],
-                elem_classes="restore",
-            )
+            run, stop, again = actions()
         with gr.Column(scale=7, min_width=320):
-            stage = right_column(pipeline, found, tabs)
+            stage = right_column(pipeline, found)
             if right:
                 right(stage)
-    with gr.Accordion(t("How it works"), open=False):
-        for part in HOW_TO[pipeline.name]:
-            gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=LATEX, container=False)
+    how_it_works(pipeline)
     follow = events.wire(pipeline, cache, stops, form, stage, run, stop, again)
     api.build(pipeline, cache, stops, form.settings)
     return Frame(form, stage, run, stop, follow)
+
+
+def actions() -> tuple[gr.Button, gr.Button, gr.File]:
+    """At the foot of a left column: Run, Stop, and where a picture gives its settings back."""
+    with gr.Row(elem_classes="actions"):
+        run = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
+        stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
+    label = t("Drop a picture made here to get its settings back")
+    return run, stop, gr.File(label=label, height=110, file_types=[".png"], elem_classes="restore")
+
+
+def how_it_works(pipeline: Pipeline[Any]) -> None:
+    """The method's short text for a student, behind a closed door."""
+    with gr.Accordion(t("How it works"), open=False):
+        for part in HOW_TO[pipeline.name]:
+            gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=LATEX, container=False)
 
 
 def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> Form:
@@ -160,18 +167,20 @@ def strip(target: Any, setting: Setting, files: list[str]) -> Any:
     return thumbnails.select(choose, None, target, show_progress="hidden", queue=False, api_visibility="private")
 
 
-def right_column(pipeline: Pipeline[Any], found: Sequence[Setting], tabs: gr.Tabs) -> Stage:
+def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
     """The picture, what it cost, and what can be done with it."""
     live, compare = picture(RESULTS / f"{pipeline.name}.png")
     status = gr.HTML("", elem_classes="status", padding=False)
     with gr.Row(elem_classes="cures"):
-        texts = ("Use half the size", "Fetch the weights in Models", "Go back to the defaults")
-        smaller, models, defaults = (gr.Button(t(text), visible=False) for text in texts)
+        texts = ("Use half the size", "Fetch", "Go back to the defaults")
+        smaller, fetch, defaults = (gr.Button(t(text), visible=False) for text in texts)
     after = after_row(pipeline, found)
     with gr.Row():
-        download = gr.DownloadButton(cast(str, t("Download PNG")), interactive=False, min_width=120)
-        more = gr.Button(t("Continue"), interactive=False, min_width=120, visible=pipeline.resume is not None)
-        as_content = gr.Button(t("Use as content"), interactive=False, min_width=120)
+        plain: dict[str, Any] = {"interactive": False, "min_width": 120, "size": "md"}
+        download = gr.DownloadButton(cast(str, t("Download PNG")), **plain)
+        more = gr.Button(t("Continue"), visible=pipeline.resume is not None, **plain)
+        send = gr.Button(t("Send to Compare"), visible=bool(kind_of(pipeline)), **plain)
+        as_content = gr.Button(t("Use as content"), **plain)
     with gr.Accordion(t("Curve"), open=False):
         curve = gr.HTML("", elem_classes="curve", padding=False)
     with gr.Accordion(t("Frames"), open=False):
@@ -187,15 +196,16 @@ def right_column(pipeline: Pipeline[Any], found: Sequence[Setting], tabs: gr.Tab
         status=status,
         download=download,
         more=more,
+        send=send,
         as_content=as_content,
         curve=curve,
         film=film,
         film_button=film_button,
         record=record,
         after=after,
-        cures=(smaller, models, defaults),
-        tabs=tabs,
+        cures=(smaller, fetch, defaults),
         memory=gr.State(time_to_live=1800),
+        wanted=gr.State({}),
     )
 
 

@@ -26,7 +26,7 @@ USED: dict[str, frozenset[str]] = {  # by view, of the settings that are not alw
 CHANGING = ("label", "count", "temperature", "second")
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tabs) -> Frame:
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
     """The frame of every method, with a board on the left and the map under the picture."""
 
     def left(form: Form) -> None:
@@ -51,7 +51,7 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, tabs: gr.Tab
         told.append(gr.HTML("", padding=False, visible=False))
         atlas(cache)
 
-    frame = tab.build(pipeline, cache, stops, tabs, left=left, right=right, offered=DIGITS)
+    frame = tab.build(pipeline, cache, stops, left=left, right=right, offered=DIGITS)
     inputs = {s.name: c for s, c in zip(frame.form.settings, frame.form.inputs, strict=True)}
     landing = gr.Textbox(visible="hidden")
 
