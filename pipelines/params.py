@@ -99,6 +99,8 @@ def _sentence(kind: type[Params], error: Any) -> str:
     if what in {"too_short", "too_long"}:
         return f"{name} has {limits['actual_length']} items: give {_bounds(_first(kind, error), 'length')}."
     if what == "literal_error":
+        if len(get_args(_first(kind, error).annotation)) == 1:
+            return f"{name} is {shown}: {limits['expected']} is the only one here."
         return f"{name} is {shown}: choose one of {limits['expected']}."
     bounds = _bounds(_first(kind, error), "value")
     return f"{name} is {shown}: {error['msg'].lower()}" + (f" (allowed: {bounds})." if bounds else ".")

@@ -53,6 +53,16 @@ def test_generators_give_a_grid_a_family_of_one_class_with_costs_and_scores(
     assert made.count("<article") == 3 and made.count("Read as asked") == 3 and 'class="row real"' in made
 
 
+def test_photographs_are_compared_by_the_families_that_learned_them(cache: ModelCache, estimates: Estimates) -> None:
+    given = {"methods": "gan,vae", "dataset": "cifar10", "label": 8, "count": 4}
+    entries, _ = compare_method.cells(parse(compare_method.CompareParams, given), METHODS)
+    cards = compare.prepare(entries, cache, estimates)
+    list(compare.execute(cards, cache, estimates, registry.sha256))
+    gan, vae = sorted(cards, key=lambda card: card.entry.name)
+    assert gan.result and gan.result.images[0].size == (32, 32) and {"asked", "distance"} <= set(gan.scores)
+    assert vae.state == "failed" and vae.sentence == "dataset is 'cifar10': 'mnist' is the only one here."
+
+
 def test_with_nothing_named_the_families_that_are_here_are_compared() -> None:
     entries, _ = compare_method.cells(parse(compare_method.CompareParams, {"label": 1}), METHODS)
     assert {e.pipeline.name for e in entries} >= {"gan", "vae", "pixelcnn", "diffusion"}

@@ -14,6 +14,7 @@ from pipelines.base import Pipeline
 from pipelines.compare_method import CLASSES, SHARED, CompareParams, usual
 from pipelines.params import ParamError, Setting, settings
 from ui import controls, tab
+from ui.classes import follow
 from ui.examples import CONTENT, STYLE
 from ui.i18n import t
 
@@ -158,6 +159,7 @@ def build(table: plan.Table) -> Form:
         chips += chip_rows(table, "generate")
         common["dataset"] = datasets(table)
         common |= {name: controls.page_component(FIELDS[name]) for name in ("label", "count")}
+        follow(common)
     drawers = drawer_rows(table, [name for row in chips for name in row.group.value])
     with gr.Accordion(t("Grid, budget and seed"), open=False):
         common |= {name: controls.page_component(FIELDS[name]) for name in ("x", "y", "seconds", "methods", "seed")}

@@ -8,6 +8,7 @@ SENTENCES: dict[str, str] = {
     "There is no setting named {}: use one of {}.": "没有名为 {0} 的设置：请使用 {1} 之一。",
     "{} is missing: {}.": "缺少“{0}”：{1}。",
     "{} has {} items: give {} to {}.": "“{0}”有 {1} 项：请给 {2} 到 {3} 项。",
+    "{} is {}: {} is the only one here.": "“{0}”是 {1}：这里只有 {2}。",
     "{} is {}: choose one of {}.": "“{0}”是 {1}：请从 {2} 中选择。",
     "{} is {}: {} (allowed: {} to {}).": "“{0}”的值 {1} 不可用：允许 {3} 到 {4}。",
     "{} is {}: give numbers separated by commas.": "“{0}”是 {1}：请给用逗号分隔的数字。",
