@@ -13,7 +13,7 @@ LARGE = Weights(
     bytes=4017636,
     licence="Apache-2.0",
     source="training/vae.py, MNIST",
-    quality="ELBO -88.5 nats on binarised MNIST test (n = 10,000); -86.0 with q fitted, -84.4 by 512 samples (n = 1,000)",
+    quality="ELBO -88.5 nats, binarised MNIST test (n = 10,000); -86.0 with q fitted, -84.4 by 512 samples (n = 1,000)",
 )
 MAP = Weights(
     name="vae-map-mnist",
