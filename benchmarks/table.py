@@ -30,8 +30,8 @@ from models import registry, weights
 from models.evaluator import Judge, examine
 from models.quality import measure
 from pipelines import dataset
+from pipelines.measured import TABLE
 
-OUT = common.ROOT / "weights" / "table.json"
 CHUNK = 200  # pictures between two moves of the progress bar
 
 
@@ -205,7 +205,7 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=10_000, help="pictures of each generator (default 10,000)")
     parser.add_argument("--data", type=Path, default=dataset.folder(), help="default: what ATELIER_DATA names")
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="measure these, keep the rest")
-    parser.add_argument("--out", type=Path, default=OUT, help="where the numbers are kept (default weights/table.json)")
+    parser.add_argument("--out", type=Path, default=TABLE, help="where numbers are kept (default weights/table.json)")
     flags = parser.parse_args()
     if flags.n < 10:
         parser.error(f"--n is {flags.n}: give at least 10.")

@@ -65,7 +65,7 @@ Judge = DigitClassifier | Classifier
 
 @torch.no_grad()
 def examine(module: Judge, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Features (N, F) and calibrated logits (N, classes), float32 on the CPU, of (N, C, H, W) in [0, 1].
+    """Features (N, F), and logits (N, classes) over the temperature, float32 on the CPU, of (N, C, H, W) in [0, 1].
 
     Raises:
         ValueError: when pictures are of another shape than `module` knows.

@@ -95,20 +95,6 @@ def _index(repo: str, commit: str) -> str:
         return _small(repo, INDEX, commit, Path(aside)).read_text("utf-8")
 
 
-def fetch_all(snapshots: Sequence[Snapshot], report: Report | None = None) -> list[Path]:
-    """`fetch` one after the other; `report` gets the bytes of all of them together."""
-    total, done, folders = sum(snapshot.bytes for snapshot in snapshots), 0, []
-    for snapshot in snapshots:
-
-        def tell(count: int, _total: int, before: int = done) -> None:
-            if report:
-                report(before + count, total)
-
-        folders.append(fetch(snapshot, tell))
-        done += snapshot.bytes
-    return folders
-
-
 def fetch(snapshot: Snapshot, report: Report | None = None) -> Path:
     """Download and verify; returns the folder.
 

@@ -15,12 +15,12 @@ from fake_hub import FakeHub, Fault, serving
 from imagining import make, pixels
 
 import cli
-from models import download, hub, hub_download, imagine_needs
+from models import download, hub, imagine_needs
 from models.cache import ModelCache
 from models.weights import WeightsError, WeightsMissing
 from pipelines.imagine import PIPELINE
 from pipelines.params import ParamError, parse
-from ui import imagine_fetch
+from ui import imagine_fetch, lacking
 from ui.lacking import Sizes
 
 MODEL, ADAPTERS, LORA = "someone/toy", "someone/adapters", "someone/brush"
@@ -71,8 +71,7 @@ def needs(**settings: Any) -> list[imagine_needs.Need]:
 
 def bring(**settings: Any) -> list[tuple[int, int]]:
     told: list[tuple[int, int]] = []
-    snapshots = [need.look() for need in imagine_fetch.missing(needs(**settings))]
-    hub_download.fetch_all(snapshots, lambda done, total: told.append((done, total)))
+    lacking.bring(imagine_fetch.missing(needs(**settings)), lambda done, total: told.append((done, total)))
     return told
 
 
@@ -202,7 +201,7 @@ def test_the_button_names_the_size_before_it_fetches(server: FakeHub, shelves: d
     assert "to fetch" in imagine_fetch.beside(away[1], sizes, english)
     chinese = gr.Request(headers={"accept-language": "zh-CN"})
     assert imagine_fetch.button(away, {}, chinese)["value"] == "获取：有多大？"
-    hub_download.fetch_all([need.look() for need in away])
+    lacking.bring(away, lambda _done, _total: None)
     assert imagine_fetch.button(imagine_fetch.missing(found), sizes, english)["visible"] is False
     assert "on this machine" in imagine_fetch.beside(away[1], sizes, english)
     assert not got(server) & {"model_index.json"}
