@@ -268,14 +268,14 @@ def normalise(network: Features, x: Tensor) -> None:
     One number a layer: the ReLU is homogeneous, so the next layer undoes it, and a quiet channel stays quiet. Average
     pooling is used, as in style transfer.
     """
+    found = [{k: v.mean() for k, v in network(part, network.layers, "average").items()} for part in x.split(10)]
+    means = {name: torch.stack([part[name] for part in found]).mean().item() for name in network.layers}
     before = 1.0
     for name in network.layers:
         conv = network.steps[name][0]
-        conv.weight.mul_(before)
-        mean = torch.stack([network(part, [name], "average")[name].mean() for part in x.split(20)]).mean().item()
-        conv.weight.div_(mean)
-        conv.bias.div_(mean)
-        before = mean
+        conv.weight.mul_(before / means[name])
+        conv.bias.div_(means[name])
+        before = means[name]
 
 
 def rate(step: int, steps: int) -> float:
