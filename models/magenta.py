@@ -27,8 +27,10 @@ Layers = list[tuple[str, nn.Module]]
 class SameConv(nn.Conv2d):
     """Convolution with TensorFlow's SAME padding: at stride 2 an even side is padded at its end only."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
-        super().__init__(c_in, c_out, kernel, stride, groups=groups)
+    def __init__(
+        self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1, bias: bool = True
+    ) -> None:
+        super().__init__(c_in, c_out, kernel, stride, groups=groups, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', ceil(H / stride), ceil(W / stride))."""
