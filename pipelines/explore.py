@@ -42,7 +42,7 @@ def ready(p: ExploreParams, shelf: Shelf) -> bool:
 
 def working_bytes(p: ExploreParams) -> int:
     """Activations of all layers at once, in bytes: linear in pixels, heavier for the wide networks."""
-    return (3200 if p.model in {"vgg19", "vgg16"} else 900) * p.resolution**2
+    return (3200 if p.model in {"vgg16-hed", "vgg19", "vgg16"} else 900) * p.resolution**2
 
 
 def looking(encoder: Encoder) -> Callable[[ExploreParams, Lender], Steps]:

@@ -23,7 +23,7 @@ from pipelines.layers import layer_weights, shares, usual_weights
 from pipelines.params import Image, ParamError, Params, param
 from pipelines.work import painting
 
-Network = Literal["vgg-lite", "vgg19", "vgg16", "squeezenet"]
+Network = Literal["vgg-lite", "vgg16-hed", "vgg19", "vgg16", "squeezenet"]
 
 
 class GatysParams(Params):
@@ -166,7 +166,7 @@ def criterion(p: GatysParams, network: Features, content: Tensor, side: int) -> 
 
 def working_bytes(p: GatysParams) -> int:
     """Activations kept for one step at the final size, in bytes: linear in pixels, heavier for the wide networks."""
-    return (3200 if p.model in {"vgg19", "vgg16"} else 900) * p.size**2
+    return (3200 if p.model in {"vgg16-hed", "vgg19", "vgg16"} else 900) * p.size**2
 
 
 def generate(p: GatysParams, cache: Lender) -> Steps:

@@ -106,7 +106,7 @@ def look_status(result: Result, request: gr.Request | None, stored: bool) -> str
     how = [spoken("from stored features", request)] if stored and r.models else []
     loading = [f"{spoken('loading', request)} {r.seconds.load:.1f} s"] if r.seconds.load >= 0.05 else []
     size = "×".join(map(str, result.picture.size))
-    return html.escape(" · ".join([f"{r.seconds.run:.2f} s", *loading, *how, *r.models, size]))
+    return html.escape(" · ".join([f"{r.seconds.run:.2f} s", *loading, *how, *r.networks, size]))
 
 
 def table(lines: list[dict[str, Any]], request: gr.Request | None) -> Any:

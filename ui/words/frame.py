@@ -6,6 +6,7 @@ ENGLISH: dict[str, str] = {
     "gram": "Gram",
     "wasserstein": "Wasserstein-2",
     "vgg-lite": "VGG-lite",
+    "vgg16-hed": "VGG-16 (HED)",
     "vgg19": "VGG-19",
     "vgg16": "VGG-16",
     "squeezenet": "SqueezeNet",

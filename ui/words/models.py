@@ -17,6 +17,8 @@ CHINESE: dict[str, str] = {
     "Diffusion, digits": "扩散，数字",
     "Diffusion, photographs": "扩散，照片",
     "Digit classifier": "数字分类器",
+    "VGG-16 of ImageNet, fine-tuned for edges (HED)": "ImageNet 的 VGG-16，为边缘检测微调（HED）",
+    "EfficientNet-Lite0 of Google, ImageNet": "谷歌的 EfficientNet-Lite0，ImageNet",
     "training/stylizer.py, photographs and paintings": "training/stylizer.py，照片与绘画",
     "training/stylemix.py, MNIST and CIFAR-10": "training/stylemix.py，MNIST 与 CIFAR-10",
     "Magenta arbitrary-image-stylization-v1-256, style prediction": "Magenta arbitrary-image-stylization-v1-256，风格预测",
