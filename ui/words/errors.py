@@ -133,6 +133,8 @@ SENTENCES: dict[str, str] = {
     # models of the hub
     "{} is not on this machine": "本机没有 {0}",
     "{} ({}) is not on this machine": "本机没有 {0}（{1}）",
+    "{} ({}) is not on this machine: run {}.": "本机没有 {0}（{1}）：请运行 {2}。",
+    "{} ({}) is not on this machine: run {}, or fetch it in Models.": "本机没有 {0}（{1}）：请运行 {2}，或在“模型”页获取。",
     "{} ({}) is not on this machine: fetch it in Models.": "本机没有 {0}（{1}）：请在“模型”页获取。",
     "{}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE.": "{0}，且已关闭网络：请选择存有该模型的文件夹，或取消 ATELIER_OFFLINE。",
     "{} are not on this machine": "本机没有 {0}",

