@@ -49,6 +49,9 @@ class ExploreParams(Params):
     label: int | None = param(
         None, ge=0, le=999, label="Class", description="Which class attention asks about; none: the most probable"
     )
+    classes: Literal["cifar10", "imagenet"] = param(
+        "cifar10", label="Classes", description="Whose classes attention asks about; VGG-19 brings ImageNet's itself"
+    )
     scale: Literal["map", "layer"] = param(
         "map", label="Colour scale", description="Each map from its own minimum to maximum, or all by the layer's"
     )

@@ -32,7 +32,7 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 # The same in both languages.
 NAMES = re.compile(
     r"[#\s]*(Atelier|MNIST|CIFAR-10|(?i:vgg-lite)|VGG-\d+( \(HED\))?|(LPIPS \()?SqueezeNet( 1\.1)?\)?|L-BFGS|Adam"
-    r"|Wasserstein-2|EfficientNet-Lite0|sha256)"
+    r"|Wasserstein-2|EfficientNet-Lite0|ImageNet|sha256)"
 )
 
 

@@ -157,21 +157,29 @@ def wire(desk: Desk, looks: Looks) -> dict[str, Any]:
     for name in ("content", "other"):
         desk.inputs[name].change(**again)
     listed = [desk.inputs[name] for name in ("layer", "several", "label")]
-    desk.inputs["model"].input(offer, desk.inputs["model"], [*listed, desk.hand], **QUICK).then(**again)
+    asked = [desk.inputs["model"], desk.inputs["classes"]]
+    desk.inputs["model"].input(offer, asked, [*listed, desk.hand], **QUICK).then(**again)
+    desk.inputs["classes"].input(offer_classes, asked, [desk.inputs["label"]], **QUICK).then(**again)
     wire_views(desk, again)
     return again
 
 
-def offer(model: str) -> list[Any]:
+def offer(model: str, of: str) -> list[Any]:
     """Another network: its layers, and no class of the one before."""
     found = layer_choices(model)
-    known = classes(model) if model != "vgg19" else [(t("most probable"), -1)]  # ImageNet's come with its network
     return [
         gr.update(choices=found, value=""),
         gr.update(choices=found[1:], value=[]),
-        gr.update(choices=known, value=-1),
+        offer_classes(model, of),
         gr.update(visible=False),
     ]
+
+
+def offer_classes(model: str, of: str) -> Any:
+    """Another classifier: its classes, the most probable one chosen."""
+    small = model != "vgg19" and of == "cifar10"
+    known = classes(model, of) if small else [(t("most probable"), -1)]  # ImageNet's come with the look at its network
+    return gr.update(choices=known, value=-1)
 
 
 def wire_views(desk: Desk, again: dict[str, Any]) -> None:

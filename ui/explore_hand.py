@@ -145,6 +145,6 @@ def given_back(params: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
         "layer": gr.update(choices=layer_choices(model), value=named[0] if len(named) == 1 else ""),
         "several": gr.update(choices=layer_choices(model)[1:], value=named if several else []),
         "channel": "" if params["channel"] is None else str(params["channel"]),
-        "label": gr.update(choices=classes(model), value=label),
+        "label": gr.update(choices=classes(model, params.get("classes", "cifar10")), value=label),
         "resolution": params["resolution"] * (INVERT_SCALE if params["view"] == "invert" else 1),
     }

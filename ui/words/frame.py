@@ -12,6 +12,7 @@ ENGLISH: dict[str, str] = {
     "squeezenet": "SqueezeNet",
     "mnist": "MNIST",
     "cifar10": "CIFAR-10",
+    "imagenet": "ImageNet",
     "classify": "Classify",
     "layers": "Layers",
     "invert": "Invert",
