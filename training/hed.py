@@ -9,15 +9,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import torch
+from torch import Tensor
 
 from models import hed, weights
 from models.cards.features import VGG16_HED
 from models.vgg import Features
-from pipelines import images
 
 SIDE = 256  # pixels
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+def picture(path: Path) -> Tensor:
+    """(1, 3, H, W) in [0, 1], at most `SIDE` pixels long."""
+    with PIL.Image.open(path) as file:
+        small = file.convert("RGB")
+    small.thumbnail((SIDE, SIDE), PIL.Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.asarray(small, np.float32) / 255).permute(2, 0, 1)[None]
 
 
 @torch.no_grad()
@@ -26,7 +36,7 @@ def mean_activations(network: Features) -> tuple[float, ...]:
     pictures = sorted((*EXAMPLES.glob("content/*.jpg"), *EXAMPLES.glob("styles/*.jpg")))
     sums = torch.zeros(len(network.layers), dtype=torch.float64)
     for path in pictures:
-        found = network(images.to_tensor(images.load(path), SIDE), network.layers, "average")
+        found = network(picture(path), network.layers, "average")
         sums += torch.tensor([float(found[name].double().mean()) for name in network.layers], dtype=torch.float64)
     return tuple((sums / len(pictures)).tolist())
 
