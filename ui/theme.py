@@ -71,7 +71,8 @@ def theme() -> gr.themes.Base:
 
 
 HERE = Path(__file__).parent
-CSS = "\n".join((HERE / name).read_text() for name in ("style.css", "compare.css"))
+COMPARE = HERE / "tabs" / "compare"
+CSS = "\n".join(path.read_text() for path in (HERE / "style.css", COMPARE / "compare.css"))
 
 HEAD = """
 <meta name="color-scheme" content="light dark">
@@ -112,4 +113,4 @@ new MutationObserver(() => {
 }).observe(document, { subtree: true, childList: true });
 </script>
 """
-HEAD += f"<script>\n{(HERE / 'compare.js').read_text()}</script>\n"
+HEAD += f"<script>\n{(COMPARE / 'compare.js').read_text()}</script>\n"
