@@ -13,13 +13,13 @@ import PIL.Image
 from gradio.context import Context
 
 from models.cache import ModelCache
-from pipelines import compare, compare_method, metrics, plan, record
+from pipelines import compare, compare_method, metrics, plan
 from pipelines.base import Pipeline
 from pipelines.compare import Card
 from pipelines.compare_method import CompareParams
 from pipelines.estimate import Estimates
-from pipelines.params import parse, settings
-from ui import api, compare_cards, compare_form, compare_past, tab
+from pipelines.params import ParamError, parse, settings
+from ui import api, compare_cards, compare_form, compare_past, replay, tab
 from ui.compare_form import Form
 from ui.compare_run import Desk, Server, Stage, wire
 from ui.examples import RESULTS
@@ -43,7 +43,7 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Desk:
     tab.how_it_works(pipeline)
     desk = Desk(server, form, stage, run, stop, fetch)
     wire_before(server, form, stage, (ahead, fetch), wire(desk))
-    wire_restore(table, form, again)
+    wire_restore(pipeline, form, stage, again)
     api.build(pipeline, cache, stops, settings(pipeline.params))
     return desk
 
@@ -115,15 +115,24 @@ def wire_before(
         event.then(foresee, form.inputs, [ahead, fetch, *boxes], **QUICK)
 
 
-def wire_restore(table: plan.Table, form: Form, again: gr.File) -> None:
+def wire_restore(pipeline: Pipeline[Any], form: Form, stage: Stage, again: gr.File) -> None:
     """A contact sheet, or a picture of one method, gives its settings back."""
+    methods = {"compare": pipeline, **form.table}
+    places = {"content": form.content, "styles": form.styles}
 
-    def restore(path: str | None, request: gr.Request) -> list[Any]:
-        found = record.read(path) if path else None
-        if found is None or found.pipeline not in {"compare", *table}:
-            name = Path(path or "The file").name
-            said = f"{name} holds no settings of a comparison: drop a contact sheet, or a picture that was made here."
-            raise refused(said, request)
-        return form.fill(compare_past.recorded(found, table))
+    def restore(path: str | None, request: gr.Request, *given: Any) -> list[Any]:
+        name = Path(path or "The file").name
+        said = f"{name} holds no settings of a comparison: drop a contact sheet, or a picture that was made here."
+        told = replay.recorded(path or "", methods, said, request)
+        known = replay.known_pictures(*given)
+        try:
+            values = compare_past.recorded(told, form.table, known)
+            filled = form.fill(values)
+        except ParamError as error:  # the plan of a comparison is text, which a record may have any of
+            raise refused(f"The record in {name} cannot be used. {error}", request) from error
+        absent = [a for a in replay.absences(told, methods[told.pipeline], known) if a.setting.name in places]
+        for name in {a.setting.name for a in absent}:  # what is there now may not stand in
+            filled[next(i for i, c in enumerate(form.inputs) if c is places[name])] = values[name] or None
+        return [replay.say(absent, request), *filled]
 
-    again.upload(restore, [again], form.inputs, show_progress="hidden", **PRIVATE)
+    again.upload(restore, [again, *places.values()], [stage.status, *form.inputs], show_progress="hidden", **PRIVATE)
