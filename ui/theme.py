@@ -112,4 +112,4 @@ new MutationObserver(() => {
 }).observe(document, { subtree: true, childList: true });
 </script>
 """
-HEAD += f"<script>\n{(HERE / 'compare.js').read_text()}</script>\n"
+HEAD += "".join(f"<script>\n{(HERE / name).read_text()}</script>\n" for name in ("compare.js", "upload.js"))
