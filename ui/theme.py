@@ -113,4 +113,5 @@ new MutationObserver(() => {
 }).observe(document, { subtree: true, childList: true });
 </script>
 """
-HEAD += f"<script>\n{(COMPARE / 'compare.js').read_text()}</script>\n"
+SCRIPTS = (COMPARE / "compare.js", HERE / "kit" / "upload.js")
+HEAD += "".join(f"<script>\n{path.read_text()}</script>\n" for path in SCRIPTS)

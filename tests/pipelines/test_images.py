@@ -76,7 +76,6 @@ BAD: dict[str, tuple[bytes, str]] = {
     "bomb": (png(65000, 65000, 8, 2), "over 40 megapixels"),
     "warned bomb": (png(12000, 9000, 8, 2), "over 40 megapixels"),
     "60 megapixels": (encode(Image.new("1", (10000, 6000)), "PNG"), "10000x6000"),
-    "text bomb": (png(48, 32, 8, 0, b"", (b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 22)))), "damaged"),
     "thin": (encode(Image.new("RGB", (1, 300)), "PNG"), "1x300"),
     "long": (encode(Image.new("RGB", (300, 10)), "PNG"), "20 times"),
     "heavy": (PNG + bytes(images.MAX_BYTES), "over 20 MB"),

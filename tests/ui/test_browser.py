@@ -9,11 +9,13 @@ import numpy as np
 import PIL.Image
 import pytest
 from page import PATIENCE, Open, button, choose, content, download, drop, number, sizes, wait_for_end, wait_for_step
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+from served import CONTENT
 
 from models import registry
 from models.hub import offers
-from pipelines import images
+from pipelines import images, record
+from ui.kit.examples import RESULTS
 
 
 @pytest.fixture
@@ -24,6 +26,11 @@ def own(tmp_path: Path) -> Path:
     y, x = np.mgrid[:72, :96]
     PIL.Image.fromarray(np.stack([2 * x, 3 * y, x + y], -1).astype(np.uint8)).save(folder / "own.png")
     return folder / "own.png"
+
+
+def upload(page: Page) -> Locator:
+    """Where a file for the picture to restyle goes."""
+    return page.locator("[role=tabpanel]:visible input[type=file][accept='image/*']").first
 
 
 def test_the_first_click_works(visit: Open) -> None:
@@ -39,7 +46,7 @@ def test_the_first_click_works(visit: Open) -> None:
 def test_upload_watch_stop_continue_download_and_drop(visit: Open, own: Path, tmp_path: Path) -> None:
     page, kept = visit(), tmp_path / "kept"
     kept.mkdir()
-    page.locator("[role=tabpanel]:visible input[type=file][accept='image/*']").first.set_input_files(own)
+    upload(page).set_input_files(own)
     choose(page, Size=96, Steps=3000, Strength=0.8)
     expect(content(page)).to_have_js_property("naturalWidth", 96, timeout=PATIENCE)
     button(page, "Run").click()
@@ -67,6 +74,44 @@ def test_upload_watch_stop_continue_download_and_drop(visit: Open, own: Path, tm
     expect(number(page, "Strength")).to_have_value("0.8", timeout=PATIENCE)
     expect(number(page, "Size")).to_have_value("96")
     expect(number(page, "Steps")).to_have_value("3000")
+
+
+def test_a_picture_made_from_somebody_elses_photograph_says_so(visit: Open, own: Path, tmp_path: Path) -> None:
+    page = visit()
+    style = images.describe(images.load(CONTENT.parent.parent / "styles" / "ink.jpg"))
+    params = {"content": {"width": 640, "height": 480, "sha256": "ab" * 32}, "styles": [style], "steps": 77}
+    made = record.read(RESULTS / "gatys.png")
+    assert made is not None
+    foreign = tmp_path / "foreign.png"
+    with PIL.Image.open(own) as picture:
+        foreign.write_bytes(record.png(picture, made.model_copy(update={"params": params})))
+    drop(page, page.locator(".restore:visible button").first, foreign)
+    said = "Settings restored; the photograph (640 x 480) is not here: choose it."
+    expect(page.locator(".status:visible").first).to_have_text(said, timeout=PATIENCE)
+    expect(number(page, "Steps")).to_have_value("77")
+    expect(upload(page)).to_be_attached()  # the place is empty, and asks for a picture
+    upload(page).set_input_files(own)
+    expect(content(page)).to_have_js_property("naturalWidth", 96, timeout=PATIENCE)
+
+
+def test_a_heic_photograph_is_seen_and_used(visit: Open, own: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    page, heic = visit(), tmp_path / "IMG_1.HEIC"
+    with PIL.Image.open(own) as picture:
+        picture.save(heic, "HEIF", quality=-1)
+    (tmp_path / "kept").mkdir()
+    upload(page).set_input_files(heic)
+    expect(content(page)).to_have_js_property("naturalWidth", 96, timeout=PATIENCE)
+    choose(page, Size=64, Steps=2)
+    button(page, "Run").click()
+    wait_for_end(page)
+    _, told = download(page, tmp_path / "kept")
+    assert told.params["content"] == images.describe(images.load(heic))
+    styles = page.locator("#styles-gallery:visible")
+    styles.get_by_role("button", name="Clear").click()
+    nameless = own.rename(own.with_name("style"))
+    drop(page, styles.locator("button").last, nameless, type="")
+    expect(styles.locator("img").first).to_have_js_property("naturalWidth", 96, timeout=PATIENCE)
 
 
 def test_a_picture_that_was_not_made_here_is_told_so(visit: Open, own: Path) -> None:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def trees(folder: str) -> list[ast.Module]:
     """The code in `folder`, its translations aside."""
-    files = (file for file in (ROOT / folder).glob("*.py") if file.parent.name != "words")
+    files = (file for file in (ROOT / folder).rglob("*.py") if file.parent.name != "words")
     return [ast.parse(file.read_text("utf-8")) for file in files]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.params import ParamError, Setting
+from ui.kit import previews
 from ui.kit.i18n import t
 
 PICTURE: dict[str, Any] = {
@@ -42,9 +43,9 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
                 buttons=[],
                 **PICTURE,
             )
-            return unopened(photo)
+            return previews.of_image(unopened(photo))
         case "images":
-            return gr.Gallery(
+            gallery = gr.Gallery(
                 picture,
                 label=label,
                 type="filepath",
@@ -53,11 +54,12 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
                 height=190,
                 object_fit="cover",
                 format="png",
-                file_types=["image"],
+                file_types=["image", *previews.SUFFIXES],
                 buttons=[],
                 fit_columns=False,
                 elem_id=f"{setting.name}-gallery",
             )
+            return previews.of_gallery(gallery)
         case "choice":
             choices = [(t(choice), choice) for choice in setting.choices]
             if len(choices) <= 3:

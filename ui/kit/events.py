@@ -11,12 +11,11 @@ import gradio as gr
 import PIL.Image
 
 from models.cache import ModelCache
-from pipelines import animation, images, record
+from pipelines import animation
 from pipelines.base import Pipeline
 from pipelines.params import ParamError, Setting, parse
-from ui.kit import controls, fetching
-from ui.kit.examples import CONTENT, DIGITS, STYLE
-from ui.kit.i18n import refused, spoken
+from ui.kit import controls, fetching, replay
+from ui.kit.i18n import spoken
 from ui.kit.session import GPU, PRIVATE, QUICK, Stops, View, file_in_cache, follow, visitor_of, waiting
 from ui.kit.show import Memory, Update, conclude, failed, finished, present, starting
 
@@ -111,7 +110,7 @@ def wire(
     stop.click(ask, None, None, **QUICK)
     wire_after(pipeline, form, stage, outputs)
     wire_cures(form, stage)
-    wire_restore(pipeline, form, again)
+    wire_restore(pipeline, form, stage, again)
 
     def follow_live(triggers: Sequence[Any], always: bool = False) -> None:
         """Paint again at `triggers` with what the run before remembers; `always`: also where there was none."""
@@ -166,28 +165,18 @@ def wire_after(pipeline: Pipeline[Any], form: Form, stage: Stage, outputs: Seque
     stage.film_button.click(film, [stage.memory], [stage.film], **PRIVATE)
 
 
-def wire_restore(pipeline: Pipeline[Any], form: Form, again: gr.File) -> None:
+def wire_restore(pipeline: Pipeline[Any], form: Form, stage: Stage, again: gr.File) -> None:
     """A picture made here gives its settings back."""
+    places = [c for s, c in zip(form.settings, form.inputs, strict=True) if s.kind in {"image", "images"}]
 
-    def restore(path: str | None, request: gr.Request) -> list[Any]:
+    def restore(path: str | None, request: gr.Request, *given: Any) -> list[Any]:
         if path is None:
-            return [gr.skip()] * len(form.inputs)
-        found = record.read(path)
-        if found is None or found.pipeline != pipeline.name:
-            raise refused(
-                f"{Path(path).name} holds no record of {pipeline.title}: drop a PNG that was downloaded here.", request
-            )
-        known = {images.digest(images.load(p)): str(p) for p in (*CONTENT, *STYLE, *DIGITS)}
-        return [restored(s, found.params.get(s.name, s.default), known) for s in form.settings]
+            return [gr.skip()] * (len(form.inputs) + 1)
+        otherwise = f"{Path(path).name} holds no record of {pipeline.title}: drop a PNG that was downloaded here."
+        told = replay.recorded(path, {pipeline.name: pipeline}, otherwise, request)
+        known = replay.known_pictures(*given)
+        said = replay.say(replay.absences(told, pipeline, known), request)
+        return [said, *(replay.restored(s, told.params[s.name], known) for s in form.settings)]
 
-    again.upload(restore, [again], form.inputs, show_progress="hidden", **PRIVATE)  # queued: others hide their errors
-
-
-def restored(setting: Setting, value: Any, known: dict[str, str]) -> Any:
-    """A recorded value for its component; a picture that is not among the examples stays what it is."""
-    if setting.kind == "image":
-        return known.get(value["sha256"], gr.skip()) if value else None
-    if setting.kind == "images":
-        paths = [known.get(item["sha256"]) for item in value]
-        return paths if all(paths) else gr.skip()
-    return controls.shown(setting, value)
+    # queued: others hide their errors
+    again.upload(restore, [again, *places], [stage.status, *form.inputs], show_progress="hidden", **PRIVATE)

@@ -14,13 +14,13 @@ from gradio.context import Context
 
 from models.cache import ModelCache
 from pipelines import compare as compare_method
-from pipelines import metrics, record
+from pipelines import metrics
 from pipelines.base import Pipeline
 from pipelines.compare import CompareParams, engine, plan
 from pipelines.compare.engine import Card
 from pipelines.compare.estimate import Estimates
-from pipelines.params import parse, settings
-from ui.kit import api, tab
+from pipelines.params import ParamError, parse, settings
+from ui.kit import api, replay, tab
 from ui.kit.examples import RESULTS
 from ui.kit.i18n import in_words, refused, spoken, t
 from ui.kit.session import PRIVATE, QUICK, Stops, explain
@@ -47,7 +47,7 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Desk:
     tab.how_it_works(pipeline)
     desk = Desk(server, form, stage, run, stop, fetch)
     wire_before(server, form, stage, (ahead, fetch), wire(desk))
-    wire_restore(table, form, again)
+    wire_restore(pipeline, form, stage, again)
     api.build(pipeline, cache, stops, settings(pipeline.params))
     return desk
 
@@ -117,15 +117,24 @@ def wire_before(server: Server, form: Form, stage: Stage, before: tuple[gr.HTML,
         event.then(foresee, form.inputs, [ahead, fetch, *boxes], **QUICK)
 
 
-def wire_restore(table: plan.Table, form: Form, again: gr.File) -> None:
+def wire_restore(pipeline: Pipeline[Any], form: Form, stage: Stage, again: gr.File) -> None:
     """A contact sheet, or a picture of one method, gives its settings back."""
+    methods = {"compare": pipeline, **form.table}
+    places = {"content": form.content, "styles": form.styles}
 
-    def restore(path: str | None, request: gr.Request) -> list[Any]:
-        found = record.read(path) if path else None
-        if found is None or found.pipeline not in {"compare", *table}:
-            name = Path(path or "The file").name
-            said = f"{name} holds no settings of a comparison: drop a contact sheet, or a picture that was made here."
-            raise refused(said, request)
-        return form.fill(compare_past.recorded(found, table))
+    def restore(path: str | None, request: gr.Request, *given: Any) -> list[Any]:
+        name = Path(path or "The file").name
+        said = f"{name} holds no settings of a comparison: drop a contact sheet, or a picture that was made here."
+        told = replay.recorded(path or "", methods, said, request)
+        known = replay.known_pictures(*given)
+        try:
+            values = compare_past.recorded(told, form.table, known)
+            filled = form.fill(values)
+        except ParamError as error:  # the plan of a comparison is text, which a record may have any of
+            raise refused(f"The record in {name} cannot be used. {error}", request) from error
+        absent = [a for a in replay.absences(told, methods[told.pipeline], known) if a.setting.name in places]
+        for name in {a.setting.name for a in absent}:  # what is there now may not stand in
+            filled[next(i for i, c in enumerate(form.inputs) if c is places[name])] = values[name] or None
+        return [replay.say(absent, request), *filled]
 
-    again.upload(restore, [again], form.inputs, show_progress="hidden", **PRIVATE)
+    again.upload(restore, [again, *places.values()], [stage.status, *form.inputs], show_progress="hidden", **PRIVATE)

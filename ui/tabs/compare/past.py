@@ -64,10 +64,12 @@ def opened(query: Mapping[str, str]) -> dict[str, Any] | None:
     return found
 
 
-def recorded(told: Record, table: plan.Table) -> dict[str, Any]:
-    """The settings in a record, of a contact sheet or of one method's picture; pictures are found among the examples by
-    their pixels."""
-    known, params = examples(), told.params
+def recorded(told: Record, table: plan.Table, known: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The settings in a record, of a contact sheet or of one method's picture; pictures are found by their pixels.
+
+    `known`: digest -> path of the pictures that are here; None: the examples."""
+    known = {digest: path for digest, (_, path) in examples().items()} if known is None else known
+    params = told.params
     found = {name: value for name, value in params.items() if name in FIELDS}
     if told.pipeline in table:
         pipeline = table[told.pipeline]
@@ -82,8 +84,8 @@ def recorded(told: Record, table: plan.Table) -> dict[str, Any]:
         chosen = f":{params[variant.name]}" if variant else ""
         found["methods"] = plan.written(f"{told.pipeline}{chosen}", changed)
     content = params.get("content") or {}
-    found["content"] = known.get(content.get("sha256", ""), ("", None))[1]
-    found["styles"] = [known[s["sha256"]][1] for s in params.get("styles", []) if s["sha256"] in known]
+    found["content"] = known.get(content.get("sha256", ""))
+    found["styles"] = [known[s["sha256"]] for s in params.get("styles", []) if s["sha256"] in known]
     return found
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from pipelines import images, record
+from pipelines import record
+from pipelines.explore import PIPELINE
 from pipelines.explore.draw import Grid
 from pipelines.explore.params import ExploreParams
 from pipelines.params import settings
-from ui.kit.events import restored
-from ui.kit.examples import CONTENT, RESULTS, STYLE
-from ui.kit.i18n import refused, spoken
+from ui.kit import replay
+from ui.kit.examples import RESULTS
+from ui.kit.i18n import spoken
 from ui.kit.session import PRIVATE, QUICK, file_in_cache
 from ui.kit.show import Memory, failed_status
 from ui.tabs.explore.rows import INVERT_SCALE, classes, handing, layer_choices
@@ -107,37 +108,33 @@ def pair(request: gr.Request, view: str, memory: Memory | None) -> list[str]:
 def example() -> tuple[str, str, str]:
     """Content, style and result of Optimise's example."""
     found = record.read(EXAMPLE)
-    known = known_pictures()
+    known = replay.known_pictures()
     assert found is not None
     return known[found.params["content"]["sha256"]], known[found.params["styles"][0]["sha256"]], str(EXAMPLE)
-
-
-def known_pictures() -> dict[str, str]:
-    """The example pictures by the digest of their pixels."""
-    return {images.digest(images.load(path)): str(path) for path in (*CONTENT, *STYLE, EXAMPLE)}
 
 
 def wire_restore(desk: Desk) -> None:
     """A picture made here gives its settings back; what it had no use for stays as it is."""
     names = list(desk.inputs)
 
-    def restore(path: str | None, request: gr.Request) -> list[Any]:
+    def restore(path: str | None, request: gr.Request, *given: Any) -> list[Any]:
         if path is None:
             return [gr.skip()] * len(names)
-        found = record.read(path)
-        if found is None or found.pipeline != "explore":
-            raise refused(
-                f"{Path(path).name} holds no record of Explore: drop a PNG that was downloaded here.", request
-            )
-        values = given_back(found.params, known_pictures())
+        otherwise = f"{Path(path).name} holds no record of Explore: drop a PNG that was downloaded here."
+        told = replay.recorded(path, {"explore": PIPELINE}, otherwise, request)
+        known = replay.known_pictures(*given)
+        replay.say(replay.absences(told, PIPELINE, known), request)
+        values = given_back(told.params, known)
         return [values.get(name, gr.skip()) for name in names]
 
-    desk.restore.upload(restore, [desk.restore], list(desk.inputs.values()), show_progress="hidden", **PRIVATE)
+    places = [desk.inputs[name] for name in ("content", "other")]
+    inputs = list(desk.inputs.values())
+    desk.restore.upload(restore, [desk.restore, *places], inputs, show_progress="hidden", **PRIVATE)
 
 
 def given_back(params: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
     """Recorded settings as the tab's components hold them."""
-    values = {s.name: restored(s, params.get(s.name, s.default), known) for s in settings(ExploreParams)}
+    values = {s.name: replay.restored(s, params.get(s.name, s.default), known) for s in settings(ExploreParams)}
     model, named = params["model"], [name for name in params["layer"].split(",") if name]
     several = params["view"] in {"gram", "invert"}
     label = -1 if params["label"] is None else params["label"]
