@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models import classifier, efficientnet, evaluator, imagenet
+from models import classifier, efficientnet, imagenet, judge
 from models.card import ModelCard, described
 from models.cards.features import VGG19
 from models.weights import Weights
@@ -42,7 +42,7 @@ EFFICIENTNET = Weights(
 )
 
 CARDS: tuple[ModelCard, ...] = (
-    ModelCard("digits", "Digit classifier", DIGITS, described(evaluator.DigitClassifier)),
+    ModelCard("digits", "Digit classifier", DIGITS, described(judge.DigitClassifier)),
     ModelCard("cifar10", "CIFAR-10 classifier", CIFAR10, described(classifier.Classifier)),
     ModelCard("efficientnet-lite0", "EfficientNet-Lite0", EFFICIENTNET, efficientnet.build),
     ModelCard("vgg19-imagenet", "VGG-19 classifier", IMAGENET, imagenet.build),

@@ -63,6 +63,9 @@ CHINESE: dict[str, str] = {
     "seed": "种子",
     "waiting for its turn": "排队等候中",
     "stopped": "已停止",
+    "Settings restored.": "设置已恢复。",
+    "Settings restored; the photograph ({} x {}) is not here: choose it.": "设置已恢复；照片（{} × {}）不在这里：请选择它。",
+    "Settings restored; these pictures are not here: {}. Choose them.": "设置已恢复；这些图片不在这里：{}。请选择它们。",
     "This cannot be used": "无法使用",
     "starting": "正在开始",
     # settings that several methods have
