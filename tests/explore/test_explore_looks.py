@@ -92,7 +92,7 @@ def test_layers_offered_before_anything_is_loaded_are_the_networks_own(cache: Mo
     with torch.device("meta"):  # their layout, without half a gigabyte of numbers
         nets = torchvision.models
         own["vgg16"] = from_torchvision_vgg(nets.vgg16(weights=None).features).layers
-        own["vgg16-hed"] = own["vgg16"]  # tests/test_hed.py
+        own["vgg16-hed"] = own["vgg16"]  # tests/models/test_hed.py
         own["vgg19"] = from_torchvision_vgg(nets.vgg19(weights=None).features).layers
         own["squeezenet"] = from_torchvision_squeezenet(nets.squeezenet1_1(weights=None).features).layers
     assert own == LAYERS

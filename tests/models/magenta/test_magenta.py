@@ -1,4 +1,4 @@
-"""The PyTorch port of Magenta's networks by itself; tests/test_magenta_litert.py holds it against LiteRT."""
+"""The PyTorch port of Magenta's networks by itself; test_magenta_litert.py holds it against LiteRT."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from models.magenta import SameConv, StylePredictor, StyleTransformer, load_predictor, load_transformer
 from models.tflite import FileError, TFLiteError
 
-FOLDER = Path(__file__).parents[3] / "shared" / "magenta"
+FOLDER = Path(__file__).parents[4] / "shared" / "magenta"
 PREDICTIONS = ("arbitrary-image-stylization-v1-256_int8_prediction_1.tflite", "style_predict_quantized_256.tflite")
 TRANSFERS = ("arbitrary-image-stylization-v1-256_int8_transfer_1.tflite", "style_transfer_quantized_dynamic.tflite")
 

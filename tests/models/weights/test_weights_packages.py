@@ -175,7 +175,7 @@ def made() -> Record:
 
 def test_every_package_of_a_card_is_installed_by_the_one_line() -> None:
     """Pinned, and without what its code depends on."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     lines = (root / "requirements-weights.txt").read_text("utf-8").splitlines()
     pinned = {line.partition("==")[0] for line in lines if line and not line.startswith("#")}
     files = [w for card in registry.CARDS for w in (card.weights, card.weights.twin) if w and w.package]

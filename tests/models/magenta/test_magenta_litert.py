@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from models.magenta import StylePredictor, StyleTransformer, load_predictor, load_transformer
 from models.tflite import read_convolutions
 
-FOLDER = Path(__file__).parents[3] / "shared" / "magenta"
+FOLDER = Path(__file__).parents[4] / "shared" / "magenta"
 PREDICTIONS = ("arbitrary-image-stylization-v1-256_int8_prediction_1.tflite", "style_predict_quantized_256.tflite")
 INT8_TRANSFER = "arbitrary-image-stylization-v1-256_int8_transfer_1.tflite"  # activations in int8 throughout
 FLOAT_TRANSFER = "style_transfer_quantized_dynamic.tflite"  # float activations, rounded in front of convolutions

@@ -125,7 +125,7 @@ def test_the_reader_agrees_with_the_onnx_package(name: str) -> None:
 @pytest.mark.weights
 def test_both_kinds_of_file_hold_the_same_networks() -> None:
     """The transfer file that Google published for phones is rounded differently: one scale a tensor."""
-    folder = Path(__file__).parents[3] / "shared" / "magenta"
+    folder = Path(__file__).parents[4] / "shared" / "magenta"
     prediction, transfer = (
         folder / "style_predict_quantized_256.tflite",
         folder / "style_transfer_quantized_dynamic.tflite",
