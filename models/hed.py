@@ -39,19 +39,19 @@ def read(path: Path) -> list[tuple[Tensor, Tensor]]:
 
     Raises WeightsError.
     """
-    found: list[tuple[Tensor, Tensor]] = []
+    convolutions: list[tuple[Tensor, Tensor]] = []
     try:
         with h5py.File(path, "r") as file:
             for block, depth in enumerate(DEPTHS, 1):
                 for i in range(depth):
                     name = f"block{block}/layers/conv2d{f'_{i}' if i else ''}/vars"
                     weight, bias = (torch.from_numpy(file[f"{name}/{k}"][()]).float() for k in (0, 1))
-                    found.append((weight.permute(3, 2, 0, 1).contiguous(), bias))  # HWIO in the file
+                    convolutions.append((weight.permute(3, 2, 0, 1).contiguous(), bias))  # HWIO in the file
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:  # what h5py raises for other files
         raise WeightsError(f"{path} is not VGG-16 as HED keeps it: {error}") from error
-    weight, bias = found[0]
-    found[0] = 255 * weight.flip(1), bias  # the file's are for BGR in [0, 255]
-    return found
+    weight, bias = convolutions[0]
+    convolutions[0] = 255 * weight.flip(1), bias  # the file's are for BGR in [0, 255]
+    return convolutions
 
 
 def scaled(convolutions: list[tuple[Tensor, Tensor]], activations: tuple[float, ...]) -> list[tuple[Tensor, Tensor]]:
@@ -59,11 +59,11 @@ def scaled(convolutions: list[tuple[Tensor, Tensor]], activations: tuple[float, 
 
     ReLU, average and max pooling are homogeneous, so this changes no layer but by that one factor.
     """
-    found, before = [], 1.0
+    results, before = [], 1.0
     for (weight, bias), mean in zip(convolutions, activations, strict=True):
-        found.append((weight * (before / mean), bias / mean))
+        results.append((weight * (before / mean), bias / mean))
         before = mean
-    return found
+    return results
 
 
 def assemble(convolutions: list[tuple[Tensor, Tensor]]) -> Features:

@@ -132,16 +132,16 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 def _integers(fields: Fields, number: int) -> list[int]:
     """A repeated whole number, packed or one by one; none of ours is negative."""
-    found: list[int] = []
+    numbers: list[int] = []
     for value in fields.get(number, []):
         if isinstance(value, int):
-            found.append(value)
+            numbers.append(value)
             continue
         at = 0
         while at < len(value):
             one, at = _varint(value, at)
-            found.append(one)
-    return found
+            numbers.append(one)
+    return numbers
 
 
 def _one(fields: Fields, number: int) -> int | bytes:

@@ -18,7 +18,7 @@ from pipelines.base import Result, run
 from pipelines.explore.encode import middle
 from pipelines.explore.params import ExploreParams
 from pipelines.params import settings
-from ui.tabs.explore import class_set
+from ui.tabs.explore import class_set, hand
 from ui.tabs.explore import rows as explore_rows
 from ui.tabs.explore.events import offer_classes
 from ui.tabs.explore.numbers import numbers
@@ -106,3 +106,12 @@ def test_each_network_is_asked_about_its_own_classes() -> None:
 
     assert asked() == "cifar10" and asked(model="vgg19") == explore.VGG19 and asked(model="cifar10") == "cifar10"
     assert asked(classes="imagenet") in explore.IMAGENET
+
+
+def test_a_record_without_classes_leaves_the_choice_of_them_alone() -> None:
+    plain = {s.name: s.default for s in settings(ExploreParams)}
+    assert hand.given_back({**plain, "view": "classify"}, {})["classes"] == gr.skip()
+    asked = hand.given_back({**plain, "view": "attention", "label": 3}, {})
+    assert asked["classes"] == "cifar10" and asked["label"]["value"] == 3 and len(asked["label"]["choices"]) == 11
+    before = {name: value for name, value in plain.items() if name != "classes"} | {"view": "attention"}
+    assert hand.given_back(before, {})["classes"] == "cifar10", "a record from before there was a choice"

@@ -161,9 +161,9 @@ def wire(desk: Desk, looks: Looks) -> Again:
     for name in ("content", "other"):
         again(desk.inputs[name].change)
     listed = [desk.inputs[name] for name in ("layer", "several", "label")]
-    asked = [desk.inputs["model"], desk.inputs["classes"]]
-    again(desk.inputs["model"].input(offer, asked, [*listed, desk.hand], **QUICK).then)
-    again(desk.inputs["classes"].input(offer_classes, asked, [desk.inputs["label"]], **QUICK).then)
+    classifier = [desk.inputs["model"], desk.inputs["classes"]]
+    again(desk.inputs["model"].input(offer, classifier, [*listed, desk.hand], **QUICK).then)
+    again(desk.inputs["classes"].input(offer_classes, classifier, [desk.inputs["label"]], **QUICK).then)
     wire_views(desk, again)
     return again
 
