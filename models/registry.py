@@ -13,6 +13,7 @@ from models.cache import ModelCache, default_device
 from models.card import ModelCard
 from models.cards import diffusions, evaluators, features, gans, pixelcnns, stylizers, vaes
 from models.cards.features import VGG_LITE
+from models.weights import Place
 
 HUB = "hub:"
 CARDS: tuple[ModelCard, ...] = (
@@ -29,7 +30,7 @@ MODELS = {card.name: card for card in CARDS}
 
 class Loaders(Mapping[str, Callable[[], nn.Module]]):
     """What the cache loads from: model name -> builder. Names that start with `hub:` are parts of diffusers pipelines
-    (models/hub.py): any of them is known, without being in the list."""
+    (models/hub/): any of them is known, without being in the list."""
 
     def __getitem__(self, name: str) -> Callable[[], nn.Module]:
         if name.startswith(HUB):
@@ -55,6 +56,12 @@ def sha256(name: str) -> str:
 
         return hub.sha256(name)
     return weights.digest(weights.locate(MODELS[name].weights))
+
+
+def place(name: str) -> Place | None:
+    """Where the file lies that model `name` is built from on this machine; None for what is not here, and for parts of
+    hub pipelines, whose names say it."""
+    return weights.whereabouts(MODELS[name].weights) if name in MODELS else None
 
 
 def open_cache() -> ModelCache:

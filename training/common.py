@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models import weights
-from models.evaluator import Judge, examine
+from models.judge import Judge, examine
 from models.quality import moments
 
 log = logging.getLogger("training")

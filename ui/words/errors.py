@@ -4,6 +4,9 @@ What varies is translated itself where it is one of these sentences or a word of
 """
 
 SENTENCES: dict[str, str] = {
+    # runs
+    "This result is no longer kept here: run it again.": "此结果已不再保留：请重新运行。",
+    "{} runs are waiting already: try again in a minute.": "已有 {0} 个任务在排队：请过一分钟再试。",
     # settings
     "There is no setting named {}: use one of {}.": "没有名为 {0} 的设置：请使用 {1} 之一。",
     "{} is missing: {}.": "缺少“{0}”：{1}。",
@@ -63,8 +66,12 @@ SENTENCES: dict[str, str] = {
     "The picture used as {} ({}x{}) is not here: give --{} FILE.": "用作“{0}”的图片（{1}×{2}）不在这里：请用 --{3} 给出文件。",
     "{} holds no record of {}: drop a PNG that was downloaded here.": "{0} 中没有“{1}”的记录：请放入从这里下载的 PNG。",
     "{} holds no record of Explore: drop a PNG that was downloaded here.": "{0} 中没有“探索”的记录：请放入从这里下载的 PNG。",
+    "The record in {} cannot be used. {}": "{0} 中的记录无法使用。{1}",
+    "The record says {} where a picture belongs: {}.": "记录中本应是图片（{1}）的地方写的是 {0}。",
+    "left out of the picture's record, which is at most 1 MiB long: {}": "图片的记录最长 1 MiB，以下内容未写入：{0}",
     # pictures
     "{} is {}, which is not read as a picture: give a PNG or JPEG instead.": "{0} 是{1}，不能作为图片读取：请改用 PNG 或 JPEG。",
+    "{} is a camera's raw file, which is not read: export it as JPEG.": "{0} 是相机的 RAW 文件，无法读取：请导出为 JPEG。",
     "The picture came out as NaN: lower the weights or the learning rate, and run again.": "结果出现了 NaN：请降低权重或步长后重新运行。",
     "{} is empty (0 bytes): save or download it again.": "{0} 是空文件（0 字节）：请重新保存或下载。",
     "{} is over {} MB: make it smaller, or save it as JPEG.": "{0} 超过 {1} MB：请缩小，或另存为 JPEG。",
@@ -109,13 +116,23 @@ SENTENCES: dict[str, str] = {
     "{} is not whole on this machine, and {} forbids the download: put the file into the folder that ATELIER_WEIGHTS names, or unset it.": "本机的 {0} 不完整，而 {1} 禁止下载：请把文件放入 ATELIER_WEIGHTS 所指的文件夹，或取消该设置。",
     "{} is not on this machine: fetch it in the Models tab, run {}, or put the file into the folder that ATELIER_WEIGHTS names.": "本机没有 {0}：请在“模型”页获取，或运行 {1}，或把文件放入 ATELIER_WEIGHTS 所指的文件夹。",
     "{} is not whole on this machine: fetch it in the Models tab, run {}, or put the file into the folder that ATELIER_WEIGHTS names.": "本机的 {0} 不完整：请在“模型”页重新获取，或运行 {1}，或把文件放入 ATELIER_WEIGHTS 所指的文件夹。",
+    "{} is not on this machine: run {}, or put the file into the folder that ATELIER_WEIGHTS names.": "本机没有 {0}：请运行 {1}，或把文件放入 ATELIER_WEIGHTS 所指的文件夹。",
+    "{} is not on this machine, and {} forbids the download: run {}, put the file into the folder that ATELIER_WEIGHTS names, or unset it.": "本机没有 {0}，而 {1} 禁止下载：请运行 {2}，或把文件放入 ATELIER_WEIGHTS 所指的文件夹，或取消该设置。",
+    "{} is not on this machine: run {}, fetch it in the Models tab, run {}, or put the file into the folder that ATELIER_WEIGHTS names.": "本机没有 {0}：请运行 {1}，或在“模型”页获取，或运行 {2}，或把文件放入 ATELIER_WEIGHTS 所指的文件夹。",
+    "{} is not whole on this machine: run {}, or put the file into the folder that ATELIER_WEIGHTS names.": "本机的 {0} 不完整：请运行 {1}，或把文件放入 ATELIER_WEIGHTS 所指的文件夹。",
+    "{} is not whole on this machine, and {} forbids the download: run {}, put the file into the folder that ATELIER_WEIGHTS names, or unset it.": "本机的 {0} 不完整，而 {1} 禁止下载：请运行 {2}，或把文件放入 ATELIER_WEIGHTS 所指的文件夹，或取消该设置。",
+    "{} is not whole on this machine: run {}, fetch it in the Models tab, run {}, or put the file into the folder that ATELIER_WEIGHTS names.": "本机的 {0} 不完整：请运行 {1}，或在“模型”页获取，或运行 {2}，或把文件放入 ATELIER_WEIGHTS 所指的文件夹。",
     "{} is missing: it comes with the repository, so restore {}.": "缺少 {0}：它随仓库提供，请恢复 {1}。",
     "{}: {}. Try again (what arrived is kept), or put the file into the folder that ATELIER_WEIGHTS names.": "{0}：{1}。请重试（已下载部分会保留），或把文件放入 ATELIER_WEIGHTS 所指的文件夹。",
     "{}: {}. Downloads go to {} (ATELIER_CACHE).": "{0}：{1}。下载存放于 {2}（ATELIER_CACHE）。",
     "{} is not the {} that is needed: {}. Replace or remove it.": "{0} 不是所需的 {1}：{2}。请替换或删除。",
+    "{} of the package {} is not the {} that is needed: {}. Run {} again, or uninstall the package.": "软件包 {1} 中的 {0} 不是所需的 {2}：{3}。请再次运行 {4}，或卸载该软件包。",
     "ATELIER_WEIGHTS is {}, which is not a folder: correct it or unset it.": "ATELIER_WEIGHTS 是 {0}，不是文件夹：请更正或取消。",
     "{} has no constructor arguments (config) in its header.": "{0} 的文件头中没有构造参数（config）。",
     "{} is not a readable file of plain weights: {}": "{0} 不是可读的纯权重文件：{1}",
+    "{} is not VGG-16 as HED keeps it: {}": "{0} 不是 HED 所存的 VGG-16：{1}",
+    "Convolution {} of block {} is {}, but {} in VGG-16: wrong file.": "第 {1} 块的第 {0} 个卷积是 {2}，而 VGG-16 中是 {3}：文件不对。",
+    "{} is not EfficientNet-Lite0: {}": "{0} 不是 EfficientNet-Lite0：{1}",
     "{} does not hold a state dict (names and tensors, nothing else).": "{0} 中不是状态字典（只含名称与张量）。",
     "{}: {}. Try again (what arrived is kept), or {}.": "{0}：{1}。请重试（已下载部分会保留），或{2}。",
     "put the file into the folder that ATELIER_WEIGHTS names": "把文件放入 ATELIER_WEIGHTS 所指的文件夹",
@@ -123,6 +140,8 @@ SENTENCES: dict[str, str] = {
     # models of the hub
     "{} is not on this machine": "本机没有 {0}",
     "{} ({}) is not on this machine": "本机没有 {0}（{1}）",
+    "{} ({}) is not on this machine: run {}.": "本机没有 {0}（{1}）：请运行 {2}。",
+    "{} ({}) is not on this machine: run {}, or fetch it in Models.": "本机没有 {0}（{1}）：请运行 {2}，或在“模型”页获取。",
     "{} ({}) is not on this machine: fetch it in Models.": "本机没有 {0}（{1}）：请在“模型”页获取。",
     "{}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE.": "{0}，且已关闭网络：请选择存有该模型的文件夹，或取消 ATELIER_OFFLINE。",
     "{} are not on this machine": "本机没有 {0}",
