@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import PIL.Image
 import torch
@@ -25,10 +25,9 @@ from torch import Tensor, nn
 from benchmarks import common
 from models import registry, weights
 from models.vgg import Features, vgg_lite
-from pipelines import contact, images
+from pipelines import images
+from pipelines.compare import contact
 from pipelines.gatys import GatysParams, criterion, generate
-from training.common import PACKAGED, package_file
-from training.features import FILE, PACKAGE, teacher
 
 PAIRS = (
     ("astronaut", "impasto"), ("cat", "wave"), ("coffee", "mosaic"), ("rocket", "linocut"),
@@ -78,6 +77,11 @@ def bundled(path: Path) -> Features:
     return network.eval().requires_grad_(False)
 
 
+def lent(name: str) -> Features:
+    """A feature network of the registry. Raises weights.WeightsMissing."""
+    return cast(Features, registry.MODELS[name].load().eval().requires_grad_(False))
+
+
 def steps_of(p: GatysParams, module: nn.Module) -> Iterator[Tensor]:
     """The picture (3, H, W) in [0, 1] after each step."""
     for event in generate(p, Alone(module)):
@@ -113,7 +117,7 @@ def compare(
     **settings: Any,
 ) -> tuple[list[Row], Row]:
     """Rows of the candidates, in order, and of the VGG-16; `settings` are GatysParams beside the pictures."""
-    wise = Network("VGG-16", teacher(package_file(PACKAGE, FILE)), PACKAGED[FILE][1])
+    wise = Network("VGG-16", lent("vgg16-hed"), registry.sha256("vgg16-hed"))
     networks = [Network(path.stem, bundled(path), weights.digest(path)) for path in candidates]
     rows = [Row(network.name) for network in (*networks, wise)]
     for content, style in pairs:
@@ -184,7 +188,7 @@ def main() -> None:
     pairs = [(common.content(a), common.style(b)) for a, b in PAIRS]
     if flags.pairs:
         pairs = list(zip(flags.pairs[::2], flags.pairs[1::2], strict=True))
-    candidates = flags.candidates or [weights.locate(registry.VGG_LITE)]
+    candidates = flags.candidates or [weights.locate(registry.MODELS["vgg-lite"].weights)]
     settings = {name: getattr(flags, name) for name in ("size", "steps", "pooling", "strength")}
     rows, wise = compare(candidates, pairs, flags.kept, **settings)
     if flags.sheet:

