@@ -37,7 +37,7 @@ class GatysParams(Params):
         label="Styles", description="One to five pictures whose strokes and colours to use", min_length=1, max_length=5
     )
     strength: float = param(
-        0.5, ge=0, le=1, label="Strength", description="How far to go from the photograph to the style"
+        0.65, ge=0, le=1, label="Strength", description="How far to go from the photograph to the style"
     )
     style_scale: float = param(
         1.0, ge=0.25, le=2.5, label="Size of strokes", description="Size of the style picture relative to the result"
@@ -91,7 +91,7 @@ class GatysParams(Params):
         0.5, ge=0, le=1, label="Noise ratio", description="Share of noise when the start is a blend", advanced=True
     )
     pooling: Pooling = param(
-        "average", label="Pooling", description="average is smoother, max is how it was trained", advanced=True
+        "max", label="Pooling", description="average is smoother, max is how it was trained", advanced=True
     )
     smallest: int = param(
         512, ge=64, le=2048, label="Smallest size", description="First size: less gives broader strokes", advanced=True
