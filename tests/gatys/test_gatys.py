@@ -109,7 +109,7 @@ CHOICES: list[dict[str, Any]] = [
     {"loss": "gram"},
     {"colours": "content"},
     {"colours": "matched"},
-    {"pooling": "max"},
+    {"pooling": "average"},
     {"style_layers": "conv1_1:3,conv2_2"},
     {"content_layers": "conv3_1"},
     {"style_scale": 0.25},
