@@ -17,7 +17,7 @@ from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.compare import contact, engine, plan
 from pipelines.compare.engine import Card
 from pipelines.compare.estimate import Estimates, missing_weights
-from pipelines.params import Image, Params, param, settings
+from pipelines.params import MOST_SEED, Image, Params, Seed, param, settings
 from pipelines.record import Record, Seconds
 
 UNITS = 1000  # steps that a whole method counts as
@@ -49,7 +49,9 @@ class CompareParams(Params):
     )
     x: str = param("", label="X axis", description="A setting and its values: strength=0.2,0.5,0.8 or strength=0..1x5")
     y: str = param("", label="Y axis", description="A second setting; without it each method is a row")
-    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers", advanced=True)
+    seed: Seed = param(
+        0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one", advanced=True
+    )
 
 
 def usual(table: plan.Table, kind: str) -> list[str]:

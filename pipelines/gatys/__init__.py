@@ -20,7 +20,7 @@ from pipelines import images
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.gatys.painter import Canvas, Optimizer, Start, blank, stages
 from pipelines.layers import layer_weights, shares, usual_weights
-from pipelines.params import Image, ParamError, Params, param
+from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
 from pipelines.work import FIXED, megapixels
 
 Network = Literal["vgg-lite", "vgg19", "vgg16", "squeezenet"]
@@ -47,7 +47,9 @@ class GatysParams(Params):
     colours: Colours = param(
         "style", label="Colours", description="Whose colours the result has; can be changed afterwards"
     )
-    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers", advanced=True)
+    seed: Seed = param(
+        0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one", advanced=True
+    )
     model: Network = param(
         "vgg-lite", label="Network", description="Feature network that judges; each gives other strokes", advanced=True
     )

@@ -8,6 +8,7 @@ SENTENCES: dict[str, str] = {
     "This result is no longer kept here: run it again.": "此结果已不再保留：请重新运行。",
     "{} runs are waiting already: try again in a minute.": "已有 {0} 个任务在排队：请过一分钟再试。",
     # settings
+    "{} is empty: give a number from {} to {}.": "“{0}”是空的：请给 {1} 到 {2} 之间的数。",
     "There is no setting named {}: use one of {}.": "没有名为 {0} 的设置：请使用 {1} 之一。",
     "{} is missing: {}.": "缺少“{0}”：{1}。",
     "{} has {} items: give {} to {}.": "“{0}”有 {1} 项：请给 {2} 到 {3} 项。",
