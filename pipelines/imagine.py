@@ -14,7 +14,7 @@ from models.imagine import Studio
 from models.imagine_adapters import Unsuitable
 from models.turns import owner
 from models.weights import WeightsError
-from pipelines import imagine_zero
+from pipelines import imagine_zero, sheet
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.imagine_fit import check_room
 from pipelines.imagine_params import ImagineParams, frame
@@ -64,6 +64,8 @@ class Work:
         self.wall = Wall(self.size, p.count, len(variants))
         self.done, self.total = 0, 0
         self.notes: list[str] = []
+        if self.wall.many:
+            sheet.announce(self.notes, self.size, p.count * len(variants), self.wall.columns)
         self.told: list[dict[str, Any]] = []
 
     def run(self) -> Output:

@@ -8,6 +8,7 @@ from typing import cast
 
 import PIL.Image
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models import restyle, tiles
@@ -19,6 +20,7 @@ from pipelines.stylize_paint import Easel, Memo
 from pipelines.stylize_params import StylizeParams
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples" / "styles"
+PREVIEW = 1280  # pixels: a sheet is at most this wide and high while it is made
 BYTES_PER_PIXEL = 700  # of activations, for the pixels that are painted in one piece
 
 
@@ -51,17 +53,22 @@ def paint_every(easel: Easel, notes: list[str]) -> Steps:
     pictures = [*easel.p.styles, *(images.load(path) for path in sorted(EXAMPLES.glob("*.jpg")))]
     styles = list({images.digest(picture): picture for picture in pictures}.values())
     found = [images.to_image(easel.content)] * len(styles)
-    cells = list(found)
+    sheet.announce(notes, found[0].size, len(styles))
+    little = sheet.place(found[0].size, len(styles), most=PREVIEW)
+    cells = [found[0].resize(little)] * len(styles)
     once = len(tiles.boxes(*easel.content.shape[2:]))
     before, total = 0, easel.tiles + (len(styles) - 1) * once
     for i, style in enumerate(styles):
-        step, code = 0, easel.code(style)
+        step, code, picture = 0, easel.code(style), easel.content
         for step, picture in easel.strokes(code):
-            found[i] = images.to_image(picture)
-            cells[i] = with_corner(found[i], style)
+            small = F.interpolate(picture, (little[1], little[0]), mode="area")  # before anything else is made of it
+            cells[i] = with_corner(images.to_image(small), style)
             shown = images.to_tensor(sheet.grid(cells))[0]
             yield Progress(before + step, total, shown, {"tiles": float(before + step)}, easel.memo, notes=notes)
+        found[i] = images.to_image(picture)
         before += step
+    place = sheet.place(found[0].size, len(styles))
+    cells = [with_corner(one.resize(place), style) for one, style in zip(found, styles, strict=True)]
     return Output(found, {"styles": float(len(found))}, notes, sheet.grid(cells))
 
 

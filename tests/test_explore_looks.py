@@ -21,7 +21,7 @@ from pipelines.base import Result, run
 from pipelines.explore import PIPELINE, looking
 from pipelines.explore_encode import Shelf
 from pipelines.explore_params import LAYERS, ExploreParams
-from ui import explore_hand, explore_rows
+from ui import explore_hand, explore_rows, replay
 from ui.explore_events import Inversions, Looks, Turns
 from ui.explore_numbers import numbers
 from ui.session import Stops
@@ -211,7 +211,7 @@ def test_a_recorded_look_gives_its_settings_back(cache: ModelCache, tmp_path: Pa
     path.write_bytes(result(cache, view="invert", layer="conv1_1,conv2_1", steps=1).png())
     found = record.read(path)
     assert found is not None
-    back = explore_hand.given_back(found.params, explore_hand.known_pictures())
+    back = explore_hand.given_back(found.params, replay.known_pictures())
     assert back["content"] == str(common.content("cat")) and back["other"] is None and back["view"] == "invert"
     assert (
         back["several"]["value"] == ["conv1_1", "conv2_1"]
