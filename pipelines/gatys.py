@@ -17,7 +17,7 @@ from models.colour import Colours, recolour
 from models.losses import ContentLoss, Criterion, GramLoss, WassersteinLoss, mixed_moments
 from models.painter import Canvas, Optimizer, Start, blank, stages
 from models.vgg import Features, Pooling
-from pipelines import images
+from pipelines import images, remarks
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.layers import layer_weights, shares, usual_weights
 from pipelines.params import Image, ParamError, Params, param
@@ -179,6 +179,7 @@ def generate(p: GatysParams, cache: Lender) -> Steps:
         first = images.to_tensor(p.content, plan[0][0]).to(where)
         start = blank(first, p.start, images.to_tensor(p.styles[0], 256)[0].to(first), p.noise, p.seed)
         canvas = Canvas(start, plan, p.optimizer, p.rate, p.average)
+        remarks.even_ground(p.content, canvas.notes)
         return (yield from paint(p, network, Work(canvas, first)))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models import restyle, tiles
 from models.cache import Lender
-from pipelines import images, sheet
+from pipelines import images, remarks, sheet
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.stylize_film import film
 from pipelines.stylize_paint import Easel, Memo
@@ -33,6 +33,7 @@ def generate(p: StylizeParams, cache: Lender) -> Steps:
 def repaint(p: StylizeParams, cache: Lender, state: object) -> Steps:
     """Paint with the codes that an earlier run has left behind; what is missing is encoded."""
     side, notes = p.longest_side()
+    remarks.even_ground(p.content, notes)
     working = BYTES_PER_PIXEL * min(side, tiles.WHOLE) ** 2
     with cache.use(*restyle.MODELS[p.model], working=working) as modules:
         content = images.to_tensor(p.content, side).to(next(modules[0].parameters()).device)
