@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models import restyle, tiles
 from models.cache import Lender
-from pipelines import images, remarks, sheet
+from pipelines import images, remarks, room, sheet
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.stylize_film import film
 from pipelines.stylize_paint import Easel, Memo
@@ -29,14 +29,21 @@ def generate(p: StylizeParams, cache: Lender) -> Steps:
     return (yield from repaint(p, cache, Memo()))
 
 
+def working_bytes(p: StylizeParams) -> int:
+    """Activations in bytes, of what is painted in one piece."""
+    return BYTES_PER_PIXEL * min(p.size, tiles.WHOLE) ** 2
+
+
 @torch.no_grad()
 def repaint(p: StylizeParams, cache: Lender, state: object) -> Steps:
     """Paint with the codes that an earlier run has left behind; what is missing is encoded."""
     side, notes = p.longest_side()
     remarks.even_ground(p.content, notes)
-    working = BYTES_PER_PIXEL * min(side, tiles.WHOLE) ** 2
-    with cache.use(*restyle.MODELS[p.model], working=working) as modules:
-        content = images.to_tensor(p.content, side).to(next(modules[0].parameters()).device)
+    sized = p.model_copy(update={"size": side})
+    with cache.use(*restyle.MODELS[p.model], working=working_bytes(sized)) as modules:
+        where = next(modules[0].parameters()).device
+        room.require(sized, working_bytes, where)
+        content = images.to_tensor(p.content, side).to(where)
         easel = Easel(p, restyle.brush(p.model, modules), content, cast(Memo, state))
         return (yield from (paint_every if p.every else paint_one)(easel, notes))
 
