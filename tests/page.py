@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -12,6 +13,7 @@ from pipelines import record
 from pipelines.record import Record
 
 PATIENCE = 120_000  # milliseconds: other work may keep the processor busy
+Open = Callable[..., Page]  # the fixture `visit`
 
 
 def button(page: Page, name: str) -> Locator:

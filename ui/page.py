@@ -9,23 +9,12 @@ import gradio as gr
 
 from models.cache import ModelCache
 from pipelines import PIPELINES
-from ui import (
-    compare,
-    compare_send,
-    diffusion,
-    explore,
-    explore_hand,
-    gan,
-    imagine,
-    models,
-    pixelcnn,
-    stylemix,
-    stylize,
-    tab,
-    vae,
-)
-from ui.i18n import I18N, t
-from ui.session import QUICK, Stops
+from ui.kit import tab
+from ui.kit.i18n import I18N, t
+from ui.kit.session import QUICK, Stops
+from ui.tabs import compare, diffusion, explore, gan, imagine, models, pixelcnn, stylemix, stylize, vae
+from ui.tabs.compare import send
+from ui.tabs.explore import hand
 
 __all__ = ["I18N", "build"]
 # Method -> its own tab; the others have tab.build's.
@@ -61,8 +50,8 @@ def build(cache: ModelCache) -> gr.Blocks:
         for name in {"compare", "explore"} & set(frames):
             frames[name].cure.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
         if "compare" in frames:
-            compare_send.link(frames["compare"], frames, tabs)
+            send.link(frames["compare"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
-            explore_hand.link(frames["explore"], frames["gatys"])
+            hand.link(frames["explore"], frames["gatys"])
     page.queue(api_open=False, max_size=64)
     return cast(gr.Blocks, page)

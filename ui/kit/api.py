@@ -1,0 +1,45 @@
+"""The endpoint of a method for REST, gradio_client and MCP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from models.cache import ModelCache
+from pipelines.base import Pipeline
+from pipelines.params import Setting
+from ui.kit import controls
+from ui.kit.session import GPU, KNOWN, Stops, file_in_cache, follow, visitor_of
+
+SECONDS_BETWEEN_UPDATES = 1.0
+
+
+def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, settings: Sequence[Setting]) -> None:
+    """`/NAME` for REST, gradio_client and MCP: inputs by the settings' names; outputs picture and record."""
+
+    def call(request: gr.Request, *given: Any) -> Iterator[Any]:
+        told = time.perf_counter()
+        try:
+            for view in follow(pipeline, controls.values(settings, given), cache, stops, f"api {visitor_of(request)}"):
+                if view.result is not None:
+                    yield file_in_cache(view.result.png(), ".png"), view.result.record.model_dump(mode="json")
+                elif view.progress and time.perf_counter() - told >= SECONDS_BETWEEN_UPDATES:
+                    told = time.perf_counter()  # without these a client that went away would not stop the run
+                    yield view.preview, {"step": view.progress.step, "total": view.progress.total}
+        except KNOWN as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    with gr.Group(visible=False):
+        inputs = [controls.api_component(s) for s in settings]
+        outputs = [gr.Image(label="image", format="png", type="filepath"), gr.JSON(label="record")]
+        gr.Button(visible=False).click(
+            controls.named(call, pipeline.name, pipeline.description, settings),
+            inputs,
+            outputs,
+            api_name=pipeline.name,
+            show_progress="hidden",
+            **GPU,
+        )
