@@ -6,6 +6,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 
 from PIL import Image
@@ -17,6 +18,7 @@ MIN_SIDE = 8
 MAX_RATIO = 20
 LARGEST = 2048  # pixels: no method works on a longer side, so no picture is reduced below it
 MAX_PROFILE = 1 << 20  # bytes of a colour profile in a PNG; Pillow refuses the whole picture beyond
+_DAMAGE = (struct.error, ValueError, TypeError, KeyError, OSError, SyntaxError, OverflowError)
 MOST_DIRECTORIES = 32  # of a TIFF file that are looked through
 
 # The formats that are read, by the name Pillow has for them (MPO comes in as JPEG).
@@ -117,11 +119,13 @@ def check_size(name: str, image: Image.Image, most: int) -> None:
 
 def is_raw(data: bytes) -> bool:
     """Whether a TIFF file is a camera's raw file (DNG, NEF, CR2, ARW, PEF...), whose first picture is a thumbnail."""
-    try:
-        first, *others = _directories(data)
-        return _is_preview(first) or any(map(_of_camera, (first, *others)))
-    except (struct.error, ValueError, TypeError, KeyError, OSError, SyntaxError, OverflowError):
-        return False  # a damaged TIFF, which decoding speaks of
+    found: list[ImageFileDirectory_v2] = []
+    with suppress(*_DAMAGE):  # of which decoding speaks
+        for tags in _directories(data):
+            found.append(tags)
+    with suppress(*_DAMAGE):
+        return bool(found) and (_is_preview(found[0]) or any(map(_of_camera, found)))
+    return False
 
 
 def _is_preview(tags: ImageFileDirectory_v2) -> bool:
