@@ -11,7 +11,8 @@ from models.cache import ModelCache
 from pipelines import PIPELINES
 from ui.kit import tab
 from ui.kit.i18n import I18N, t
-from ui.kit.session import QUICK, Stops
+from ui.kit.run import Server
+from ui.kit.session import QUICK
 from ui.tabs import compare, diffusion, explore, gan, imagine, models, pixelcnn, stylemix, stylize, vae
 from ui.tabs.compare import send
 from ui.tabs.explore import hand
@@ -34,7 +35,7 @@ DELETE_EVERY, DELETE_OLDER = 600, 3600  # seconds: previews and results are file
 
 def build(cache: ModelCache) -> gr.Blocks:
     """The page as Blocks, not launched; start-up loads no model."""
-    stops = Stops()
+    server = Server(cache)
     frames: dict[str, Any] = {}
     with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_OLDER)) as page:
         with gr.Row(elem_classes="masthead"):
@@ -44,7 +45,7 @@ def build(cache: ModelCache) -> gr.Blocks:
             for pipeline in PIPELINES.values():
                 with gr.Tab(t(pipeline.title), id=pipeline.name):
                     layout: Callable[..., Any] = BUILDERS.get(pipeline.name, tab.build)
-                    frames[pipeline.name] = layout(pipeline, cache, stops)
+                    frames[pipeline.name] = layout(pipeline, server)
             with gr.Tab(t("Models"), id="models"):
                 models.build(cache, page)
         for name in {"compare", "explore"} & set(frames):

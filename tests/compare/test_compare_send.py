@@ -19,12 +19,12 @@ from pipelines.compare import engine, plan
 from pipelines.compare.estimate import Estimates
 from pipelines.params import parse
 from ui.kit import show
-from ui.kit.session import Stops
+from ui.kit.run import Server
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare import form as compare_form
 from ui.tabs.compare import send as compare_send
 from ui.tabs.compare.form import Form
-from ui.tabs.compare.run import Desk, Memory, Server, took_over
+from ui.tabs.compare.run import Desk, Memory, took_over
 
 READER = gr.Request(session_hash="a visitor", headers={"accept-language": "en"})
 
@@ -37,16 +37,16 @@ def form() -> Form:
 
 @pytest.fixture
 def desk(form: Form, cache: ModelCache, tmp_path: Path) -> Desk:
-    server = Server(dict(METHODS), cache, Stops(), Estimates(tmp_path / "costs.json"))
     nothing: Any = None
-    return Desk(server, form, nothing, nothing, nothing, nothing)
+    return Desk(Server(cache), dict(METHODS), Estimates(tmp_path / "costs.json"), form, nothing, nothing, nothing)
 
 
 def made(cache: ModelCache, name: str, **values: Any) -> show.Memory:
     """What a tab remembers of a finished run."""
-    *_, result = run(METHODS[name], parse(METHODS[name].params, values), cache)
+    params = parse(METHODS[name].params, values)
+    *_, result = run(METHODS[name], params, cache)
     assert isinstance(result, Result)
-    return show.Memory(values, result=result)
+    return show.Memory(params, result=result)
 
 
 def says(form: Form, filled: list[Any], given: list[Any]) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def given(form: Form, mode: str, *chips: str) -> list[Any]:
 def run_as_said(desk: Desk, said: dict[str, Any], earlier: Memory) -> list[engine.Card]:
     """The cards of Run, before anything is run."""
     p = parse(compare_method.CompareParams, said)
-    cards = engine.prepare(compare_method.cells(p, desk.server.table)[0], desk.server.cache, desk.server.estimates)
+    cards = engine.prepare(compare_method.cells(p, desk.table)[0], desk.server.cache, desk.estimates)
     took_over(cards, earlier)
     return cards
 

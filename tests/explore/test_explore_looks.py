@@ -22,10 +22,10 @@ from pipelines.explore import PIPELINE, draw, looking
 from pipelines.explore.encode import Shelf
 from pipelines.explore.params import LAYERS, ExploreParams
 from ui.kit import replay
-from ui.kit.session import Stops
+from ui.kit.run import Server
 from ui.tabs.explore import hand
 from ui.tabs.explore import rows as explore_rows
-from ui.tabs.explore.events import Inversions, Looks, Turns
+from ui.tabs.explore.events import Inversions, Looks
 from ui.tabs.explore.numbers import numbers
 
 READER = gr.Request(session_hash="a visitor", headers={"accept-language": "en"})
@@ -60,7 +60,7 @@ def result(cache: ModelCache, **settings: Any) -> Result:
 @pytest.fixture
 def looks(cache: ModelCache) -> Looks:
     shelf = Shelf()
-    return Looks(replace(PIPELINE, generate=looking(shelf)), list(GIVEN), shelf, cache, Stops())
+    return Looks(replace(PIPELINE, generate=looking(shelf)), list(GIVEN), shelf, Server(cache))
 
 
 def given(**changes: Any) -> list[Any]:
@@ -130,27 +130,27 @@ def test_a_click_on_a_view_is_a_map_or_a_layer(cache: ModelCache, style: PIL.Ima
 
 
 def test_a_first_look_waits_for_its_turn_and_every_look_after_it_does_not(looks: Looks) -> None:
-    *row, turn = looks.look(READER, *given())
+    *row, due = looks.look(READER, *given())
     assert told(row, "status") == "waiting for its turn" and told(row, "numbers") == ""
     assert not row[RUN]["interactive"] and row[STOP]["interactive"]
-    *_, last = looks.stream(READER, turn, *given())
+    *_, last = looks.stream(READER, due, *given())
     assert told(last, "record")["details"]["layer"] == "conv4_2" and last[RUN]["interactive"]
     assert "from stored features" not in told(last, "status")
-    *row, turn = looks.look(READER, *given(view="gram", several=["conv1_1", "conv3_1"]))
+    *row, due = looks.look(READER, *given(view="gram", several=["conv1_1", "conv3_1"]))
     assert [r["layer"] for r in told(row, "record")["details"]["layers"]] == ["conv1_1", "conv3_1"]
-    assert "from stored features" in told(row, "status") and "interactive" not in turn
+    assert "from stored features" in told(row, "status") and not due
     with PIL.Image.open(told(row, "download")["value"]) as file:
         assert file.format == "PNG" and "atelier" in file.info
 
 
 def test_a_newer_look_ends_the_one_before_and_is_not_painted_over(looks: Looks, cache: ModelCache) -> None:
-    *_, turn = looks.look(READER, *given(view="invert", steps=50))
-    stream = looks.stream(READER, turn, *given(view="invert", steps=50))
+    *_, due = looks.look(READER, *given(view="invert", steps=50))
+    stream = looks.stream(READER, due, *given(view="invert", steps=50))
     assert "1/50" in told(next(stream), "status")
     looks.look(READER, *given(view="frequencies"))
     skipped = [all(value == gr.skip() for value in row) for row in stream]
     assert skipped == [True] and not any(row.pins for row in cache.snapshot())
-    assert [*looks.stream(READER, turn, *given(view="layers"))] == [[gr.skip()] * len(row_of(looks))]
+    assert [*looks.stream(READER, True, *given(view="layers"))] == [[gr.skip()] * len(row_of(looks))]
 
 
 def row_of(looks: Looks) -> list[Any]:
@@ -159,20 +159,20 @@ def row_of(looks: Looks) -> list[Any]:
 
 def test_stop_keeps_the_inversion_and_coming_back_to_a_finished_one_costs_nothing(looks: Looks) -> None:
     settings = given(view="invert", several=["conv1_1", "conv2_1"], steps=4)
-    *_, turn = looks.press(READER, *settings)
-    stream = looks.stream(READER, turn, *settings)
+    *_, due = looks.press(READER, *settings)
+    stream = looks.stream(READER, due, *settings)
     next(stream)
-    looks.stop(READER)
+    looks.server.presses.stop("a visitor", "explore", "")
     *_, last = stream
     assert told(last, "record")["notes"] == ["stopped after step 1 of 4"] and told(last, "download")["interactive"]
     assert "conv2_1" in told(last, "numbers") and last[RUN]["interactive"]
-    *_, turn = looks.look(READER, *settings)
-    assert isinstance(turn, int), "a stopped inversion is not a finished one"
-    list(looks.stream(READER, turn, *settings))
-    *row, turn = looks.look(CHINESE_READER, *settings)
-    assert told(row, "record")["steps"] == 4 and turn == gr.skip() and "层" in told(row, "numbers")
-    *_, turn = looks.press(READER, *settings)
-    assert isinstance(turn, int), "Run makes it again"
+    *_, due = looks.look(READER, *settings)
+    assert due, "a stopped inversion is not a finished one"
+    list(looks.stream(READER, due, *settings))
+    *row, due = looks.look(CHINESE_READER, *settings)
+    assert told(row, "record")["steps"] == 4 and not due and "层" in told(row, "numbers")
+    *_, due = looks.press(READER, *settings)
+    assert due, "Run makes it again"
 
 
 def test_errors_are_sentences_in_the_readers_language(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,15 +181,12 @@ def test_errors_are_sentences_in_the_readers_language(looks: Looks, monkeypatch:
     if weights.present(registry.MODELS["vgg19"].weights):
         pytest.skip("the official VGG-19 is on this machine")
     monkeypatch.setenv("ATELIER_OFFLINE", "1")
-    *_, turn = looks.look(CHINESE_READER, *given(model="vgg19"))
-    *_, last = looks.stream(CHINESE_READER, turn, *given(model="vgg19"))
+    *_, due = looks.look(CHINESE_READER, *given(model="vgg19"))
+    *_, last = looks.stream(CHINESE_READER, due, *given(model="vgg19"))
     assert "本机没有" in told(last, "status") and last[CURE]["visible"]
 
 
-def test_turns_and_inversions_are_bounded(cache: ModelCache) -> None:
-    turns = Turns()
-    first = turns.take("first")
-    assert turns.holds("first", first) and turns.take("first") > first and not turns.holds("first", first)
+def test_inversions_are_bounded(cache: ModelCache) -> None:
     kept = Inversions()
     one = result(cache, view="invert", layer="conv1_1", steps=1)
     for seed in range(20):

@@ -54,8 +54,10 @@ def test_a_click_on_a_walk_means_nothing_and_its_film_goes_there_and_back(cache:
 def test_hint_counts_what_reads_as_asked(cache: ModelCache) -> None:
     result = make(cache, count=10)
     right = round(10 * result.record.metrics["read as asked"])
-    assert ui.hinted(Memory({}, result=result), None).startswith(f"{right} of 10 read as asked")
-    assert ui.hinted(None, None) == "" == ui.hinted(Memory({}, result=make(cache, count=1, interpolate=2)), None)
+    assert ui.hinted(Memory(GanParams(), result=result), None).startswith(f"{right} of 10 read as asked")
+    assert (
+        ui.hinted(None, None) == "" == ui.hinted(Memory(GanParams(), result=make(cache, count=1, interpolate=2)), None)
+    )
 
 
 def test_chips_hold_a_recorded_class() -> None:

@@ -20,7 +20,7 @@ from pipelines import PIPELINES, images, record, replay
 from pipelines.params import ParamError, settings
 from pipelines.record import Record, Seconds
 from ui.kit import replay as page
-from ui.kit.session import Stops
+from ui.kit.run import Server
 from ui.tabs import compare
 
 GATYS = PIPELINES["gatys"]
@@ -176,7 +176,7 @@ def test_compare_says_which_picture_is_not_here(
     cache: ModelCache, drop: Callable[[Record], str], tmp_path: Path, content: PIL.Image.Image
 ) -> None:
     with gr.Blocks() as blocks:
-        desk = compare.build(PIPELINES["compare"], cache, Stops())
+        desk = compare.build(PIPELINES["compare"], Server(cache))
     restore = next(function.fn for function in blocks.fns.values() if function.name == "restore")
     style, own = example("styles/ink.jpg"), images.describe(content)
     made = told(content=own, styles=[style], steps=9)

@@ -8,27 +8,33 @@ from typing import Any
 
 import gradio as gr
 
-from models.cache import ModelCache
 from pipelines.base import Pipeline
-from pipelines.params import Setting
+from pipelines.params import Setting, parse
 from ui.kit import controls
-from ui.kit.session import GPU, KNOWN, Stops, file_in_cache, follow, visitor_of
+from ui.kit.run import RUNS, Press, Server, follow
+from ui.kit.session import KNOWN, file_in_cache
 
 SECONDS_BETWEEN_UPDATES = 1.0
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, settings: Sequence[Setting]) -> None:
+def build(pipeline: Pipeline[Any], server: Server, settings: Sequence[Setting]) -> None:
     """`/NAME` for REST, gradio_client and MCP: inputs by the settings' names; outputs picture and record."""
 
     def call(request: gr.Request, *given: Any) -> Iterator[Any]:
+        del request
         told = time.perf_counter()
         try:
-            for view in follow(pipeline, controls.values(settings, given), cache, stops, f"api {visitor_of(request)}"):
+            params = parse(pipeline.params, controls.values(settings, given))
+            for view in follow(server, pipeline, params, Press()):
                 if view.result is not None:
                     yield file_in_cache(view.result.png(), ".png"), view.result.record.model_dump(mode="json")
-                elif view.progress and time.perf_counter() - told >= SECONDS_BETWEEN_UPDATES:
+                elif time.perf_counter() - told >= SECONDS_BETWEEN_UPDATES:
                     told = time.perf_counter()  # without these a client that went away would not stop the run
-                    yield view.preview, {"step": view.progress.step, "total": view.progress.total}
+                    progress = view.progress
+                    yield (
+                        view.preview,
+                        {"step": progress.step, "total": progress.total} if progress else {"ahead": view.ahead},
+                    )
         except KNOWN as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -40,6 +46,5 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, settings: Se
             inputs,
             outputs,
             api_name=pipeline.name,
-            show_progress="hidden",
-            **GPU,
+            **{**RUNS, "api_visibility": "public"},
         )

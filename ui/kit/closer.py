@@ -14,16 +14,6 @@ from ui.kit.show import Memory
 from ui.kit.tab import Stage
 
 SIDE = 320  # pixels: about how large a chosen picture is shown
-# Once the visitor has let go, and the run before is over.
-PRESS_RUN = """() => {
-  const press = () => {
-    const run = [...document.querySelectorAll("button.run")].find((b) => b.offsetParent);
-    if (run?.disabled) window.atelierPress = setTimeout(press, 100);
-    else run?.click();
-  };
-  clearTimeout(window.atelierPress);
-  window.atelierPress = setTimeout(press, 150);
-}"""
 
 
 @dataclass(frozen=True)

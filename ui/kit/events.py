@@ -1,4 +1,4 @@
-"""What the buttons of a method's tab do."""
+"""What the buttons of a method's tab do, all by the one run protocol (run.py)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,31 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import PIL.Image
 
-from models.cache import ModelCache
 from pipelines import animation
 from pipelines.base import Pipeline
-from pipelines.params import ParamError, Setting, parse
+from pipelines.params import Setting, parse
 from ui.kit import controls, fetching, replay
 from ui.kit.i18n import spoken
-from ui.kit.session import GPU, PRIVATE, QUICK, Stops, View, file_in_cache, follow, visitor_of, waiting
-from ui.kit.show import Memory, Update, conclude, failed, finished, present, starting
+from ui.kit.run import Controls, Press, Server, View, follow, on_change, on_press, on_stop
+from ui.kit.session import KNOWN, PRIVATE, QUICK, file_in_cache, visitor_of
+from ui.kit.show import NOTHING, Memory, Update, conclude, failed, finished, gone, kept, running, waiting
 
 if TYPE_CHECKING:
     from ui.kit.tab import Form, Stage
 
-Follow = Callable[..., None]  # of events, after which the picture is painted again
+
+@dataclass(frozen=True)
+class Follow:
+    """`live(events, always=False)`: paint again at further events with what the run before remembers; `always`: also
+    where there was none. `ended`: the events after which a run is over."""
+
+    live: Callable[..., Any]
+    ended: list[Any]
+
+    def after(self, function: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
+        """Call `function` after every run, whatever it came to; returns these events. Wire all others before."""
+        quiet: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
+        return [event.then(function, list(inputs), list(outputs), **quiet) for event in self.ended]
 
 
 @dataclass(frozen=True)
@@ -30,95 +42,100 @@ class Runs:
     """What Run, Continue and the live settings of a tab do; each yields rows for the `outputs` of `wire`."""
 
     pipeline: Pipeline[Any]
-    cache: ModelCache
-    stops: Stops
+    server: Server
     settings: Sequence[Setting]
 
-    def stream(
-        self, memory: Memory, earlier: Memory | None, state: Any, known: View, request: gr.Request, quiet: bool = False
+    def start(self, request: gr.Request, token: str, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
+        """A new run of what the form says."""
+        with self.server.press(request, self.pipeline.name, token) as press:
+            yield from self._with(request, press, earlier, given)
+
+    def live(self, request: gr.Request, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
+        """The finished picture with what the form says now, or the run in flight begun anew; nothing where there is
+        neither."""
+        tab = self.pipeline.name
+        empty = any(s.required and not value for s, value in zip(self.settings, given, strict=True))
+        nothing = earlier is None or earlier.result is None
+        if empty or (nothing and not self.server.presses.latest(visitor_of(request), tab)):
+            yield NOTHING  # a generator that yields nothing would empty everything
+            return
+        with self.server.press(request, tab) as press:
+            yield from self._with(request, press, earlier, given, repaint=earlier is not None)
+
+    def always(self, request: gr.Request, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
+        """A new run that a setting began, with or without one before."""
+        with self.server.press(request, self.pipeline.name) as press:
+            yield from self._with(request, press, earlier, given)
+
+    def go_on(self, request: gr.Request, token: str, memory: Memory | None) -> Iterator[list[Any]]:
+        """The run before, continued."""
+        if memory is None:
+            yield gone(request).row(running=False)
+            return
+        view = View(curves={name: list(points) for name, points in memory.curves.items()}, frames=[*memory.frames])
+        with self.server.press(request, self.pipeline.name, token) as press:
+            yield from self._stream(request, press, memory, memory, memory.state, view)
+
+    def _with(
+        self, request: gr.Request, press: Press, earlier: Memory | None, given: Sequence[Any], repaint: bool = False
+    ) -> Iterator[list[Any]]:
+        try:
+            memory = Memory(parse(self.pipeline.params, controls.values(self.settings, given)))
+        except KNOWN as error:
+            yield failed(error, earlier, self.pipeline, request).row(running=False, earlier=earlier)
+            return
+        state = earlier.state if repaint and earlier else None
+        yield from self._stream(request, press, memory, earlier, state, View(), quiet=repaint)
+
+    def _stream(
+        self,
+        request: gr.Request,
+        press: Press,
+        memory: Memory,
+        earlier: Memory | None,
+        state: Any,
+        known: View,
+        quiet: bool = False,
     ) -> Iterator[list[Any]]:
         """Run the method; `quiet`: the picture before stays until the new one is whole."""
-        pipeline, done = self.pipeline, False
-        if not quiet:
-            yield starting(request).row(running=True)
+        pipeline, result = self.pipeline, None
         try:
-            for view in follow(pipeline, memory.values, self.cache, self.stops, visitor_of(request), state, known):
-                done = view.result is not None
-                shown = present(view, request)
-                update = conclude(view, memory, pipeline, request) if done else shown
-                if quiet and not done:
-                    update = Update(status=shown.status)
-                yield update.row(running=not done)
-            if not done:  # stopped before the first step: nothing was made
+            for view in follow(self.server, pipeline, memory.params, press, state, known):
+                result = view.result
+                if result is not None:
+                    yield conclude(view, memory, pipeline, request).row(running=False)
+                elif view.progress is None:
+                    yield waiting(view, request).row(running=True)
+                else:
+                    update = running(view, request)
+                    yield (Update(status=update.status) if quiet else update).row(running=True)
+            if result is None and not press.replaced:  # stopped before the first step: nothing was made
                 yield Update(status=spoken("stopped", request)).row(running=False, earlier=earlier)
+            elif result is None:
+                yield NOTHING
         except Exception as error:  # the page's last line: every error becomes a sentence, bugs keep theirs in the log
             yield failed(error, earlier, pipeline, request).row(running=False, earlier=earlier)
 
-    def start(self, request: gr.Request, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
-        """A new run of what the form says."""
-        yield from self._with(request, earlier, given, None, quiet=False)
-
-    def live(self, request: gr.Request, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
-        """The finished picture with what the form says now; nothing where there is none."""
-        if earlier is None or earlier.result is None:
-            yield [gr.skip()] * len(Update().row(running=False))  # nothing yielded would empty them all
-            return
-        yield from self._with(request, earlier, given, earlier.state, quiet=True)
-
-    def go_on(self, memory: Memory | None, request: gr.Request) -> Iterator[list[Any]]:
-        """The run before, continued."""
-        if memory is not None:
-            view = View(curves={name: list(points) for name, points in memory.curves.items()}, frames=[*memory.frames])
-            yield from self.stream(memory, memory, memory.state, view, request)
-
-    def _with(
-        self, request: gr.Request, earlier: Memory | None, given: Sequence[Any], state: Any, quiet: bool
-    ) -> Iterator[list[Any]]:
-        try:
-            memory = Memory(controls.values(self.settings, given))
-        except ParamError as error:
-            yield failed(error, earlier, self.pipeline, request).row(running=False, earlier=earlier)
-            return
-        yield from self.stream(memory, earlier, state, View(), request, quiet)
-
 
 def wire(
-    pipeline: Pipeline[Any],
-    cache: ModelCache,
-    stops: Stops,
-    form: Form,
-    stage: Stage,
-    run: gr.Button,
-    stop: gr.Button,
-    again: gr.File,
+    pipeline: Pipeline[Any], server: Server, form: Form, stage: Stage, controls_: Controls, again: gr.File
 ) -> Follow:
     """Connect the tab's components; returns what has a finished picture follow further events."""
-    outputs = [*stage.outputs, run, stop, stage.send, stage.as_content, stage.film_button, *stage.cures]
-    runs = Runs(pipeline, cache, stops, form.settings)
-
-    def forget(request: gr.Request) -> None:
-        stops.take(visitor_of(request))
-
-    def ask(request: gr.Request) -> None:
-        stops.ask(visitor_of(request))
-
-    for button in (run, stage.more):
-        button.click(None, None, [stage.status, run, stop], js=waiting(), **QUICK)
-        button.click(forget, None, None, **QUICK)
-    run.click(runs.start, [stage.memory, *form.inputs], outputs, show_progress="hidden", **GPU, **PRIVATE)
-    stage.more.click(runs.go_on, [stage.memory], outputs, show_progress="hidden", **GPU, **PRIVATE)
-    stop.click(ask, None, None, **QUICK)
-    wire_after(pipeline, form, stage, outputs)
+    outputs = stage.outputs
+    runs = Runs(pipeline, server, form.settings)
+    ended = [on_press(controls_, [controls_.run.click], runs.start, [stage.memory, *form.inputs], outputs)]
+    if pipeline.resume is not None:
+        ended.append(on_press(controls_, [stage.more.click], runs.go_on, [stage.memory], outputs))
+    on_stop(server, controls_)
+    wire_after(pipeline, form, stage, controls_)
     wire_cures(form, stage)
     wire_restore(pipeline, form, stage, again)
 
-    def follow_live(triggers: Sequence[Any], always: bool = False) -> None:
-        """Paint again at `triggers` with what the run before remembers; `always`: also where there was none."""
-        function, given = runs.start if always else runs.live, [stage.memory, *form.inputs]
-        quick: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
-        gr.on(triggers, function, given, outputs, **quick, **GPU, **PRIVATE)
+    def live(events: Any, always: bool = False) -> None:
+        function = runs.always if always else runs.live
+        ended.append(on_change(controls_, events, function, [stage.memory, *form.inputs], outputs))
 
-    return follow_live
+    return Follow(live, ended)
 
 
 def wire_cures(form: Form, stage: Stage) -> None:
@@ -134,30 +151,34 @@ def wire_cures(form: Form, stage: Stage) -> None:
     defaults.click(lambda: values, None, [c for _, c in kept], **QUICK)
 
 
-def wire_after(pipeline: Pipeline[Any], form: Form, stage: Stage, outputs: Sequence[Any]) -> None:
+def wire_after(pipeline: Pipeline[Any], form: Form, stage: Stage, controls_: Controls) -> None:
     """What can be done with a finished picture: change it, use it as content, see it being made."""
+    outputs = [*stage.outputs, *controls_.buttons]
 
     def change(request: gr.Request, memory: Memory | None, *given: Any) -> list[Any]:
         if memory is None or memory.state is None or memory.result is None or pipeline.finish is None:
-            return Update().row(running=False)
-        memory.values |= dict(zip(pipeline.after, given, strict=True))
-        params = parse(pipeline.params, memory.values)
-        changed = memory.result.record.model_copy(update={"params": params.model_dump(mode="json")})
-        memory.result = replace(memory.result, images=[pipeline.finish(params, memory.state)], record=changed)
+            return (gone(request) if memory is None else Update()).row(running=False)
+        memory.params = memory.params.model_copy(update=dict(zip(pipeline.after, given, strict=True)))
+        changed = memory.result.record.model_copy(update={"params": memory.params.model_dump(mode="json")})
+        memory.result = replace(memory.result, images=[pipeline.finish(memory.params, memory.state)], record=changed)
         return finished(memory, pipeline, request).row(running=False)
 
     for component in stage.after:
         event = component.release if isinstance(component, gr.Slider) else component.input
-        event(change, [stage.memory, *stage.after], list(outputs), **QUICK)
+        event(change, [stage.memory, *stage.after], outputs, **QUICK)
+
+    def use(request: gr.Request, memory: Memory | None) -> str:
+        return file_in_cache(kept(memory, request).png(), ".png")
 
     content = next((c for s, c in zip(form.settings, form.inputs, strict=True) if s.kind == "image"), None)
-    if content is not None:
-        stage.as_content.click(lambda m: file_in_cache(m.result.png(), ".png"), [stage.memory], [content], **QUICK)
+    if content is not None:  # queued: others hide their errors
+        stage.as_content.click(use, [stage.memory], [content], show_progress="hidden", **PRIVATE)
     else:
         stage.as_content.visible = False
 
-    def film(memory: Memory) -> Any:
-        pictures = [PIL.Image.open(path) for path in memory.frames]
+    def film(request: gr.Request, memory: Memory | None) -> Any:
+        kept(memory, request)
+        pictures = [PIL.Image.open(path) for path in (memory.frames if memory else []) if Path(path).exists()]
         target = Path(file_in_cache(b"", ".webp"))
         animation.write(pictures, target)
         return gr.update(value=str(target), visible=True)

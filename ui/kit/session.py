@@ -1,36 +1,34 @@
-"""Running a method for a visitor: live pictures, Stop, errors in plain words, and files that hold their record."""
+"""What events of the page share: how they are queued, errors in plain words, and files that the page can show."""
 
 from __future__ import annotations
 
 import io
-import json
 import logging
 import secrets
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import PIL.Image
 import torch
 from gradio.utils import get_upload_folder
 
-from models import registry
-from models.cache import ModelCache, OutOfBudget
+from models.cache import OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images
-from pipelines.base import STOP, Pipeline, Progress, Result, run
 from pipelines.images import ImageError
-from pipelines.params import ParamError, parse
-from ui.kit.i18n import in_browser
+from pipelines.params import ParamError
 
 log = logging.getLogger(__name__)
-KNOWN = (ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget)
-GPU: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1}  # every event that runs a model shares it
+
+
+class Busy(RuntimeError):
+    """More runs wait than are taken; one sentence."""
+
+
+KNOWN = (Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget)
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", **PRIVATE}
-SECONDS_BETWEEN_PREVIEWS = 0.25
 PREVIEW_SIDE = 640  # pixels
 
 
@@ -54,6 +52,13 @@ def file_in_cache(data: bytes, suffix: str) -> str:
     return str(path)
 
 
+def picture_file(picture: PIL.Image.Image) -> str:
+    """A picture as a PNG file that the page can show."""
+    path = file_in_cache(b"", ".png")
+    picture.save(path)
+    return path
+
+
 def preview_file(preview: torch.Tensor) -> str:
     """A preview (3, H, W) in [0, 1] as a JPEG file: 5 ms at 512 px, where PNG takes 50."""
     image = images.to_image(preview)
@@ -61,100 +66,6 @@ def preview_file(preview: torch.Tensor) -> str:
     with io.BytesIO() as file:
         image.save(file, "JPEG", quality=88)
         return file_in_cache(file.getvalue(), ".jpg")
-
-
-@dataclass
-class View:
-    """What the page shows of a run at one moment."""
-
-    progress: Progress | None = None
-    preview: str | None = None  # path
-    seconds: float = 0.0
-    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
-    result: Result | None = None
-    frames: list[str] = field(default_factory=list)  # paths of the previews shown
-
-    @property
-    def left(self) -> float | None:
-        """Seconds still to go, from the share of the work done; None while it is too early to say."""
-        if self.progress is None or self.progress.step < 2 or not self.progress.share:
-            return None
-        return self.seconds * (1 - self.progress.share) / self.progress.share
-
-
-class Stops:
-    """Which visitors have pressed Stop."""
-
-    def __init__(self) -> None:
-        self._asked: set[str] = set()
-
-    def ask(self, visitor: str) -> None:
-        """Stop the visitor's run after the step in flight."""
-        self._asked.add(visitor)
-
-    def take(self, visitor: str) -> bool:
-        """Whether Stop was pressed; forgets it."""
-        asked = visitor in self._asked
-        self._asked.discard(visitor)
-        return asked
-
-
-def follow(
-    pipeline: Pipeline[Any],
-    values: dict[str, Any],
-    cache: ModelCache,
-    stops: Stops,
-    visitor: str,
-    state: Any = None,
-    view: View | None = None,
-) -> Iterator[View]:
-    """Run a method and yield views, at most four a second, the last one with the Result.
-
-    A run that continues from `state` adds to the curves and frames of `view`.
-
-    Closing this generator abandons the run and gives its models back.
-
-    Raises:
-        ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget: one sentence each.
-    """
-    stream = run(pipeline, parse(pipeline.params, values), cache, state, registry.sha256)
-    start, shown = time.perf_counter(), 0.0
-    view = view or View()
-    try:
-        event: Progress | Result | None = None if stops.take(visitor) else next(stream, None)
-        while event is not None:
-            view.seconds = time.perf_counter() - start
-            if isinstance(event, Result):
-                view.result = event
-                yield view
-                return
-            view.progress = event
-            first = event.step <= 1
-            if first or view.seconds - shown >= SECONDS_BETWEEN_PREVIEWS:
-                shown = view.seconds
-                record_metrics(view, event)
-                if event.preview is not None:
-                    view.preview = preview_file(event.preview)
-                    view.frames.append(view.preview)
-                yield view
-            event = stream.send(STOP) if stops.take(visitor) else next(stream, None)
-    finally:
-        stream.close()
-
-
-def record_metrics(view: View, event: Progress) -> None:
-    """Add the step's numbers to the curves; this is where a number leaves the device."""
-    for name, value in event.metrics.items():
-        view.curves.setdefault(name, []).append((event.step, float(value)))
-
-
-def waiting() -> str:
-    """JavaScript for (status, Run, Stop) that says at once that a run waits and can be stopped.
-
-    The browser does it alone: a server's answer could arrive after that of a run that ended quickly, and cover it.
-    """
-    run, stop = (json.dumps({"__type__": "update", "interactive": on}) for on in (False, True))
-    return f"() => [{in_browser('waiting for its turn')}, {run}, {stop}]"
 
 
 def visitor_of(request: gr.Request | None) -> str:

@@ -1,4 +1,4 @@
-"""What a run looks like on the page: status lines, and the values of the tab's components in each state."""
+"""What a run looks like on the page: the values of the tab's components in each state, and its status lines."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ import PIL.Image
 import torch
 
 from models.cache import OutOfBudget
-from pipelines import images
 from pipelines.base import Pipeline, Result
 from pipelines.compare.plan import comparable
-from pipelines.params import ParamError
+from pipelines.params import ParamError, Params
 from ui.kit import curve, lacking
-from ui.kit.i18n import in_words, spoken, t
-from ui.kit.session import View, explain, file_in_cache
+from ui.kit.i18n import in_words, refused, spoken, t
+from ui.kit.run import View, pressable
+from ui.kit.session import explain, file_in_cache
 
+GONE = "This result is no longer kept here: run it again."
 STAYS: Any = object()  # the value of a component that is left as it is
 
 
 @dataclass
 class Memory:
-    """What stays of a visitor's last run, for Continue, the colours and the film."""
+    """What stays of a visitor's last run, for Continue, the colours and the film.
 
-    values: dict[str, Any]
+    params: what the form said, with the pictures themselves: an uploaded file may be gone by the end of a long run.
+    """
+
+    params: Params
     state: Any = None
     result: Result | None = None
     frames: list[str] = field(default_factory=list)
@@ -60,16 +64,15 @@ class Update:
     cures: tuple[bool, str, bool] = (False, "", False)  # which are shown, and what Fetch is called
 
     def row(self, running: bool, earlier: Memory | None = None) -> list[Any]:
-        """Values for the outputs, whether Run, Stop, Send to Compare, Use as content and the film's button can be
-        pressed, and cures."""
+        """Values for `Stage.outputs`, then for Run and Stop; what can be done with a result is there where one is."""
         memory = self.memory if isinstance(self.memory, Memory) else earlier
         done = not running and memory is not None and memory.result is not None
         sent = done and memory is not None and memory.comparable
-        pressable = [gr.update(interactive=on) for on in (not running, running, sent, done, done)]
         return [
             *in_order(self, "cures"),
-            *pressable,
+            *(gr.update(interactive=on) for on in (sent, done, done)),
             *(cure(shown) for shown in self.cures),
+            *pressable(running),
         ]
 
 
@@ -82,10 +85,36 @@ def cure(shown: bool | str) -> Any:
     )
 
 
-def starting(request: gr.Request | None) -> Update:
-    """A run that waits for its first step; what can be done with the picture before it waits too."""
+NOTHING: list[Any] = [gr.skip()] * len(Update().row(running=False))  # of a press that a later one replaced
+
+
+def waiting(view: View, request: gr.Request | None) -> Update:
+    """A run that waits for its turn or for its first step; what can be done with the picture before it waits too."""
     off = gr.update(interactive=False)
-    return Update(status=spoken("starting", request), download=off, more=off)
+    text = place(view, request) if view.ahead else spoken("starting", request)
+    return Update(status=html.escape(text), download=off, more=off)
+
+
+def place(view: View, request: gr.Request | None) -> str:
+    """`next in line · about 12 s`, `2 runs are before this one`."""
+    if view.ahead > 1:
+        return spoken("{} runs come before this one", request).format(view.ahead)
+    parts = [spoken("next in line", request)]
+    if view.seconds_ahead is not None:
+        parts.append(spoken("about {} s", request).format(max(1, round(view.seconds_ahead))))
+    return " · ".join(parts)
+
+
+def gone(request: gr.Request | None) -> Update:
+    """A result that is no longer kept."""
+    return Update(status=failed_status(in_words(GONE, request)))
+
+
+def kept(memory: Memory | None, request: gr.Request | None) -> Result:
+    """The result in memory. Raises gr.Error with one sentence where it is no longer kept."""
+    if memory is None or memory.result is None:
+        raise refused(GONE, request)
+    return memory.result
 
 
 def failed(
@@ -141,8 +170,8 @@ def drawn(curves: dict[str, list[tuple[int, float]]], request: gr.Request | None
     return curve.draw({spoken(name, request): points for name, points in curves.items()})
 
 
-def present(view: View, request: gr.Request | None) -> Update:
-    """A running method on the page."""
+def running(view: View, request: gr.Request | None) -> Update:
+    """A method that runs: its picture so far, step, seconds and curve."""
     return Update(
         live=gr.update(value=view.preview, visible=True, label=t("Working")) if view.preview else gr.skip(),
         compare=gr.update(visible=False),
@@ -164,7 +193,7 @@ def finished(memory: Memory, pipeline: Pipeline[Any], request: gr.Request | None
     result = memory.result
     assert result is not None
     path = file_in_cache(result.png(), ".png")
-    before = before_file(memory.values, result.picture.size)
+    before = before_file(memory.params, result.picture.size)
     return Update(
         live=gr.update(value=path, visible=before is None, label=t("Result")),
         compare=gr.update(value=(before, path) if before else None, visible=before is not None),
@@ -177,10 +206,11 @@ def finished(memory: Memory, pipeline: Pipeline[Any], request: gr.Request | None
     )
 
 
-def before_file(values: dict[str, Any], size: tuple[int, int]) -> str | None:
+def before_file(params: Params, size: tuple[int, int]) -> str | None:
     """The content picture at the result's size, for the slider; None for methods without one."""
-    if not values.get("content"):
+    content = getattr(params, "content", None)
+    if content is None:
         return None
     with io.BytesIO() as file:
-        images.load(values["content"]).resize(size, PIL.Image.Resampling.LANCZOS).save(file, "JPEG", quality=92)
+        content.resize(size, PIL.Image.Resampling.LANCZOS).save(file, "JPEG", quality=92)
         return file_in_cache(file.getvalue(), ".jpg")

@@ -9,14 +9,13 @@ from typing import Any, cast
 
 import gradio as gr
 
-from models.cache import ModelCache
 from pipelines.base import Pipeline
 from pipelines.compare.plan import kind_of
 from pipelines.params import Setting, settings
 from ui.kit import api, controls, events
 from ui.kit.examples import CONTENT, RESULTS, STYLE
 from ui.kit.i18n import t
-from ui.kit.session import Stops
+from ui.kit.run import Server, controls_of
 from ui.words import HOW_TO
 
 LATEX: list[dict[str, str | bool]] = [
@@ -56,9 +55,9 @@ class Stage:
 
     @property
     def outputs(self) -> list[Any]:
-        """What a running method updates, in the order of `show.Update`."""
+        """What a run updates, in the order of `show.Update.row`; Run and Stop follow."""
         shown = [self.live, self.compare, self.status, self.download, self.more, self.curve, self.record]
-        return [*shown, self.memory, self.wanted]
+        return [*shown, self.memory, self.wanted, self.send, self.as_content, self.film_button, *self.cures]
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,7 @@ class Frame:
 
 def build(
     pipeline: Pipeline[Any],
-    cache: ModelCache,
-    stops: Stops,
+    server: Server,
     left: Callable[[Form], None] | None = None,
     right: Callable[[Stage], None] | None = None,
     offered: Sequence[Path] = CONTENT,
@@ -83,7 +81,7 @@ def build(
     """Lay out the tab of `pipeline` and wire its events and its endpoint.
 
     Args:
-        pipeline, cache, stops: the method, and what runs it.
+        pipeline, server: the method, and what runs it.
         left, right: add a method's own controls under the settings and under the picture, inside the columns.
         offered: example pictures under an input for one picture.
     """
@@ -99,8 +97,9 @@ def build(
             if right:
                 right(stage)
     how_it_works(pipeline)
-    follow = events.wire(pipeline, cache, stops, form, stage, run, stop, again)
-    api.build(pipeline, cache, stops, form.settings)
+    controls_ = controls_of(pipeline.name, run, stop, stage.status)
+    follow = events.wire(pipeline, server, form, stage, controls_, again)
+    api.build(pipeline, server, form.settings)
     return Frame(form, stage, run, stop, follow)
 
 

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
-import PIL.Image
 
 from models import hub, weights
-from models.cache import ModelCache
 from models.hub.needs import of_model
 from models.weights import WeightsMissing
 from pipelines.base import Pipeline
@@ -18,7 +16,8 @@ from pipelines.diffusion.draw import Trail, strip_of
 from ui.kit import fetching, tab
 from ui.kit.classes import follow
 from ui.kit.i18n import in_words, spoken, t
-from ui.kit.session import KNOWN, PRIVATE, QUICK, Stops, file_in_cache
+from ui.kit.run import Server
+from ui.kit.session import KNOWN, PRIVATE, QUICK, picture_file
 from ui.kit.show import Memory, failed_status
 from ui.kit.tab import Form, Frame, Stage
 
@@ -36,9 +35,9 @@ OFFERED = {"google/ddpm-cifar10-32": 143, "google/ddpm-celebahq-256": 455}  # id
 FIRST = 0.6  # share of the way at which the slider stands after a run: where shapes appear
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
+def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     """The frame of every method, with the moments under the picture and the hub's models under the settings."""
-    frame = tab.build(pipeline, cache, stops, left=left, right=timeline)
+    frame = tab.build(pipeline, server, left=left, right=timeline)
     frame.stage.as_content.visible = False  # there is no content here
     return frame
 
@@ -133,21 +132,14 @@ def timeline(stage: Stage) -> None:
             return [gr.update(visible=False), *(gr.skip() for _ in outputs[1:])]
         last = len(trail.times) - 1
         start = round(FIRST * last)
-        strip = stored(strip_of(trail))
-        return [gr.update(visible=True), strip, gr.update(maximum=last, value=start), stored(trail.pair(start))]
+        strip = picture_file(strip_of(trail))
+        return [gr.update(visible=True), strip, gr.update(maximum=last, value=start), picture_file(trail.pair(start))]
 
     def go(memory: Memory | None, place: float) -> Any:
         trail = memory.state if memory else None
         if not isinstance(trail, Trail):
             return gr.skip()
-        return stored(trail.pair(min(max(int(place), 0), len(trail.times) - 1)))
+        return picture_file(trail.pair(min(max(int(place), 0), len(trail.times) - 1)))
 
     stage.record.change(look, [stage.memory], outputs, **QUICK)
     moment.input(go, [stage.memory, moment], [pair], trigger_mode="always_last", **QUICK)
-
-
-def stored(picture: PIL.Image.Image) -> str:
-    """A picture as a file that the page can show."""
-    path = file_in_cache(b"", ".png")
-    picture.save(path)
-    return path

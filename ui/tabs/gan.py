@@ -8,24 +8,24 @@ from typing import Any
 
 import gradio as gr
 
-from models.cache import ModelCache
 from pipelines import animation, dataset, images
 from pipelines.base import Pipeline, Result
 from pipelines.gan import WEIGHTS, GanParams, columns
 from pipelines.sheet import grid, pictures_of
 from ui.kit import closer, tab
 from ui.kit.classes import follow, spoken_class
-from ui.kit.closer import PRESS_RUN, SIDE, Closer
+from ui.kit.closer import SIDE, Closer
 from ui.kit.i18n import spoken, t
-from ui.kit.session import GPU, PRIVATE, QUICK, Stops, file_in_cache
+from ui.kit.run import Server
+from ui.kit.session import QUICK, file_in_cache, picture_file
 from ui.kit.show import Memory
 from ui.kit.tab import Form, Frame, Stage
 
-AT_ONCE = ("label", "truncation", "model")  # a run takes a fraction of a second: these press Run themselves
+AT_ONCE = ("label", "truncation", "model")  # a run takes a fraction of a second: these begin one themselves
 FRAMES = 40  # of a walk that starts from a chosen picture
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
+def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     """The frame of every method, with the panel under the picture."""
     panel: list[Closer] = []
 
@@ -33,14 +33,13 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
         buttons = t("More from this seed"), t("Walk from here")
         panel.append(closer.build(t("Click a picture of the result to look closer."), t("Look closer"), buttons))
 
-    frame = tab.build(pipeline, cache, stops, left=without_data, right=right)
+    frame = tab.build(pipeline, server, left=without_data, right=right)
     inputs = {s.name: c for s, c in zip(frame.form.settings, frame.form.inputs, strict=True)}
     follow(inputs)
     choice = [inputs["dataset"]], [inputs["model"]]
     inputs["dataset"].change(networks, *choice, **QUICK)
-    inputs["dataset"].input(networks, *choice, **QUICK).then(None, None, None, js=PRESS_RUN, **QUICK)
-    for name in AT_ONCE:
-        inputs[name].input(None, None, None, js=PRESS_RUN, **QUICK)
+    frame.follow.live(inputs["dataset"].input(networks, *choice, **QUICK), always=True)
+    frame.follow.live([inputs[name].input for name in AT_ONCE], always=True)
     wire(frame, panel[0], inputs)
     return frame
 
@@ -81,13 +80,11 @@ def wire(frame: Frame, panel: Closer, inputs: dict[str, Any]) -> None:
         return [chosen["seed"], str(chosen["class"]), *((1, FRAMES) if walking else (gr.skip(), 0))]
 
     closer.wire(panel, stage, clicked, examine)
-    # The queue lets one event of this kind run at a time, in order: this one comes when the run itself is over.
-    after = [stage.live, stage.film, panel.row, panel.hint]
-    frame.run.click(done, [stage.memory], after, show_progress="hidden", **GPU, **PRIVATE)
     targets = [inputs[name] for name in ("seed", "label", "count", "interpolate")]
     for button, walking in zip(panel.buttons, (False, True), strict=True):
         event = button.click(lambda c, walking=walking: start(c, walking), [panel.chosen], targets, **QUICK)
-        event.then(None, None, None, js=PRESS_RUN, **QUICK)
+        frame.follow.live(event, always=True)
+    frame.follow.after(done, [stage.memory], [stage.live, stage.film, panel.row, panel.hint])
 
 
 def hinted(memory: Memory | None, request: gr.Request | None) -> str:
@@ -130,9 +127,7 @@ def examined(result: Result, number: int, request: gr.Request | None) -> tuple[s
         label, away = classes[int(labels[which[0]])], f"{float(apart[0]):.1f}"
         lines.append(spoken(sentence, request).format(f"{len(pictures):,}", label, away))
     picture = grid(seen, len(seen), side=SIDE * len(seen))
-    path = Path(file_in_cache(b"", ".png"))
-    picture.save(path)
-    return str(path), "<br>".join(line if line.startswith("<b>") else html.escape(line) for line in lines)
+    return picture_file(picture), "<br>".join(line if line.startswith("<b>") else html.escape(line) for line in lines)
 
 
 def film_of(result: Result) -> str | None:

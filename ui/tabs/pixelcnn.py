@@ -8,21 +8,21 @@ from typing import Any
 import gradio as gr
 import PIL.Image
 
-from models.cache import ModelCache
 from pipelines import animation
 from pipelines.base import Pipeline, Result
 from pipelines.sheet import GROUND, grid
 from ui.kit import draw, tab
 from ui.kit.examples import DIGITS
 from ui.kit.i18n import spoken, t
-from ui.kit.session import GPU, PRIVATE, QUICK, Stops, file_in_cache
+from ui.kit.run import Server
+from ui.kit.session import QUICK, file_in_cache
 from ui.kit.show import Memory
 from ui.kit.tab import Form, Frame, Stage
 
 HALF = 14  # pixels between two frames of the film
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
+def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     """The frame of every method, with a board on the left and the film under the picture."""
     films: list[gr.Image | gr.HTML] = []
 
@@ -49,8 +49,8 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
             )
         )  # fmt: skip
 
-    frame = tab.build(pipeline, cache, stops, left=left, right=right, offered=DIGITS)
-    frame.run.click(shown, [frame.stage.memory], films, show_progress="hidden", **GPU, **PRIVATE)
+    frame = tab.build(pipeline, server, left=left, right=right, offered=DIGITS)
+    frame.follow.after(shown, [frame.stage.memory], films)
     return frame
 
 

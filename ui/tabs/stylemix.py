@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import html
 import json
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from models.cache import ModelCache
 from pipelines.base import Pipeline, Result
 from pipelines.sheet import grid
 from pipelines.stylemix import StylemixParams, columns
 from ui.kit import closer, tab
-from ui.kit.closer import PRESS_RUN, SIDE, Closer
+from ui.kit.closer import SIDE, Closer
 from ui.kit.i18n import spoken, t
-from ui.kit.session import QUICK, Stops, file_in_cache
+from ui.kit.run import Server
+from ui.kit.session import QUICK, picture_file
 from ui.kit.tab import Frame, Stage
 
-AT_ONCE = ("label", "layers", "variety")  # a run takes a fraction of a second: these press Run themselves
+AT_ONCE = ("label", "layers", "variety")  # a run takes a fraction of a second: these begin one themselves
 MOST = 2**31 - 1  # of a seed
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
+def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     """The frame of every method, with the panel under the picture."""
     panel: list[Closer] = []
 
@@ -32,34 +31,31 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
         texts = t("This digit, other styles"), t("This style, other digits"), t("Both, at the head of the matrix")
         panel.append(closer.build(hint, t("Chosen"), texts))
 
-    frame = tab.build(pipeline, cache, stops, right=right)
+    frame = tab.build(pipeline, server, right=right)
     inputs = {s.name: c for s, c in zip(frame.form.settings, frame.form.inputs, strict=True)}
     inputs["dataset"].visible = False  # there is one
     frame.stage.send.visible = False  # a matrix of codes stands for itself
-    for name in AT_ONCE:
-        component = inputs[name]
-        event = component.release if isinstance(component, gr.Slider) else component.input
-        event(None, None, None, js=PRESS_RUN, **QUICK)
+    at_once = [inputs[name] for name in AT_ONCE]
+    frame.follow.live([c.release if isinstance(c, gr.Slider) else c.input for c in at_once], always=True)
     wire(frame, panel[0], inputs)
     return frame
 
 
 def wire(frame: Frame, panel: Closer, inputs: dict[str, Any]) -> None:
-    """Connect the panel: its buttons fill in the codes and seeds, and press Run."""
+    """Connect the panel: its buttons fill in the codes and seeds, and begin a run."""
 
     def examined(found: Result, number: int, request: gr.Request) -> tuple[str, str, Any]:
         told = found.record.details["pictures"][number]
         sentence = spoken("{} from row {}, style {}; reads as {} ({} sure)", request)
         text = sentence.format(told["class"], told["row"] + 1, told["column"] + 1, told["read"], f"{told['sure']:.1%}")
-        path = Path(file_in_cache(b"", ".png"))
-        grid([found.images[number]], 1, side=SIDE).save(path)
-        return str(path), html.escape(text), chosen(found, number)
+        path = picture_file(grid([found.images[number]], 1, side=SIDE))
+        return path, html.escape(text), chosen(found, number)
 
     closer.wire(panel, frame.stage, clicked, examined)
     targets = [inputs[name] for name in ("latents", "seed", "style_seed")]
     for button, kept in zip(panel.buttons, (("content",), ("style",), ("content", "style")), strict=True):
         event = button.click(lambda c, kept=kept: reused(c, kept), [panel.chosen], targets, **QUICK)
-        event.then(None, None, None, js=PRESS_RUN, **QUICK)
+        frame.follow.live(event, always=True)
 
 
 def clicked(result: Result, place: Any) -> int | None:

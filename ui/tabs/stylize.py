@@ -12,14 +12,14 @@ from typing import Any
 import gradio as gr
 import PIL.Image
 
-from models.cache import ModelCache
 from pipelines import images
 from pipelines.base import Pipeline
 from pipelines.images import ImageError
 from ui.kit import tab
 from ui.kit.examples import STYLE
 from ui.kit.i18n import t
-from ui.kit.session import QUICK, Stops
+from ui.kit.run import Server
+from ui.kit.session import QUICK
 from ui.kit.tab import Form, Frame
 
 CORNER = 96  # pixels
@@ -69,7 +69,7 @@ show();
 """
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
+def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     """Lay out the tab."""
     extra: dict[str, Any] = {}
 
@@ -86,7 +86,7 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
                 corners=[thumbnail(path) for path in corners(STYLE[:1])],
             )
 
-    frame = tab.build(pipeline, cache, stops, left=left)
+    frame = tab.build(pipeline, server, left=left)
     wire(frame, extra["pad"], extra["surprise"])
     return frame
 
@@ -95,38 +95,32 @@ def wire(frame: Frame, pad: gr.HTML, surprise: gr.Button) -> None:
     """Settings, pad and surprise paint again at once; before the first run only the surprise does."""
     found = {s.name: c for s, c in zip(frame.form.settings, frame.form.inputs, strict=True)}
     styles, weights, strength = found["styles"], found["style_weights"], found["strength"]
-    surprised = gr.State(False)
-    changed, begun = (gr.Number(0, visible="hidden") for _ in range(2))  # counters: runs follow their change
 
-    def sync(chosen: Any, typed: str, due: bool, one: int, two: int) -> list[Any]:
+    def sync(chosen: Any, typed: str) -> list[Any]:
         """Other styles: other corners, and weights that do not fit them are forgotten."""
         paths = paths_of(chosen)
-        kept = typed if len(paths) == len([part for part in typed.split(",") if part.strip()]) else ""
-        pictures = gr.update(corners=[thumbnail(path) for path in corners(paths)])
-        return [pictures, kept, False, one + (not due and bool(paths)), two + due]
+        fits = len(paths) == len([part for part in typed.split(",") if part.strip()])
+        return [gr.update(corners=[thumbnail(path) for path in corners(paths)]), typed if fits else ""]
 
-    def mix(event: gr.EventData, chosen: Any, count: int) -> list[Any]:
+    def mix(event: gr.EventData, chosen: Any) -> list[Any]:
         """The corners become the styles, weighted by how near the point is."""
         shares = event._data.get("shares", []) if isinstance(event._data, dict) else []
         numbers = [round(min(1.0, max(0.0, float(share))), 3) for share in shares][:4]
         wanted = [str(path) for path in corners(paths_of(chosen))]
-        same = wanted == [str(path) for path in paths_of(chosen)]  # else their change is what the run follows
-        return [gr.skip() if same else wanted, ", ".join(map(str, numbers)), count + same]
+        same = wanted == [str(path) for path in paths_of(chosen)]
+        return [gr.skip() if same else wanted, ", ".join(map(str, numbers))]
 
     def pick(chosen: Any) -> list[Any]:
         """One or two example styles that are not chosen now, and a strength."""
         there = {path.name for path in paths_of(chosen)}
         others = [str(path) for path in STYLE if path.name not in there]
-        return [random.sample(others, random.choice((1, 1, 2))), "", round(random.uniform(0.6, 1), 2), True]
+        return [random.sample(others, random.choice((1, 1, 2))), "", round(random.uniform(0.6, 1), 2)]
 
-    given = [styles, weights, surprised, changed, begun]
-    styles.change(sync, given, [pad, weights, surprised, changed, begun], **QUICK)
-    pad.release(mix, [styles, changed], [styles, weights, changed], **QUICK)
-    surprise.click(pick, [styles], [styles, weights, strength, surprised], **QUICK)
     at_once = [found[name].input for name in ("model", "colours", "colours_first")]
-    at_once += [strength.release, found["style_scale"].release, weights.submit, changed.change]
-    frame.follow(at_once)
-    frame.follow([begun.change], always=True)
+    frame.follow.live([*at_once, strength.release, found["style_scale"].release, weights.submit])
+    frame.follow.live(styles.change(sync, [styles, weights], [pad, weights], **QUICK))
+    frame.follow.live(pad.release(mix, [styles], [styles, weights], **QUICK))
+    frame.follow.live(surprise.click(pick, [styles], [styles, weights, strength], **QUICK), always=True)
 
 
 def paths_of(gallery: Any) -> list[Path]:

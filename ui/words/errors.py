@@ -4,6 +4,9 @@ What varies is translated itself where it is one of these sentences or a word of
 """
 
 SENTENCES: dict[str, str] = {
+    # runs
+    "This result is no longer kept here: run it again.": "此结果已不再保留：请重新运行。",
+    "{} runs are waiting already: try again in a minute.": "已有 {0} 个任务在排队：请过一分钟再试。",
     # settings
     "There is no setting named {}: use one of {}.": "没有名为 {0} 的设置：请使用 {1} 之一。",
     "{} is missing: {}.": "缺少“{0}”：{1}。",

@@ -66,6 +66,10 @@ CHINESE: dict[str, str] = {
     "Settings restored; these pictures are not here: {}. Choose them.": "设置已恢复；这些图片不在这里：{}。请选择它们。",
     "This cannot be used": "无法使用",
     "starting": "正在开始",
+    "next in line": "下一个就轮到",
+    "{} runs come before this one": "前面还有 {} 个任务",
+    "about {} s": "约 {} 秒",
+    "The server did not take or finish this run. Your settings are still here: press Run again.": "服务器没有接受或没有完成这次运行。设置都还在：请再按一次“运行”。",
     # settings that several methods have
     "Content": "内容图",
     "The picture to restyle": "要改变风格的图片",

@@ -12,7 +12,6 @@ import gradio as gr
 import PIL.Image
 from gradio.context import Context
 
-from models.cache import ModelCache
 from pipelines import compare as compare_method
 from pipelines import metrics
 from pipelines.base import Pipeline
@@ -23,19 +22,20 @@ from pipelines.params import ParamError, parse, settings
 from ui.kit import api, replay, tab
 from ui.kit.examples import RESULTS
 from ui.kit.i18n import in_words, refused, spoken, t
-from ui.kit.session import PRIVATE, QUICK, Stops, explain
+from ui.kit.run import Server, controls_of
+from ui.kit.session import PRIVATE, QUICK, explain
 from ui.kit.show import failed_status
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare import form as compare_form
 from ui.tabs.compare import past as compare_past
 from ui.tabs.compare.form import Form
-from ui.tabs.compare.run import Desk, Server, Stage, wire
+from ui.tabs.compare.run import Desk, Stage, wire
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Desk:
+def build(pipeline: Pipeline[Any], server: Server) -> Desk:
     """Lay out the tab and wire it."""
     table = compare_method.table_of(pipeline)
-    server = Server(table, cache, stops, Estimates())
+    estimates = Estimates()
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=5, min_width=320):
             form = compare_form.build(table)
@@ -45,10 +45,10 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Desk:
         with gr.Column(scale=7, min_width=320):
             stage = right_column()
     tab.how_it_works(pipeline)
-    desk = Desk(server, form, stage, run, stop, fetch)
-    wire_before(server, form, stage, (ahead, fetch), wire(desk))
+    desk = Desk(server, table, estimates, form, stage, controls_of(pipeline.name, run, stop, stage.status), fetch)
+    wire_before(desk, ahead, wire(desk))
     wire_restore(pipeline, form, stage, again)
-    api.build(pipeline, cache, stops, settings(pipeline.params))
+    api.build(pipeline, server, settings(pipeline.params))
     return desk
 
 
@@ -77,9 +77,9 @@ def example(request: gr.Request | None) -> str:
     return f'<figure class="example"><figcaption>{caption}</figcaption><img src="{address}" alt="{caption}"></figure>'
 
 
-def wire_before(server: Server, form: Form, stage: Stage, before: tuple[gr.HTML, gr.Button], ended: list[Any]) -> None:
+def wire_before(desk: Desk, ahead: gr.HTML, ended: list[Any]) -> None:
     """What happens before a run: forecasts, drawers, settings from a link, a browser that comes back."""
-    ahead, fetch = before
+    server, form, stage, fetch = desk.server, desk.form, desk.stage, desk.cure
     boxes = [drawer.box for drawer in form.drawers]
 
     def foresee(request: gr.Request, *given: Any) -> list[Any]:
@@ -87,8 +87,8 @@ def wire_before(server: Server, form: Form, stage: Stage, before: tuple[gr.HTML,
         shown = [gr.update(visible=drawer.name in picked) for drawer in form.drawers]
         try:
             p = parse(CompareParams, form.read(given))
-            entries, heads = compare_method.cells(p, server.table)
-            cards = engine.prepare(entries, server.cache, server.estimates, sort=heads is None)
+            entries, heads = compare_method.cells(p, desk.table)
+            cards = engine.prepare(entries, server.cache, desk.estimates, sort=heads is None)
             absent = [card for card in others(p, form.others(given[0], picked)) if card.prediction.missing]
             missing = any(card.prediction.missing for card in cards)
             return [compare_cards.forecast(cards, absent, request), gr.update(visible=missing), *shown]
@@ -96,8 +96,8 @@ def wire_before(server: Server, form: Form, stage: Stage, before: tuple[gr.HTML,
             return [failed_status(in_words(explain(error), request)), gr.update(visible=False), *shown]
 
     def others(p: CompareParams, methods: str) -> list[Card]:
-        found = plan.entries(methods, server.table, compare_method.shared(p)) if methods else []
-        return engine.prepare(found, server.cache, server.estimates)
+        found = plan.entries(methods, desk.table, compare_method.shared(p)) if methods else []
+        return engine.prepare(found, server.cache, desk.estimates)
 
     def arrive(request: gr.Request, runs: Any) -> list[Any]:
         threading.Thread(target=metrics.warm, name="measures", daemon=True).start()

@@ -11,7 +11,6 @@ from typing import Any
 import gradio as gr
 
 from models import registry
-from models.cache import ModelCache
 from pipelines import compare as compare_method
 from pipelines import metrics, record
 from pipelines.base import STOP, Pipeline
@@ -20,8 +19,9 @@ from pipelines.compare.engine import Card
 from pipelines.compare.estimate import Estimates
 from pipelines.params import parse
 from ui.kit.i18n import in_words, spoken
-from ui.kit.session import GPU, PRIVATE, QUICK, Stops, explain, file_in_cache, visitor_of, waiting
-from ui.kit.show import failed_status
+from ui.kit.run import SECONDS_BETWEEN_PLACES, Controls, Press, Server, View, on_press, on_stop, pressable
+from ui.kit.session import explain, file_in_cache
+from ui.kit.show import GONE, failed_status, place
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare import past as compare_past
 from ui.tabs.compare.cards import Files
@@ -59,30 +59,21 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Server:
-    """What runs comparisons, for all visitors."""
-
-    table: dict[str, Pipeline[Any]]
-    cache: ModelCache
-    stops: Stops
-    estimates: Estimates
-
-
-@dataclass(frozen=True)
 class Desk:
     """The whole tab."""
 
     server: Server
+    table: dict[str, Pipeline[Any]]
+    estimates: Estimates
     form: Form
     stage: Stage
-    run: gr.Button
-    stop: gr.Button
+    controls: Controls
     cure: gr.Button  # opens Models, where weights are fetched
 
     @property
     def outputs(self) -> list[Any]:
-        """What a comparison updates, in the order of `row`."""
-        return [*(getattr(self.stage, name) for name in ROW), self.stage.more, self.run, self.stop]
+        """What a comparison updates, in the order of `row`; Run and Stop follow."""
+        return [*(getattr(self.stage, name) for name in ROW), self.stage.more]
 
 
 def said(cards: list[Card], started: float, request: gr.Request | None) -> str:
@@ -121,13 +112,13 @@ ROW = ("gallery", "status", "sheet", "pack", "links", "past", "runs", "memory")
 
 def row(running: bool, left: bool = False, **values: Any) -> list[Any]:
     """Values for what a comparison updates, by the names in ROW, and whether Continue, Run and Stop can be pressed."""
-    buttons = [gr.update(interactive=on) for on in (left and not running, not running, running)]
-    return [*(values.get(name, gr.skip()) for name in ROW), *buttons]
+    more = gr.update(interactive=left and not running)
+    return [*(values.get(name, gr.skip()) for name in ROW), more, *pressable(running)]
 
 
-def follow(server: Server, memory: Memory, runs: Any, request: gr.Request) -> Iterator[list[Any]]:
-    """Run the cards that wait, and show how they come along."""
-    cards, started, shown, answer = memory.cards, time.perf_counter(), 0.0, None
+def follow(desk: Desk, press: Press, memory: Memory, runs: Any, request: gr.Request) -> Iterator[list[Any]]:
+    """Wait for the turn, run the cards that wait, and show how they come along."""
+    server, cards, started, shown, answer = desk.server, memory.cards, time.perf_counter(), 0.0, None
     off = gr.update(interactive=False)
 
     def view() -> dict[str, Any]:
@@ -135,25 +126,33 @@ def follow(server: Server, memory: Memory, runs: Any, request: gr.Request) -> It
         return {"gallery": picture, "status": said(cards, started, request), "memory": memory}
 
     yield row(True, sheet=off, pack=off, **{**view(), "status": spoken("starting", request)})
-    metrics.warm()  # not during the first method, whose seconds it would cost
-    moves = engine.execute(cards, server.cache, server.estimates, registry.sha256, memory.params.seconds)
-    try:
-        while True:
-            card = moves.send(answer)
-            answer = STOP if server.stops.take(visitor_of(request)) else None
-            if card.state != "running" or answer or time.perf_counter() - shown > SECONDS_BETWEEN_VIEWS:
-                shown = time.perf_counter()
-                yield row(True, **view())
-    except StopIteration:
-        pass
-    finally:
-        moves.close()
-    yield concluded(server, memory, runs, view(), request)
+    with server.turns.take() as ticket:
+        while not press.over and not ticket.wait(SECONDS_BETWEEN_PLACES):
+            ahead = View(ahead=ticket.ahead, seconds_ahead=ticket.seconds_ahead)
+            yield row(True, status=html.escape(place(ahead, request)))
+        started = time.perf_counter()
+        metrics.warm()  # not during the first method, whose seconds it would cost
+        moves = engine.execute(cards, server.cache, desk.estimates, registry.sha256, memory.params.seconds)
+        try:
+            while not press.over or answer:
+                card = moves.send(answer)
+                answer = STOP if press.stopped else None
+                if card.state != "running" or answer or time.perf_counter() - shown > SECONDS_BETWEEN_VIEWS:
+                    shown = time.perf_counter()
+                    yield row(True, **view())
+        except StopIteration:
+            pass
+        finally:
+            moves.close()
+    for card in cards:
+        if card.state == "running":
+            card.state = "stopped"
+    yield concluded(desk, memory, runs, view(), request)
 
 
-def concluded(server: Server, memory: Memory, runs: Any, view: dict[str, Any], request: gr.Request) -> list[Any]:
+def concluded(desk: Desk, memory: Memory, runs: Any, view: dict[str, Any], request: gr.Request) -> list[Any]:
     """What can be taken away, and the run among this browser's last ones."""
-    sheet, pack = taken_away(memory, server)
+    sheet, pack = taken_away(memory, desk.server)
     told = compare_past.remembered(memory.params, memory.cards, record.now(), request)
     runs = [told, *(runs if isinstance(runs, list) else [])][: compare_past.RUNS] if told["cards"] else runs
     left = any(card.state in {"waiting", "stopped"} for card in memory.cards)
@@ -173,39 +172,37 @@ def took_over(cards: list[Card], earlier: Memory | None) -> None:
 
 def wire(desk: Desk) -> list[Any]:
     """Run, Stop and Continue; returns the events after which costs are known better."""
-    server, form, stage, run, stop = desk.server, desk.form, desk.stage, desk.run, desk.stop
+    server, form, stage, controls = desk.server, desk.form, desk.stage, desk.controls
 
-    def start(request: gr.Request, runs: Any, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
+    def start(request: gr.Request, token: str, runs: Any, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
         try:
             p = parse(CompareParams, form.read(given))
-            entries, heads = compare_method.cells(p, server.table)
-            cards = engine.prepare(entries, server.cache, server.estimates, sort=heads is None)
+            entries, heads = compare_method.cells(p, desk.table)
+            cards = engine.prepare(entries, server.cache, desk.estimates, sort=heads is None)
             if not p.seconds:
                 took_over(cards, earlier)
-            yield from follow(server, Memory(p, cards, heads), runs, request)
+            with server.press(request, controls.tab, token) as press:
+                yield from follow(desk, press, Memory(p, cards, heads), runs, request)
         except Exception as error:  # the page's last line: every error becomes a sentence
             yield row(False, status=failed_status(in_words(explain(error), request)))
 
-    def go_on(request: gr.Request, runs: Any, memory: Memory | None) -> Iterator[list[Any]]:
-        for card in memory.cards if memory else []:
-            if memory and card.state == "stopped":
+    def go_on(request: gr.Request, token: str, runs: Any, memory: Memory | None) -> Iterator[list[Any]]:
+        if memory is None:
+            yield row(False, status=failed_status(in_words(GONE, request)))
+            return
+        for card in memory.cards:
+            if card.state == "stopped":
                 card.state, card.result = "waiting", None
                 memory.files.results.pop(id(card), None)
-        if memory is not None:
-            yield from follow(server, memory, runs, request)
+        try:
+            with server.press(request, controls.tab, token) as press:
+                yield from follow(desk, press, memory, runs, request)
+        except Exception as error:
+            yield row(False, status=failed_status(in_words(explain(error), request)))
 
-    def forget(request: gr.Request) -> None:
-        server.stops.take(visitor_of(request))
-
-    def ask(request: gr.Request) -> None:
-        server.stops.ask(visitor_of(request))
-
-    for button in (run, stage.more):
-        button.click(None, None, [stage.status, run, stop], js=waiting(), **QUICK)
-        button.click(forget, None, None, **QUICK)
-    shared = {"show_progress": "hidden", **GPU, **PRIVATE}
-    stop.click(ask, None, None, **QUICK)
+    on_stop(server, controls)
+    given = [stage.runs, stage.memory]
     return [
-        run.click(start, [stage.runs, stage.memory, *form.inputs], desk.outputs, **shared),
-        stage.more.click(go_on, [stage.runs, stage.memory], desk.outputs, **shared),
+        on_press(controls, [controls.run.click], start, [*given, *form.inputs], desk.outputs),
+        on_press(controls, [stage.more.click], go_on, given, desk.outputs),
     ]

@@ -7,15 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
+import PIL.Image
 
 from pipelines import compare as compare_method
+from pipelines import images
 from pipelines.base import Result
 from pipelines.compare import CompareParams, engine, plan
 from pipelines.compare.engine import Card
-from pipelines.params import ParamError, parse
+from pipelines.params import ParamError, Params, parse
 from ui.kit import show
 from ui.kit.i18n import in_words, spoken
-from ui.kit.session import GPU, PRIVATE, QUICK, explain
+from ui.kit.run import RUNS
+from ui.kit.session import PRIVATE, QUICK, explain, picture_file
 from ui.kit.tab import Frame
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare import past
@@ -31,25 +34,30 @@ def link(desk: Desk, frames: Mapping[str, Any], tabs: gr.Tabs) -> None:
     form, stage = desk.form, desk.stage
 
     def press(request: gr.Request, made: show.Memory | None, earlier: Memory | None, *given: Any) -> list[Any]:
+        result = show.kept(made, request)
         values = joined(form, made, given) if made else None
-        if made is None or made.result is None or values is None:
+        if values is None:
             return [gr.skip()] * len(outputs)
-        shown = [gr.skip()] * len(desk.outputs)
+        shown = [gr.skip()] * len(cards)
         if not busy(earlier):
-            shown = laid_out(beside(desk, made.result, values, earlier), request)
+            shown = laid_out(beside(desk, result, values, earlier), request)
         return [gr.Tabs(selected="compare"), *form.fill(values), *shown]
 
     def judge(request: gr.Request, memory: Memory | None) -> list[Any]:
         if memory is None or busy(memory):
             return [gr.skip()] * 3
-        return judged(desk, memory, request)
+        with desk.server.turns.take() as ticket:
+            ticket.wait()
+            return judged(desk, memory, request)
 
-    outputs = [tabs, *form.inputs, *desk.outputs]
+    cards = [*desk.outputs, *desk.controls.buttons]
+    outputs = [tabs, *form.inputs, *cards]
     for frame in (f for f in frames.values() if isinstance(f, Frame) and f.stage.send.visible):
-        sent = frame.stage.send.click(press, [frame.stage.memory, stage.memory, *form.inputs], outputs, **QUICK)
-        sent.then(None, None, None, js="() => window.scrollTo(0, 0)", **QUICK)
+        given = [frame.stage.memory, stage.memory, *form.inputs]
+        sent = frame.stage.send.click(press, given, outputs, show_progress="hidden", **PRIVATE)  # queued: errors show
+        sent.success(None, None, None, js="() => window.scrollTo(0, 0)", **QUICK)
         results = [stage.gallery, stage.sheet, stage.pack]
-        sent.then(judge, [stage.memory], results, show_progress="hidden", **GPU, **PRIVATE)
+        sent.success(judge, [stage.memory], results, **RUNS)
 
 
 def busy(memory: Memory | None) -> bool:
@@ -74,10 +82,20 @@ def joined(form: Form, made: show.Memory, given: Sequence[Any]) -> dict[str, Any
     except ParamError:  # nothing is chosen that could stay
         now, before = {}, []
     others = [entry.name for entry in before if chip(entry) != chip(sent)]
-    pictures = {name: made.values.get(name) or now.get(name) for name in PICTURES if kind == "restyle"}
+    pictures = {name: own(made.params, name) or now.get(name) for name in PICTURES if kind == "restyle"}
     kept = {name: now[name] for name in compare_method.SHARED if name not in (*values, *pictures) and name in now}
     files = {name: value for name, value in pictures.items() if value}
     return {**values, **kept, **files, "methods": ",".join([*others, sent.name])}
+
+
+def own(params: Params, name: str) -> Any:
+    """The pictures of a run as files: the example's own, else a copy, since an upload may be gone by now."""
+    value, known = getattr(params, name, None), past.examples()
+
+    def file(picture: PIL.Image.Image) -> str:
+        return known.get(images.digest(picture), ("", ""))[1] or picture_file(picture)
+
+    return [file(picture) for picture in value] if isinstance(value, list) else value and file(value)
 
 
 def chip(entry: plan.Entry) -> tuple[str, Any]:
@@ -90,7 +108,7 @@ def beside(desk: Desk, result: Result, values: Mapping[str, Any], earlier: Memor
     """The result as a card: among those of the comparison before where that was of the same pictures or classes."""
     found = {name: value for name, value in values.items() if name in CompareParams.model_fields}
     p = parse(CompareParams, found)
-    entry = plan.entries(values["methods"], desk.server.table, compare_method.shared(p))[-1]
+    entry = plan.entries(values["methods"], desk.table, compare_method.shared(p))[-1]
     params = parse(entry.pipeline.params, entry.own)
     note = any(text.startswith("stopped") for text in result.record.notes)
     card = Card(entry, params, state="stopped" if note else "done", result=replace(result, state=None))

@@ -9,7 +9,6 @@ from typing import Any, cast
 import gradio as gr
 
 from models import weights
-from models.cache import ModelCache
 from pipelines.base import Pipeline
 from pipelines.explore import looking
 from pipelines.explore.encode import Shelf
@@ -17,7 +16,7 @@ from pipelines.params import settings
 from ui.kit import api, controls, tab
 from ui.kit.examples import CONTENT, RESULTS, STYLE
 from ui.kit.i18n import t
-from ui.kit.session import Stops
+from ui.kit.run import Server
 from ui.tabs.explore import events
 from ui.tabs.explore import hand as explore_hand
 from ui.tabs.explore.rows import ABOUT, SHOWN, classes, layer_choices
@@ -49,7 +48,8 @@ class Desk:
     training: gr.Accordion
     download: gr.DownloadButton
     record: gr.JSON
-    turn: gr.Number  # of the look that is to be streamed; a State's change is not told without a queue
+    due: gr.State  # whether the look was begun and is to be streamed
+    token: gr.Textbox
 
     @property
     def outputs(self) -> list[Any]:
@@ -59,14 +59,14 @@ class Desk:
         return [*shown, self.download, self.record, *hand, self.run, self.stop, self.cure]
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Desk:
+def build(pipeline: Pipeline[Any], server: Server) -> Desk:
     """Lay out the tab and wire its events and its endpoint."""
     shelf = Shelf()
     stored = replace(pipeline, generate=looking(shelf))
     desk = lay_out(pipeline)
-    looks = events.Looks(stored, list(desk.inputs), shelf, cache, stops)
+    looks = events.Looks(stored, list(desk.inputs), shelf, server)
     explore_hand.wire(desk, events.wire(desk, looks))
-    api.build(stored, cache, stops, settings(pipeline.params))
+    api.build(stored, server, settings(pipeline.params))
     return desk
 
 
@@ -171,5 +171,6 @@ def stage() -> dict[str, Any]:
         "training": training,
         "download": download,
         "record": record,
-        "turn": gr.Number(0, visible="hidden", show_label=False),
+        "due": gr.State(False),
+        "token": gr.Textbox(visible="hidden", show_label=False),
     }

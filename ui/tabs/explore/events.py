@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 import gradio as gr
 
 from models import registry
-from models.cache import ModelCache
 from models.weights import WeightsMissing
 from pipelines.base import Pipeline, Result, run
 from pipelines.explore import ready
@@ -19,8 +17,9 @@ from pipelines.explore.encode import Shelf
 from pipelines.explore.params import ExploreParams
 from pipelines.params import parse
 from ui.kit.i18n import in_words, spoken, t
-from ui.kit.session import GPU, KNOWN, PRIVATE, QUICK, Stops, explain, follow, visitor_of
-from ui.kit.show import failed_status, running_status
+from ui.kit.run import RUNS, Controls, Server, end_in_browser, follow, on_stop
+from ui.kit.session import QUICK, explain, visitor_of
+from ui.kit.show import failed_status, running_status, waiting
 from ui.tabs.explore.rows import (
     ABOUT,
     OPTIONAL,
@@ -37,29 +36,8 @@ from ui.tabs.explore.rows import (
 if TYPE_CHECKING:
     from ui.tabs.explore import Desk
 
-VISITORS, INVERSIONS = 1024, 16  # how many are remembered
-
-
-class Turns:
-    """Which look of a visitor is the latest: an older one that still runs must not paint over it."""
-
-    def __init__(self) -> None:
-        self._latest: OrderedDict[str, int] = OrderedDict()
-        self._lock, self._count = threading.Lock(), 0
-
-    def take(self, visitor: str) -> int:
-        """The number of a new look, larger than all before."""
-        with self._lock:
-            self._count += 1
-            self._latest[visitor] = self._count
-            self._latest.move_to_end(visitor)
-            if len(self._latest) > VISITORS:
-                self._latest.popitem(last=False)
-            return self._count
-
-    def holds(self, visitor: str, turn: int) -> bool:
-        """Whether no newer look was asked for."""
-        return self._latest.get(visitor, turn) == turn
+TAB = "explore"
+INVERSIONS = 16  # how many are remembered
 
 
 @dataclass
@@ -87,64 +65,64 @@ class Looks:
     pipeline: Pipeline[Any]
     names: list[str]  # of the inputs
     shelf: Shelf
-    cache: ModelCache
-    stops: Stops
-    turns: Turns = field(default_factory=Turns)
+    server: Server
     inversions: Inversions = field(default_factory=Inversions)
 
     def look(self, request: gr.Request, *given: Any) -> list[Any]:
-        """Draw what is there already; what is not gets a turn, whose stream does it."""
+        """Draw what is there already; what is not is due, and `stream` does it."""
         return self._look(request, given, afresh=False)
 
     def press(self, request: gr.Request, *given: Any) -> list[Any]:
         """Run: as `look`, but an inversion is made again."""
         return self._look(request, given, afresh=True)
 
-    def stop(self, request: gr.Request) -> None:
-        """Keep what is there after the step in flight."""
-        self.stops.ask(visitor_of(request))
-
     def _look(self, request: gr.Request, given: tuple[Any, ...], afresh: bool) -> list[Any]:
-        visitor = visitor_of(request)
-        self.stops.take(visitor)
-        turn = self.turns.take(visitor)
+        visitor, due = visitor_of(request), False
+        press = self.server.presses.begin(visitor, TAB)
         try:
             params = parse(self.pipeline.params, values_of(self.names, given))
             before = self.inversions.find(params) if params.view == "invert" and not afresh else None
             if before:
-                return [*result_row(before, request), gr.skip()]
-            if not ready(params, self.shelf):
-                return [*begun(spoken("waiting for its turn", request)), turn]
-            *_, result = run(self.pipeline, params, self.cache, sha256=registry.sha256)
-            return [*result_row(cast(Result, result), request, stored=True), gr.skip()]
-        except KNOWN as error:
-            return [*failed(error, request), gr.skip()]
+                return [*result_row(before, request), due]
+            if due := not ready(params, self.shelf):
+                return [*begun(spoken("waiting for its turn", request)), due]
+            *_, result = run(self.pipeline, params, self.server.cache, sha256=registry.sha256)
+            return [*result_row(cast(Result, result), request, stored=True), due]
+        except Exception as error:  # the page's last line: every error becomes a sentence, bugs keep theirs in the log
+            return [*failed(error, request), due]
+        finally:
+            if not due:
+                self.server.presses.end(visitor, TAB, press)
 
-    def stream(self, request: gr.Request, turn: float, *given: Any) -> Iterator[list[Any]]:
-        """The look of that turn, step by step, as long as the visitor asks for nothing else."""
-        visitor = visitor_of(request)
+    def stream(self, request: gr.Request, due: bool, *given: Any) -> Iterator[list[Any]]:
+        """The look that is due, step by step, as long as the visitor asks for nothing else."""
         nothing = [gr.skip()] * len(Shown().row(running=True))
-        if not self.turns.holds(visitor, int(turn)):
+        press = self.server.presses.latest(visitor_of(request), TAB)
+        if not due or press is None:
             yield nothing
             return
-        done = False
+        result = None
         try:
-            for view in follow(self.pipeline, values_of(self.names, given), self.cache, self.stops, visitor):
-                if not self.turns.holds(visitor, int(turn)):
-                    yield nothing
-                    return
-                done = view.result is not None
-                if view.result is not None:
-                    if view.result.record.params["view"] == "invert":
-                        self.inversions.keep(view.result)
-                    yield result_row(view.result, request)
+            params = parse(self.pipeline.params, values_of(self.names, given))
+            for view in follow(self.server, self.pipeline, params, press):
+                result = view.result
+                if result is not None:
+                    if result.record.params["view"] == "invert":
+                        self.inversions.keep(result)
+                    yield result_row(result, request)
+                elif view.progress is None:
+                    yield Shown(status=waiting(view, request).status).row(running=True)
                 else:
                     picture = gr.update(value=view.preview, label=t("Working")) if view.preview else gr.skip()
                     yield Shown(picture, status=running_status(view, request)).row(running=True)
-            if not done:  # stopped before the first step: nothing was made
+            if press.replaced:
+                yield nothing
+            elif result is None:  # stopped before the first step: nothing was made
                 yield Shown(status=spoken("stopped", request)).row(running=False)
         except Exception as error:  # the page's last line: every error becomes a sentence, bugs keep theirs in the log
             yield failed(error, request)
+        finally:
+            self.server.presses.end(visitor_of(request), TAB, press)
 
 
 def failed(error: Exception, request: gr.Request | None) -> list[Any]:
@@ -153,22 +131,37 @@ def failed(error: Exception, request: gr.Request | None) -> list[Any]:
     return Shown(status=status, cure=isinstance(error, WeightsMissing)).row(running=False)
 
 
-def wire(desk: Desk, looks: Looks) -> dict[str, Any]:
+class Again:
+    """How an event of the tab looks again: what is there is drawn at once, what is not goes through the queue."""
+
+    def __init__(self, desk: Desk, looks: Looks) -> None:
+        self.desk, self.looks = desk, looks
+        self.controls = Controls(TAB, desk.run, desk.stop, desk.status, desk.token)
+
+    def __call__(self, event: Any, afresh: bool = False) -> None:
+        """Look again at `event`; `afresh`: an inversion is made again."""
+        desk, inputs = self.desk, list(self.desk.inputs.values())
+        function = self.looks.press if afresh else self.looks.look
+        drawn = event(function, inputs, [*desk.outputs, desk.due], **QUICK)
+        streamed = drawn.success(self.looks.stream, [desk.due, *inputs], desk.outputs, **RUNS)
+        for part in (drawn, streamed):
+            end_in_browser(self.controls, part)
+
+
+def wire(desk: Desk, looks: Looks) -> Again:
     """Connect the tab's components; returns how an event looks again."""
-    inputs = list(desk.inputs.values())
-    again: dict[str, Any] = {"fn": looks.look, "inputs": inputs, "outputs": [*desk.outputs, desk.turn], **QUICK}
-    desk.run.click(**{**again, "fn": looks.press})
-    desk.turn.change(looks.stream, [desk.turn, *inputs], desk.outputs, show_progress="hidden", **GPU, **PRIVATE)
-    desk.stop.click(looks.stop, None, None, **QUICK)
+    again = Again(desk, looks)
+    again(desk.run.click, afresh=True)
+    on_stop(looks.server, again.controls)
     for name in ("layer", "several", "scale", "label"):
-        desk.inputs[name].input(**again)
-    desk.inputs["channel"].submit(**again)
+        again(desk.inputs[name].input)
+    again(desk.inputs["channel"].submit)
     for name in ("steps", "count", "resolution"):
-        desk.inputs[name].release(**again)
+        again(desk.inputs[name].release)
     for name in ("content", "other"):
-        desk.inputs[name].change(**again)
+        again(desk.inputs[name].change)
     listed = [desk.inputs[name] for name in ("layer", "several", "label")]
-    desk.inputs["model"].input(offer, desk.inputs["model"], [*listed, desk.hand], **QUICK).then(**again)
+    again(desk.inputs["model"].input(offer, desk.inputs["model"], [*listed, desk.hand], **QUICK).then)
     wire_views(desk, again)
     return again
 
@@ -185,7 +178,7 @@ def offer(model: str) -> list[Any]:
     ]
 
 
-def wire_views(desk: Desk, again: dict[str, Any]) -> None:
+def wire_views(desk: Desk, again: Again) -> None:
     """Changing the view shows its settings, and looks."""
     shown = [desk.about, desk.hand, desk.second, desk.pair, desk.training, *(desk.inputs[name] for name in OPTIONAL)]
 
@@ -196,4 +189,4 @@ def wire_views(desk: Desk, again: dict[str, Any]) -> None:
         return [spoken(ABOUT[view], request), *parts, *(gr.update(visible=name in SHOWN[view]) for name in OPTIONAL)]
 
     desk.inputs["view"].change(turn, [desk.inputs["view"], desk.inputs["layer"]], shown, **QUICK)
-    desk.inputs["view"].change(**again)
+    again(desk.inputs["view"].change)

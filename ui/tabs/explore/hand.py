@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from pipelines.params import settings
 from ui.kit import replay
 from ui.kit.examples import RESULTS
 from ui.kit.i18n import spoken
-from ui.kit.session import PRIVATE, QUICK, file_in_cache
+from ui.kit.session import PRIVATE, QUICK, file_in_cache, picture_file
 from ui.kit.show import Memory, failed_status
 from ui.tabs.explore.rows import INVERT_SCALE, classes, handing, layer_choices
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXAMPLE = RESULTS / "gatys.png"  # a result of Optimise, with its record
 
 
-def wire(desk: Desk, again: dict[str, Any]) -> None:
+def wire(desk: Desk, again: Callable[[Any], None]) -> None:
     """Clicks on a picture and on a row of the table go to what they are about."""
     view, layer = desk.inputs["view"], desk.inputs["layer"]
     hand = [desk.hand, desk.as_content, desk.as_style]
@@ -47,7 +47,7 @@ def wire(desk: Desk, again: dict[str, Any]) -> None:
 
     target = [view, desk.inputs["channel"], layer, *hand]
     desk.picture.select(choose, [view, desk.record], target, **QUICK)
-    desk.table.select(pick, None, layer, **QUICK).then(**again)
+    again(desk.table.select(pick, None, layer, **QUICK).then)
     wire_restore(desk)
 
 
@@ -96,7 +96,8 @@ def link(desk: Desk, optimise: Frame) -> None:
 def pair(request: gr.Request, view: str, memory: Memory | None) -> list[str]:
     """Before and after: the last run of Optimise, or its example; for `gram` the style instead of the content."""
     if memory is not None and memory.result is not None:
-        content, style = memory.values["content"], memory.values["styles"][0]
+        params: Any = memory.params
+        content, style = (picture_file(picture) for picture in (params.content, params.styles[0]))
         after = file_in_cache(memory.result.png(), ".png")
     else:
         said = spoken("Optimise has made nothing yet: this is its example.", request)

@@ -9,12 +9,12 @@ from typing import Any, cast
 import gradio as gr
 
 from models import weights
-from models.cache import ModelCache
 from models.hub import offers
 from pipelines.base import Pipeline
 from ui.kit import hub, tab
 from ui.kit.i18n import spoken, t
-from ui.kit.session import QUICK, Stops
+from ui.kit.run import Server
+from ui.kit.session import QUICK
 from ui.kit.tab import Form, Frame, Stage
 from ui.tabs.imagine import fetch as imagine_fetch
 
@@ -26,10 +26,10 @@ PROMPTS = {  # short name -> what is written into the prompt; the models read En
 }
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
+def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     """The frame of every method, with the prompt and the models first."""
     follow: list[Any] = []
-    frame = tab.build(pipeline, cache, stops, left=lambda form: follow.append(left(form)), right=right)
+    frame = tab.build(pipeline, server, left=lambda form: follow.append(left(form)), right=right)
     follow[0](frame.stage.wanted.change)  # a failed run's button may have fetched what it says is missing
     return frame
 

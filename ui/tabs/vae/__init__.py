@@ -7,12 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from models.cache import ModelCache
 from pipelines.base import Pipeline
 from ui.kit import draw, tab
 from ui.kit.examples import DIGITS
 from ui.kit.i18n import spoken
-from ui.kit.session import GPU, PRIVATE, QUICK, Stops
+from ui.kit.run import Server
+from ui.kit.session import QUICK
 from ui.kit.show import Memory
 from ui.kit.tab import Form, Frame, Stage
 from ui.tabs.vae.latents import LAND, atlas, landed
@@ -26,7 +26,7 @@ USED: dict[str, frozenset[str]] = {  # by view, of the settings that are not alw
 CHANGING = ("label", "count", "temperature", "second")
 
 
-def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
+def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     """The frame of every method, with a board on the left and the map under the picture."""
 
     def left(form: Form) -> None:
@@ -49,20 +49,23 @@ def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops) -> Frame:
     def right(stage: Stage) -> None:
         stage.as_content.visible = False
         told.append(gr.HTML("", padding=False, visible=False))
-        atlas(cache)
+        atlas(server.cache)
 
-    frame = tab.build(pipeline, cache, stops, left=left, right=right, offered=DIGITS)
+    frame = tab.build(pipeline, server, left=left, right=right, offered=DIGITS)
     inputs = {s.name: c for s, c in zip(frame.form.settings, frame.form.inputs, strict=True)}
     landing = gr.Textbox(visible="hidden")
 
+    def place(path: str) -> Any:
+        with server.turns.take() as ticket:
+            ticket.wait()
+            return landed(server.cache, path)
+
     def done(memory: Memory | None, path: str | None, request: gr.Request) -> list[Any]:
         told = costs(memory, request)
-        return [gr.update(value=told, visible=bool(told)), json.dumps(landed(cache, path)) if path else ""]
+        return [gr.update(value=told, visible=bool(told)), json.dumps(place(path)) if path else ""]
 
-    # The queue lets one event of this kind run at a time, in order: this one comes when the run itself is over.
-    given = [frame.stage.memory, inputs["digit"]]
-    found = frame.run.click(done, given, [*told, landing], show_progress="hidden", **GPU, **PRIVATE)
-    found.then(None, [landing], None, js=LAND, **QUICK)
+    for event in frame.follow.after(done, [frame.stage.memory, inputs["digit"]], [*told, landing]):
+        event.then(None, [landing], None, js=LAND, **QUICK)
     return frame
 
 
