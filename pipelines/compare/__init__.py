@@ -22,6 +22,7 @@ from pipelines.record import Record, Seconds
 
 UNITS = 1000  # steps that a whole method counts as
 SECONDS_BETWEEN_SHEETS = 1.0
+PREVIEW = 2048  # pixels: the contact sheet is at most this wide and high while it is made
 Heads = tuple[tuple[str, ...], tuple[str, ...]] | None
 
 
@@ -119,7 +120,9 @@ def generate(p: CompareParams, cache: Lender, table: Mapping[str, Pipeline[Any]]
                 borrower.seconds += told.seconds.load
             moment = time.perf_counter()
             if preview is None or card.result is not None or moment - shown >= SECONDS_BETWEEN_SHEETS:
-                shown, preview = moment, images.to_tensor(drawn(cards, heads))[0]
+                small = drawn(cards, heads)
+                small.thumbnail((PREVIEW, PREVIEW))
+                shown, preview = moment, images.to_tensor(small)[0]
             counts = {"finished": float(sum(c.result is not None for c in cards))}
             reached = int(UNITS * sum(min(1.0, c.share) for c in cards) + 1e-6)
             while step < min(reached, total):

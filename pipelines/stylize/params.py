@@ -43,6 +43,7 @@ class StylizeParams(Params):
         False,
         label="Every style",
         description="A sheet of the photograph in each of your styles and each example style",
+        detail="The sheet is at most 4096 pixels wide and high; the pictures one by one have their size",
     )
     style_weights: list[float] = param(
         [], label="Style weights", description="One number for each style; none: all the same", advanced=True
