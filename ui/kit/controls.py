@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.params import ParamError, Setting
+from pipelines.params import ParamError, Setting, span
 from ui.kit import previews
 from ui.kit.i18n import t
 
@@ -95,17 +95,19 @@ def number_component(setting: Setting, label: Any, info: Any) -> gr.components.C
         chips: list[Any] = [(t("any"), ANY), *((n, n) for n in numbers)]
         return gr.Radio(chips, value=ANY, label=label, info=info, elem_classes="chips", min_width=190)
     if low is None or high is None or high - low > (1e6 if whole else 100):
-        return gr.Number(
-            setting.default,
-            label=label,
-            info=info,
-            minimum=low,
-            maximum=high,
-            precision=0 if whole else None,
-            min_width=190,
-        )
+        bounds: dict[str, Any] = {"minimum": low, "maximum": high, "precision": 0 if whole else None}
+        return untouched(gr.Number(setting.default, label=label, info=info, min_width=190, **bounds))
     step = 1.0 if whole else 0.01 if high - low <= 10 else 0.1
-    return gr.Slider(low, high, setting.default, step=step, label=label, info=info, buttons=[], min_width=190)
+    return untouched(
+        gr.Slider(low, high, setting.default, step=step, label=label, info=info, buttons=[], min_width=190)
+    )
+
+
+def untouched(component: gr.components.Component) -> gr.components.Component:
+    """Have `component` pass its value on as it came: Gradio would end the event before a run's first line, or round.
+    The method's Params say what is wrong with a value."""
+    component.preprocess = lambda payload: payload  # type: ignore[method-assign]
+    return component
 
 
 def api_component(setting: Setting) -> gr.components.Component:
@@ -121,8 +123,7 @@ def api_component(setting: Setting) -> gr.components.Component:
             return gr.Checkbox(setting.default, label=setting.name)
         case "int" | "float":
             number = gr.Number(setting.default, label=setting.name, precision=0 if setting.kind == "int" else None)
-            number.preprocess = lambda payload: payload  # type: ignore[method-assign]  # Params round nothing, and say why
-            return number
+            return untouched(number)
         case "floats":
             numbers = gr.JSON(setting.default, label=setting.name)
             schema = {"type": "array", "items": {"type": "number"}}  # its own is no JSON schema
@@ -147,6 +148,9 @@ def values(settings: Sequence[Setting], given: Sequence[Any]) -> dict[str, Any]:
                 value = [float(part) for part in value.split(",") if part.strip()]
             except ValueError:
                 raise ParamError(f"{setting.name} is {value!r}: give numbers separated by commas.") from None
+        low, high = setting.low, setting.high
+        if value is None and setting.default is not None and low is not None and high is not None:
+            raise ParamError(f"{setting.name} is empty: give a number from {span(low, high)}.")
         if value is not None and not (setting.kind == "int" and value == ANY):
             found[setting.name] = value
     return found
