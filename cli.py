@@ -226,8 +226,12 @@ def show_weights(names: Sequence[str], adapter: str | None, lora: str | None) ->
                 download.fetch(snapshot, report)
             print(need.place())
     for card in () if names or adapter or lora else registry.CARDS:
-        here = "here" if weights.present(card.weights) else "not here"
-        print(f"{card.name:12} {card.weights.bytes / 1e6:7.1f} MB  {here:9} {card.weights.source}")
+        place = weights.whereabouts(card.weights)
+        package = (card.weights.twin or card.weights).package
+        absent = f"not here ({package})" if package else "not here"
+        here = place.package or "here" if place else absent
+        size = (place.weights if place else card.weights).bytes
+        print(f"{card.name:18} {size / 1e6:7.1f} MB  {here:38} {card.weights.source}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

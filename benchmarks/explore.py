@@ -15,10 +15,11 @@ from benchmarks.common import content, style, table
 from models import registry
 from models.cache import ModelCache
 from models.classifier import Classifier
+from models.efficientnet import EfficientNetLite0
 from models.vgg import Features
 from pipelines import images
 from pipelines.base import Result, run
-from pipelines.explore import PIPELINE, looking
+from pipelines.explore import EFFICIENTNET, PIPELINE, imagenet, looking
 from pipelines.explore.encode import Shelf
 from pipelines.explore.params import ExploreParams
 
@@ -50,8 +51,9 @@ def counted(modules: Sequence[nn.Module]) -> Iterator[list[str]]:
     runs: list[str] = []
     handles = []
     for module in modules:
-        assert isinstance(module, Features | Classifier)
-        (first, *_) = module.steps.values()  # each run of either network passes here
+        assert isinstance(module, Features | Classifier | EfficientNetLite0)
+        # Each run of the network passes here.
+        first = module.conv_stem if isinstance(module, EfficientNetLite0) else next(iter(module.steps.values()))
         handles.append(first.register_forward_pre_hook(lambda *_: runs.append("run")))
     yield runs
     for handle in handles:
@@ -66,7 +68,8 @@ def measure(quick: bool) -> list[Row]:
     """
     cache, rows = registry.open_cache(), [Row(view) for view in VIEWS]
     second, pixels = images.load(style("impasto")), 64 if quick else 256
-    with cache.use(*NETWORKS, working=0) as modules, counted(modules) as runs:
+    networks = (*NETWORKS, *([EFFICIENTNET] if imagenet() == EFFICIENTNET else []))
+    with cache.use(*networks, working=0) as modules, counted(modules) as runs:
         for name in ["cat"] if quick else ["astronaut", "cat", "coffee"]:
             shelf, picture = Shelf(), content(name)
             for repeat in range(2 if quick else 11):

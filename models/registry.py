@@ -13,6 +13,7 @@ from models.cache import ModelCache, default_device
 from models.card import ModelCard
 from models.cards import diffusions, evaluators, features, gans, pixelcnns, stylizers, vaes
 from models.cards.features import VGG_LITE
+from models.weights import Place
 
 HUB = "hub:"
 CARDS: tuple[ModelCard, ...] = (
@@ -55,6 +56,12 @@ def sha256(name: str) -> str:
 
         return hub.sha256(name)
     return weights.digest(weights.locate(MODELS[name].weights))
+
+
+def place(name: str) -> Place | None:
+    """Where the file lies that model `name` is built from on this machine; None for what is not here, and for parts of
+    hub pipelines, whose names say it."""
+    return weights.whereabouts(MODELS[name].weights) if name in MODELS else None
 
 
 def open_cache() -> ModelCache:

@@ -27,8 +27,12 @@ OPTIONS = {
 }
 
 
-class TFLiteError(ValueError):
-    """The file is not TFLite, is damaged, or is not the network that was asked for."""
+class FileError(ValueError):
+    """The file is damaged, of another format, or not the network that was asked for."""
+
+
+class TFLiteError(FileError):
+    """The file is not TFLite, is damaged, or holds something that is not handled here."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,16 @@ class Convolution:
     """One convolution of the file.
 
     `weight` is (out, in, kh, kw), or (out, 1, kh, kw) for a depthwise one, and `bias` is (out,): both are float32 and
-    dequantised. `input` and `output` are the indices of its tensors in the file, the same as in LiteRT's interpreter.
+    dequantised. `input` and `output` are its tensors in the file: in TFLite their indices, the same as in LiteRT's
+    interpreter, in ONNX their names.
     """
 
     name: str
     weight: Tensor
     bias: Tensor
     stride: tuple[int, int]
-    input: int
-    output: int
+    input: int | str
+    output: int | str
 
 
 def read_convolutions(path: Path) -> list[Convolution]:

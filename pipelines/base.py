@@ -15,7 +15,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from models import device
+from models import device, registry
 from models.cache import Borrower, Lender, ModelCache
 from pipelines import images, record, remarks
 from pipelines.params import Params
@@ -193,12 +193,15 @@ def _record(
     output: Output,
     sha256: Callable[[str], str],
 ) -> Record:
+    places = {name: place for name in borrower.names if (place := registry.place(name))}
     metrics = {name: float(value) for name, value in {**last.metrics, **output.metrics}.items()}
     return Record(
         pipeline=pipeline.name,
         params=params.model_dump(mode="json"),
         seed=getattr(params, "seed", None),
         models={name: sha256(name) for name in borrower.names},
+        files={name: place.path.name for name, place in places.items()},
+        packages={name: place.package for name, place in places.items() if place.package},
         seconds=record.Seconds(load=round(borrower.seconds, 3), run=round(seconds - borrower.seconds, 3)),
         steps=last.step,
         peak_bytes=device.peak_bytes(cache.device),

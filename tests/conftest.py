@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,6 +71,22 @@ def style() -> PIL.Image.Image:
     stroke = np.sin((x + 2 * y + 3 * np.sin(x / 5)) / 3)[..., None]
     picture = np.where(stroke > 0, (215, 160, 50), (35, 60, 140)) + np.random.default_rng(0).normal(0, 12, (56, 56, 3))
     return PIL.Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine on which none of the packages that carry weights is installed."""
+    installed, carried = (
+        metadata.distribution,
+        {w.package for c in registry.CARDS for w in (c.weights, c.weights.twin) if w},
+    )
+
+    def distribution(name: str) -> metadata.Distribution:
+        if name in carried - {""}:
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(metadata, "distribution", distribution)
 
 
 @pytest.fixture(scope="session")

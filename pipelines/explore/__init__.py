@@ -13,17 +13,27 @@ from pipelines.explore.encode import Encoder, Shelf
 from pipelines.explore.invert import invert
 from pipelines.explore.params import ExploreParams
 
-IMAGENET = "vgg19-imagenet"
+EFFICIENTNET, VGG19 = IMAGENET = ("efficientnet-lite0", "vgg19-imagenet")  # know ImageNet's classes; the better first
+
+
+def imagenet() -> str | None:
+    """The classifier of ImageNet's thousand classes that is on this machine; None: there is none."""
+    return next((name for name in IMAGENET if weights.present(registry.MODELS[name].weights)), None)
+
+
+def judge(p: ExploreParams) -> str:
+    """The classifier that attention asks."""
+    if p.model == "vgg19":
+        return VGG19
+    return (imagenet() or EFFICIENTNET) if p.classes == "imagenet" else "cifar10"
 
 
 def needed(p: ExploreParams) -> tuple[str, ...]:
     """The models that a view looks through, its classifier last."""
-    judge = IMAGENET if p.model == "vgg19" else "cifar10"
     if p.view == "classify":
-        official = weights.present(registry.MODELS[IMAGENET].weights)
-        return ("cifar10", IMAGENET) if official else ("cifar10",)
+        return tuple(filter(None, ("cifar10", imagenet())))
     if p.view == "attention":
-        return tuple(dict.fromkeys((p.model, judge)))
+        return tuple(dict.fromkeys((p.model, judge(p))))
     return () if p.view == "frequencies" else (p.model,)
 
 
@@ -34,7 +44,7 @@ def ready(p: ExploreParams, shelf: Shelf) -> bool:
         return p.view == "frequencies"
     if p.view == "gram" and p.other:
         pictures.append(p.other)
-    judges = {n for n in names if n in {"cifar10", IMAGENET} and p.view in {"classify", "attention"}}
+    judges = {n for n in names if n in {"cifar10", *IMAGENET} and p.view in {"classify", "attention"}}
     keys = [Shelf.key(p.content, name, 0) for name in judges]
     if p.view != "classify":
         keys += [Shelf.key(picture, p.model, p.resolution) for picture in pictures]
@@ -43,7 +53,7 @@ def ready(p: ExploreParams, shelf: Shelf) -> bool:
 
 def working_bytes(p: ExploreParams) -> int:
     """Activations of all layers at once, in bytes: linear in pixels, heavier for the wide networks."""
-    return (3200 if p.model in {"vgg19", "vgg16"} else 900) * p.resolution**2
+    return (3200 if p.model in {"vgg16-hed", "vgg19", "vgg16"} else 900) * p.resolution**2
 
 
 def looking(encoder: Encoder) -> Callable[[ExploreParams, Lender], Steps]:

@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from models import classifier
 from models.classifier import Classifier
+from models.efficientnet import EfficientNetLite0
 from models.imagenet import ImageNet
 from models.vgg import Features
 from pipelines import images
 from pipelines.explore import probes
 from pipelines.explore.params import ExploreParams
 
+Halves = ImageNet | EfficientNetLite0  # networks of ImageNet's classes, in two halves: `look` and `read`
 Kept = TypeVar("Kept", "Encoded", "Judged")
 POOLING = "average"  # as Optimise looks by default
 SHELF_BYTES = 512 << 20
@@ -55,7 +57,8 @@ class Judged:
 
     square: the middle of the picture, which is what it looked at. pixels: (1, 3, H, W) in [0, 1], as it saw them.
     probabilities: (classes,). maps: layer -> (1, C, H', W'), from which `rest` goes on to logits.
-    sure: whether the best class is to be believed.
+    sure: whether the best class is to be believed; of ImageNet's thousand, among which three are the same cat, the best
+    five together.
     """
 
     model: str
@@ -124,7 +127,7 @@ class Encoder:
     @torch.no_grad()
     def judged(self, picture: PIL.Image.Image, model: str, module: nn.Module) -> Judged:
         """Class probabilities of a picture's middle, and the maps that Grad-CAM starts from."""
-        network = cast("Classifier | ImageNet", module)
+        network = cast("Classifier | Halves", module)
         side = classifier.SIDE if isinstance(network, Classifier) else network.SIDE
         x = images.to_tensor(middle(picture, side)).to(network.mean.device)
         if isinstance(network, Classifier):
@@ -132,9 +135,9 @@ class Encoder:
             told = (logits / network.temperature).softmax(1)[0].cpu()
             sure = float(told.max()) >= classifier.SURE and float(logits.max()) >= network.floor
         else:
-            maps = {"conv5_4": network.look(x)}
-            told = network.read(maps["conv5_4"]).float().softmax(1)[0].cpu()
-            sure = float(told.max()) >= classifier.SURE
+            maps = {network.layer: network.look(x)}
+            told = network.read(maps[network.layer]).float().softmax(1)[0].cpu()
+            sure = float(told.topk(min(5, len(told))).values.sum()) >= classifier.SURE
         kept = {name: a.float().cpu() for name, a in maps.items()}
         square = middle(picture)
         if square.width > 512:

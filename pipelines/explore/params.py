@@ -8,7 +8,7 @@ from typing import Literal
 from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
 
 View = Literal["classify", "layers", "gram", "invert", "attention", "frequencies"]
-Network = Literal["vgg-lite", "vgg19", "vgg16", "squeezenet", "cifar10"]
+Network = Literal["vgg-lite", "vgg16-hed", "vgg19", "vgg16", "squeezenet", "cifar10"]
 
 
 def _blocks(*depths: int) -> tuple[str, ...]:
@@ -18,6 +18,7 @@ def _blocks(*depths: int) -> tuple[str, ...]:
 # What can be looked at before anything is loaded; a test compares it with the networks.
 LAYERS: dict[str, tuple[str, ...]] = {
     "vgg-lite": _blocks(2, 2, 4, 4, 2),
+    "vgg16-hed": _blocks(2, 2, 3, 3, 3),
     "vgg19": _blocks(2, 2, 4, 4, 4),
     "vgg16": _blocks(2, 2, 3, 3, 3),
     "squeezenet": ("conv1", *(f"fire{i}" for i in range(2, 10))),
@@ -47,6 +48,9 @@ class ExploreParams(Params):
     )
     label: int | None = param(
         None, ge=0, le=999, label="Class", description="Which class attention asks about; none: the most probable"
+    )
+    classes: Literal["cifar10", "imagenet"] = param(
+        "cifar10", label="Classes", description="Whose classes attention asks about; VGG-19 brings ImageNet's itself"
     )
     scale: Literal["map", "layer"] = param(
         "map", label="Colour scale", description="Each map from its own minimum to maximum, or all by the layer's"

@@ -11,11 +11,10 @@ from PIL.Image import Resampling
 from torch import Tensor, nn
 
 from models.classifier import Classifier
-from models.imagenet import ImageNet
 from pipelines import images
 from pipelines.base import Output
 from pipelines.explore import draw, probes
-from pipelines.explore.encode import Encoded, Encoder, Judged, encoded
+from pipelines.explore.encode import Encoded, Encoder, Halves, Judged, encoded
 from pipelines.explore.pair import BRIGHT, frequencies, grams
 from pipelines.explore.params import ExploreParams, chosen_layers
 from pipelines.params import ParamError
@@ -83,7 +82,7 @@ def seen_by(p: ExploreParams, judged: Judged, module: nn.Module) -> tuple[int, s
         name = chosen_layers(p.layer if p.model == judged.model else "", list(judged.maps), [module.layers[-1]])[0]
         rest: Callable[[Tensor], Tensor] = partial(module.rest, name)
     else:
-        name, rest = next(iter(judged.maps)), cast(ImageNet, module).read
+        name, rest = next(iter(judged.maps)), cast("Halves", module).read
     where = next(module.parameters()).device
     return label, name, probes.grad_cam(judged.maps[name].to(where), rest, label).cpu()
 

@@ -23,7 +23,7 @@ from pipelines.layers import layer_weights, shares, usual_weights
 from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
 from pipelines.work import FIXED, megapixels
 
-Network = Literal["vgg-lite", "vgg19", "vgg16", "squeezenet"]
+Network = Literal["vgg-lite", "vgg16-hed", "vgg19", "vgg16", "squeezenet"]
 
 
 class GatysParams(Params):
@@ -168,7 +168,7 @@ def criterion(p: GatysParams, network: Features, content: Tensor, side: int) -> 
 
 def working_bytes(p: GatysParams) -> int:
     """Activations in bytes: those of one step at the final size, or of all styles, which are seen without gradients."""
-    step, look = (3200, 800) if p.model in {"vgg19", "vgg16"} else (900, 250)  # bytes a pixel
+    step, look = (3200, 800) if p.model in {"vgg16-hed", "vgg19", "vgg16"} else (900, 250)  # bytes a pixel
     styles = sum((p.size * p.style_scale) ** 2 * min(s.size) / max(s.size) for s in p.styles)
     return round(max(step * p.size**2 * min(p.content.size) / max(p.content.size), look * styles))
 

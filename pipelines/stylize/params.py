@@ -21,7 +21,9 @@ class StylizeParams(Params):
         label="Styles", description="One to five pictures whose strokes and colours to use", min_length=1, max_length=5
     )
     model: Restyler = param(
-        "atelier", label="Model", description="atelier is our own and always here; magenta is Google's, to be fetched"
+        "atelier",
+        label="Model",
+        description="atelier is our own and always here; magenta is Google's, in a package or to be fetched",
     )
     strength: float = param(
         1.0, ge=0, le=1, label="Strength", description="How far to go from the photograph to the style"

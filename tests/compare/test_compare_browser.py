@@ -114,9 +114,9 @@ def test_one_method_fails_the_others_show_and_a_grid_can_be_stopped_and_go_on(
 
 def test_generators_side_by_side_and_a_picture_brings_its_settings_back(visit: Open, tmp_path: Path) -> None:
     page = arrive(visit)
-    magenta = page.locator(".methods:visible label", has_text="magenta")
-    expect(magenta).to_have_class(re.compile("absent"))
-    expect(magenta).to_have_attribute("title", re.compile("not on this machine"))
+    away = page.locator(".methods:visible label", has_text="Imagine")
+    expect(away).to_have_class(re.compile("absent"))
+    expect(away).to_have_attribute("title", re.compile("not on this machine"))
     page.get_by_label("Generate", exact=True).check()
     only(page, "gan", "vae")
     page.locator(".chips:visible label", has_text="3").click()

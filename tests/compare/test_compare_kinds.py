@@ -90,6 +90,7 @@ def test_imagine_is_a_method_once_its_model_is_here(
     assert card.result.picture.tobytes() == alone(card, cache).picture.tobytes()
 
 
+@pytest.mark.usefixtures("no_packages")
 def test_a_chip_whose_weights_are_away_has_its_reason_before_the_run(
     content: PIL.Image.Image, style: PIL.Image.Image, cache: ModelCache, estimates: Estimates
 ) -> None:

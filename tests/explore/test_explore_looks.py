@@ -18,7 +18,7 @@ from models.cache import ModelCache
 from models.vgg import from_torchvision_squeezenet, from_torchvision_vgg
 from pipelines import images, record
 from pipelines.base import Result, run
-from pipelines.explore import PIPELINE, draw, looking
+from pipelines.explore import EFFICIENTNET, PIPELINE, draw, imagenet, looking
 from pipelines.explore.encode import Shelf
 from pipelines.explore.params import LAYERS, ExploreParams
 from ui.kit import replay
@@ -43,6 +43,7 @@ GIVEN: dict[str, Any] = {
     "several": [],
     "scale": "map",
     "channel": "",
+    "classes": "cifar10",
     "label": -1,
     "steps": 4,
 }
@@ -74,7 +75,8 @@ def told(row: list[Any], name: str) -> Any:
 def test_networks_run_once_for_all_views_and_every_round_through_them() -> None:
     rows = {row.view: row for row in explore.measure(quick=True)}
     assert {view: row.first_runs for view, row in rows.items()} == {
-        "classify": 7,  # one for the maps, and six moved and mirrored copies for the judgement
+        # one for the maps, and six moved and mirrored copies for the judgement; one of ImageNet's, where it is here
+        "classify": 7 + (imagenet() == EFFICIENTNET),
         "layers": 1,
         "gram": 1,  # of the second picture
         "attention": 0,
@@ -90,6 +92,7 @@ def test_layers_offered_before_anything_is_loaded_are_the_networks_own(cache: Mo
     with torch.device("meta"):  # their layout, without half a gigabyte of numbers
         nets = torchvision.models
         own["vgg16"] = from_torchvision_vgg(nets.vgg16(weights=None).features).layers
+        own["vgg16-hed"] = own["vgg16"]  # tests/models/test_hed.py
         own["vgg19"] = from_torchvision_vgg(nets.vgg19(weights=None).features).layers
         own["squeezenet"] = from_torchvision_squeezenet(nets.squeezenet1_1(weights=None).features).layers
     assert own == LAYERS

@@ -15,7 +15,7 @@ from pipelines import PIPELINES, gan
 from pipelines.params import settings
 
 CARDS = {card.name: card for card in registry.CARDS}
-BUNDLED = {name: card for name, card in CARDS.items() if not card.weights.urls}
+BUNDLED = {name: card for name, card in CARDS.items() if not card.weights.urls and not card.weights.package}
 MB = 1_000_000
 
 

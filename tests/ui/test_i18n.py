@@ -31,8 +31,8 @@ def trees(folder: str) -> list[ast.Module]:
 HAN = re.compile(r"[\u4e00-\u9fff]")
 # The same in both languages.
 NAMES = re.compile(
-    r"[#\s]*(Atelier|MNIST|CIFAR-10|(?i:vgg-lite)|VGG-\d+|(LPIPS \()?SqueezeNet( 1\.1)?\)?|L-BFGS|Adam|Wasserstein-2"
-    r"|sha256)"
+    r"[#\s]*(Atelier|MNIST|CIFAR-10|(?i:vgg-lite)|VGG-\d+( \(HED\))?|(LPIPS \()?SqueezeNet( 1\.1)?\)?|L-BFGS|Adam"
+    r"|Wasserstein-2|EfficientNet-Lite0|ImageNet|sha256)"
 )
 
 

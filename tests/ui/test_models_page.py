@@ -10,6 +10,7 @@ from models import registry
 from ui.tabs import models
 
 
+@pytest.mark.usefixtures("no_packages")
 def test_a_file_is_offered_once_and_networks_that_need_each_other_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,7 +151,7 @@ def cost_status(result: Result, request: gr.Request | None) -> str:
         f"{r.seconds.run:.1f} s",
         f"{spoken('loading', request)} {r.seconds.load:.1f} s",
         f"{r.peak_bytes / 1e9:.1f} GB",
-        *r.models,
+        *r.networks,
         f"{r.steps} {spoken('step' if r.steps == 1 else 'steps', request)}",
         f"{spoken('seed', request)} {r.seed}",
         "×".join(map(str, result.picture.size)),

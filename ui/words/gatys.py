@@ -44,6 +44,7 @@ CHINESE: dict[str, str] = {
     "1 leaves it; can be changed afterwards": "1 为不变；完成后仍可更改",
     "matched": "匹配",
     "vgg-lite": "vgg-lite",
+    "vgg16-hed": "VGG-16 (HED)",
     "vgg19": "VGG-19",
     "vgg16": "VGG-16",
     "squeezenet": "SqueezeNet",

