@@ -40,7 +40,7 @@ def main() -> None:
         layers = server.middleware()
         server.private_temp()
         from models import registry, weights  # torch: after the cheap checks
-        from ui import page, theme
+        from ui import page, theme, trust
 
         weights.clean()
         cache = registry.open_cache()
@@ -55,7 +55,8 @@ def main() -> None:
         mcp_server=flags.mcp,
         ssr_mode=False,
         show_error=False,
-        app_kwargs={"middleware": layers},
+        app_kwargs={"middleware": layers, "exception_handlers": trust.HANDLERS},
+        enable_monitoring=False,  # anybody could read what others run
         theme=theme.theme(),
         css=theme.CSS,
         head=theme.HEAD,

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from models.cache import ModelCache
 from pipelines.base import Pipeline
 from pipelines.params import Setting
 from ui import controls
-from ui.session import GPU, KNOWN, Stops, file_in_cache, follow, visitor_of
+from ui.session import GPU, Stops, api_run, explain, file_in_cache, follow
 
 SECONDS_BETWEEN_UPDATES = 1.0
 
@@ -20,17 +21,21 @@ SECONDS_BETWEEN_UPDATES = 1.0
 def build(pipeline: Pipeline[Any], cache: ModelCache, stops: Stops, settings: Sequence[Setting]) -> None:
     """`/NAME` for REST, gradio_client and MCP: inputs by the settings' names; outputs picture and record."""
 
-    def call(request: gr.Request, *given: Any) -> Iterator[Any]:
-        told = time.perf_counter()
+    def call(request: gr.Request, *given: Any) -> Iterator[Any]:  # noqa: ARG001 - Gradio finds it by its name
+        told, done = time.perf_counter(), False
+        run = api_run(LocalContext.event_id.get(None) or "")
         try:
-            for view in follow(pipeline, controls.values(settings, given), cache, stops, f"api {visitor_of(request)}"):
+            for view in follow(pipeline, controls.typed(settings, given), cache, stops, run):
+                done = view.result is not None
                 if view.result is not None:
                     yield file_in_cache(view.result.png(), ".png"), view.result.record.model_dump(mode="json")
                 elif view.progress and time.perf_counter() - told >= SECONDS_BETWEEN_UPDATES:
                     told = time.perf_counter()  # without these a client that went away would not stop the run
                     yield view.preview, {"step": view.progress.step, "total": view.progress.total}
-        except KNOWN as error:
-            raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:  # the API's last line: every error becomes a sentence, bugs keep theirs in the log
+            raise gr.Error(explain(error), print_exception=False) from error
+        if not done:
+            raise gr.Error("Stopped before the first step: nothing was made.", print_exception=False)
 
     with gr.Group(visible=False):
         inputs = [controls.api_component(s) for s in settings]

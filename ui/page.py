@@ -26,6 +26,7 @@ from ui import (
 )
 from ui.i18n import I18N, t
 from ui.session import QUICK, Stops
+from ui.trust import Page
 
 __all__ = ["I18N", "build"]
 # Method -> its own tab; the others have tab.build's.
@@ -47,7 +48,7 @@ def build(cache: ModelCache) -> gr.Blocks:
     """The page as Blocks, not launched; start-up loads no model."""
     stops = Stops()
     frames: dict[str, Any] = {}
-    with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_OLDER)) as page:
+    with Page(title="Atelier", analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_OLDER)) as page:
         with gr.Row(elem_classes="masthead"):
             gr.Markdown(t("# Atelier"), container=False)
             gr.Markdown(t("Ways of making images, side by side"), container=False)
@@ -64,5 +65,6 @@ def build(cache: ModelCache) -> gr.Blocks:
             compare_send.link(frames["compare"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
             explore_hand.link(frames["explore"], frames["gatys"])
+    page.stops = stops
     page.queue(api_open=False, max_size=64)
     return cast(gr.Blocks, page)

@@ -157,6 +157,11 @@ def waiting() -> str:
     return f"() => [{in_browser('waiting for its turn')}, {run}, {stop}]"
 
 
+def api_run(event: str) -> str:
+    """What a run of an endpoint is called among `Stops`: by its event, since a program may start several at once."""
+    return f"api {event}"
+
+
 def visitor_of(request: gr.Request | None) -> str:
     """Gradio's session of the browser tab that asked."""
     return str(getattr(request, "session_hash", "") or "")
