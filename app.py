@@ -65,6 +65,7 @@ def main() -> None:
         quiet=True,
         footer_links=["api", "settings"],
     )
+    trust.answer_in_parts(demo)
     log.info("Atelier is at %s", demo.local_url)
     threading.Thread(target=registry.warm, args=(cache,), name="warm", daemon=True).start()
     demo.block_thread()

@@ -17,9 +17,13 @@ import httpx
 import PIL.Image
 import pytest
 from gradio.state_holder import SessionState
+from mcp import ClientSession
+from mcp.client.streamable_http import streamablehttp_client
+from mcp.types import CallToolResult, ImageContent, TextContent
 from served import CONTENT, STYLE, Page, serve
 
 from models.cache import ModelCache
+from pipelines import PIPELINES
 from ui import page as pages
 from ui import trust
 
@@ -249,3 +253,39 @@ def test_a_run_is_cancelled_by_its_owner_and_by_nobody_else(web: httpx.Client) -
     while pins(web) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert pins(web) == 0 and web.post("/gradio_api/cancel", json={"event_id": event}).status_code == 404
+
+
+TINY: dict[str, dict[str, Any]] = {
+    "stylize": {"content": PHOTO, "styles": [INK], "size": 64},
+    "gatys": QUICK,
+    "compare": {"content": PHOTO, "styles": [INK], "size": 64, "methods": "gatys:steps=1"},
+    **{name: {"count": 1} for name in ("gan", "stylemix", "vae", "pixelcnn")},
+    "diffusion": {"count": 1, "steps": 1},
+    "explore": {"content": PHOTO},
+}
+
+
+async def tools_used(url: str) -> dict[str, CallToolResult]:
+    """What a client that lists the tools and calls each hears."""
+    async with streamablehttp_client(f"{url}/gradio_api/mcp/") as (read, write, _), ClientSession(read, write) as asker:
+        await asker.initialize()
+        listed = (await asker.list_tools()).tools
+        found = {tool.name: await asker.call_tool(tool.name, TINY.get(tool.name, {})) for tool in listed}
+        found["foreign"] = await asker.call_tool("gatys", {**QUICK, "content": str(CONTENT)})
+        return found
+
+
+def test_every_tool_of_mcp_can_be_called(page: Page) -> None:
+    heard = asyncio.run(asyncio.wait_for(tools_used(page.url), 200))
+    assert set(heard) == {*PIPELINES, "models", "foreign"}
+    for name in TINY:
+        picture, *_, record = heard[name].content
+        assert not heard[name].isError and isinstance(picture, ImageContent) and isinstance(record, TextContent), name
+        with PIL.Image.open(io.BytesIO(base64.b64decode(picture.data))) as image:
+            assert image.format == "PNG" and min(image.size) >= 28
+        assert json.loads(record.text)["pipeline"] == name
+    (models,) = heard["models"].content
+    assert isinstance(models, TextContent) and json.loads(models.text)["models"]
+    for name, said in {"imagine": "is not on this machine", "foreign": "content is not among the files"}.items():
+        (text,) = heard[name].content
+        assert heard[name].isError and isinstance(text, TextContent) and said in text.text, text

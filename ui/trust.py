@@ -25,6 +25,7 @@ from gradio.exceptions import ComponentProcessingError
 from gradio.route_utils import FnIndexInferError
 from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder
+from gradio_client.utils import is_file_obj_with_meta
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -171,6 +172,31 @@ def _decoded(text: str, name: str) -> str:
 
 def refused(sentence: str) -> gr.Error:
     return i18n.refused(sentence, LocalContext.request.get(None))
+
+
+def answer_in_parts(page: gr.Blocks) -> None:
+    """Have MCP answer a tool's picture as a picture and its record as JSON; call it when the page is launched.
+
+    Gradio writes several outputs as one text, in Python's notation, unless the caller asks for progress.
+    """
+    server = page.mcp_server_obj
+    if server is None:
+        return
+    from mcp.types import TextContent
+
+    written = server.postprocess_output_data
+
+    def parts(data: Sequence[Any], root_url: str) -> list[Any]:
+        outputs = data[0] if len(data) == 1 and isinstance(data[0], list | tuple) else data
+        found: list[Any] = []
+        for output in outputs:
+            if is_file_obj_with_meta(output):
+                found += written([output], root_url)
+            else:
+                found.append(TextContent(type="text", text=json.dumps(output)))
+        return found
+
+    server.postprocess_output_data = parts  # type: ignore[method-assign]
 
 
 async def unknown(request: Request, error: Exception) -> Response:
