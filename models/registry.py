@@ -57,6 +57,13 @@ def sha256(name: str) -> str:
     return weights.digest(weights.locate(MODELS[name].weights))
 
 
+def check_bundled() -> None:
+    """Read every weights file that comes with the repository. Raises WeightsMissing, WeightsError for one not whole."""
+    for card in CARDS:
+        if not card.weights.urls:
+            weights.locate(card.weights)
+
+
 def open_cache() -> ModelCache:
     """The cache over every model; `ATELIER_RAM_GB` (default 8) and `ATELIER_VRAM_GB` (default: all there is) bound it.
 

@@ -23,10 +23,11 @@ START_SECONDS = 180  # a busy machine takes long over the imports
 
 @dataclass(frozen=True)
 class Page:
-    """Where the page is served, and the file that its log goes to."""
+    """Where the page is served, the file that its log goes to, and the process."""
 
     url: str
     log: Path
+    process: subprocess.Popen[bytes]
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def serve(folder: Path, *flags: str) -> Iterator[Page]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
-        page = Page(f"http://127.0.0.1:{port}", log)
+        page = Page(f"http://127.0.0.1:{port}", log, process)
         wait_for(page, process)
         yield page
     finally:

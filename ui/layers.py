@@ -1,8 +1,8 @@
 """The layers in front of Gradio: safe headers, a cross-origin policy, /healthz, body limits, runs to cancel.
 
 Plain ASGI classes, because starlette's BaseHTTPMiddleware would break streams. From the outside in:
-SafeHeaders, CrossOrigin, Health, BodyLimit, Cancels, Events, then Gradio. `ui.server.middleware` reads the settings
-and wraps `Front`.
+SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, then Gradio. `ui.server.middleware` reads the
+settings and wraps `Front`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 5.0
+STOPPING = "This server is stopping: ask again when it is back."
 
 
 class Front:
@@ -44,7 +45,7 @@ class Front:
         self.layers = self._around(app)
 
     def _around(self, app: ASGIApp) -> ASGIApp:
-        return SafeHeaders(CrossOrigin(Health(BodyLimit(Cancels(Events(app)), self.max_body)), self.origins))
+        return SafeHeaders(CrossOrigin(Health(Stopping(BodyLimit(Cancels(Events(app)), self.max_body))), self.origins))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" and not self.moved_out:
@@ -208,6 +209,22 @@ class Cancels:
         headers = [(k, v) for k, v in scope["headers"] if k not in {b"content-length", b"content-type"}]
         headers += [(b"content-length", b"%d" % len(sent)), (b"content-type", b"application/json")]
         await self.app({**scope, "headers": headers}, replayed, send)
+
+
+class Stopping:
+    """503 for new work while the server ends (ui/closing.py)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and hasattr(scope["app"], "get_blocks"):
+            stops = getattr(scope["app"].get_blocks(), "stops", None)
+            if stops is not None and stops.closed:
+                answer = JSONResponse({"error": STOPPING}, status_code=503, headers={"Retry-After": "30"})
+                await answer(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 class Health:

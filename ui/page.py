@@ -44,7 +44,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
 DELETE_EVERY, DELETE_OLDER = 600, 3600  # seconds: previews and results are files
 
 
-def build(cache: ModelCache) -> gr.Blocks:
+def build(cache: ModelCache) -> Page:
     """The page as Blocks, not launched; start-up loads no model."""
     stops = Stops()
     frames: dict[str, Any] = {}
@@ -67,4 +67,4 @@ def build(cache: ModelCache) -> gr.Blocks:
             explore_hand.link(frames["explore"], frames["gatys"])
     page.stops = stops
     page.queue(api_open=False, max_size=64)
-    return cast(gr.Blocks, page)
+    return cast(Page, page)

@@ -87,6 +87,11 @@ class Stops:
 
     def __init__(self) -> None:
         self._asked: set[str] = set()
+        self.closed = False
+
+    def close(self) -> None:
+        """Stop every run after the step in flight, and those that wait before their first: the server ends."""
+        self.closed = True
 
     def ask(self, visitor: str) -> None:
         """Stop the visitor's run after the step in flight."""
@@ -94,7 +99,7 @@ class Stops:
 
     def take(self, visitor: str) -> bool:
         """Whether Stop was pressed; forgets it."""
-        asked = visitor in self._asked
+        asked = self.closed or visitor in self._asked
         self._asked.discard(visitor)
         return asked
 

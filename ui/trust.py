@@ -6,6 +6,7 @@ looks at it, whichever component takes it and whichever way it came: form, REST,
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -46,10 +47,16 @@ DATA = re.compile(r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(;[\w.+-]+=[\w.+-]+)*;base6
 class Page(gr.Blocks):
     """Blocks whose events get files of this server's upload folder alone, and say in one sentence what does not fit.
 
-    `stops`: what ends a run that its owner cancels.
+    `stops`: what ends a run that its owner cancels. `loop`: the server's, once it runs.
     """
 
     stops: Stops
+    loop: asyncio.AbstractEventLoop | None = None
+
+    async def run_extra_startup_events(self) -> None:
+        """Gradio's, with the server's loop remembered."""
+        self.loop = asyncio.get_running_loop()
+        await super().run_extra_startup_events()  # type: ignore[no-untyped-call]
 
     def cancel(self, event: str) -> None:
         """End the run of an endpoint after the step in flight; ui/layers.py asks whose it is."""
