@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from models import hub_download, imagine_needs, registry, weights
+from models import device, hub_download, imagine_needs, registry, weights
 from models.cache import ModelCache, OutOfBudget
 from pipelines import PIPELINES, batch, images, video
 from pipelines.animation import Frames
@@ -239,6 +239,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             make(args)
     except (Usage, *KNOWN) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except (RuntimeError, MemoryError) as error:
+        if not device.out_of_memory(error):
+            raise
+        print(device.OUT_OF_MEMORY, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

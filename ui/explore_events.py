@@ -20,7 +20,7 @@ from pipelines.explore_params import ExploreParams
 from pipelines.params import parse
 from ui.explore_rows import ABOUT, OPTIONAL, SHOWN, USABLE, Shown, begun, classes, layer_choices, result_row, values_of
 from ui.i18n import in_words, spoken, t
-from ui.session import GPU, KNOWN, PRIVATE, QUICK, Stops, explain, follow, visitor_of
+from ui.session import GPU, PRIVATE, QUICK, Stops, explain, follow, visitor_of
 from ui.show import failed_status, running_status
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Looks:
                 return [*begun(spoken("waiting for its turn", request)), turn]
             *_, result = run(self.pipeline, params, self.cache, sha256=registry.sha256)
             return [*result_row(cast(Result, result), request, stored=True), gr.skip()]
-        except KNOWN as error:
+        except Exception as error:  # the page's last line, as in `stream`
             return [*failed(error, request), gr.skip()]
 
     def stream(self, request: gr.Request, turn: float, *given: Any) -> Iterator[list[Any]]:

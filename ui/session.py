@@ -16,7 +16,7 @@ import gradio as gr
 import torch
 from gradio.utils import get_upload_folder
 
-from models import registry
+from models import device, registry
 from models.cache import ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images
@@ -38,8 +38,8 @@ def explain(error: Exception) -> str:
     """One sentence for the visitor; what is not a known error goes to the log under a short reference."""
     if isinstance(error, KNOWN):
         return str(error)
-    if isinstance(error, torch.OutOfMemoryError):
-        return "The device ran out of memory: choose a smaller size."
+    if device.out_of_memory(error):
+        return device.OUT_OF_MEMORY
     reference = secrets.token_hex(3)
     log.exception("reference %s", reference, exc_info=error)
     return f"Something broke here, not in your input. Reference {reference} is in the server's log."

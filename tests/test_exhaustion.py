@@ -1,0 +1,61 @@
+"""Out of memory is one sentence wherever it happens: on a card, in RAM by way of PyTorch, in Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from served import CONTENT, STYLE
+from test_explore_looks import GIVEN, READER
+
+import cli
+from models import device
+from models.cache import ModelCache
+from pipelines import PIPELINES, compare, plan
+from pipelines.explore_encode import Shelf
+from ui import explore_events, session, show
+
+
+def allocation() -> RuntimeError:
+    """What PyTorch raises where RAM is short."""
+    with pytest.raises(RuntimeError, match="DefaultCPUAllocator") as caught:
+        torch.empty(2**50)
+    return caught.value
+
+
+ERRORS = {"RAM": allocation(), "Python": MemoryError(), "card": torch.OutOfMemoryError("CUDA out of memory")}
+SHORT = pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+
+
+@SHORT
+def test_memory_that_is_short_is_known_by_every_error_that_tells_it(error: Exception) -> None:
+    assert device.out_of_memory(error) and session.explain(error) == device.OUT_OF_MEMORY
+    update = show.failed(error, None, PIPELINES["gatys"])
+    assert device.OUT_OF_MEMORY in update.status and update.cures[0]  # a smaller size is offered
+    (entry,) = plan.entries("gatys", PIPELINES, {})
+    card = compare.Card(entry, None)
+    card.fail(error)
+    assert card.sentence == device.OUT_OF_MEMORY
+
+
+def test_other_errors_are_not_taken_for_it() -> None:
+    assert not device.out_of_memory(RuntimeError("shape mismatch")) and not device.out_of_memory(ValueError())
+
+
+@SHORT
+def test_the_command_line_and_a_look_say_it_and_the_next_one_works(
+    error: Exception, cache: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    flags = ["gatys", "--content", str(CONTENT), "--styles", str(STYLE), "--out", str(tmp_path / "a.png")]
+    looks = explore_events.Looks(PIPELINES["explore"], list(GIVEN), Shelf(), cache, session.Stops())
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "run", fail)
+        patch.setattr(explore_events, "ready", fail)
+        assert cli.main(flags) == 2 and capsys.readouterr().err.splitlines() == [device.OUT_OF_MEMORY]
+        assert any(device.OUT_OF_MEMORY in str(value) for value in looks.look(READER, *GIVEN.values()))
+    assert not any(device.OUT_OF_MEMORY in str(value) for value in looks.look(READER, *GIVEN.values()))
