@@ -67,6 +67,7 @@ def main() -> None:
         flags = arguments()
         server.check_environment()
         server.environment()
+        os.environ.setdefault("ATELIER_FOLDERS", "0")  # visitors name models of the hub, and what they uploaded
         server.check_versions(log)
         layers = server.middleware()
         folder = server.private_temp()

@@ -1,4 +1,4 @@
-"""Out of memory is one sentence wherever it happens: on a card, in RAM by way of PyTorch, in Python."""
+"""What a visitor is told: out of memory is one sentence everywhere, and no sentence shows a folder of the server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from served import CONTENT, STYLE
+from served import CONTENT, ROOT, STYLE
 from test_explore_looks import GIVEN, READER
 
 import cli
@@ -15,6 +15,7 @@ from models import device
 from models.cache import ModelCache
 from pipelines import PIPELINES, compare, plan
 from pipelines.explore_encode import Shelf
+from pipelines.images import ImageError
 from ui import explore_events, session, show
 
 
@@ -59,3 +60,12 @@ def test_the_command_line_and_a_look_say_it_and_the_next_one_works(
         assert cli.main(flags) == 2 and capsys.readouterr().err.splitlines() == [device.OUT_OF_MEMORY]
         assert any(device.OUT_OF_MEMORY in str(value) for value in looks.look(READER, *GIVEN.values()))
     assert not any(device.OUT_OF_MEMORY in str(value) for value in looks.look(READER, *GIVEN.values()))
+
+
+@pytest.mark.parametrize("name", ["weights/vgg-lite.safetensors", "a b/ü.png", "x.png"])
+def test_a_sentence_for_visitors_shows_no_folder_of_the_server(name: str, tmp_path: Path) -> None:
+    for folder in (ROOT, Path.home(), tmp_path):
+        error = ImageError(f"'{folder / name}' is not an existing file: give the path of a picture.")
+        said = session.explain(error)
+        assert str(folder) not in said and Path(name).name in said and said.endswith("give the path of a picture.")
+    assert session.explain(ImageError("OWNER/NAME holds a/b.png: 1/2.")) == "OWNER/NAME holds a/b.png: 1/2."

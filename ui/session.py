@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import secrets
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ import gradio as gr
 import torch
 from gradio.utils import get_upload_folder
 
-from models import device, registry
+from models import device, registry, weights
 from models.cache import ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images
@@ -26,6 +28,7 @@ from pipelines.params import ParamError, parse
 from ui.i18n import in_browser
 
 log = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parent.parent
 KNOWN = (ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget)
 GPU: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1}  # every event that runs a model shares it
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
@@ -37,12 +40,19 @@ PREVIEW_SIDE = 640  # pixels
 def explain(error: Exception) -> str:
     """One sentence for the visitor; what is not a known error goes to the log under a short reference."""
     if isinstance(error, KNOWN):
-        return str(error)
+        return without_folders(str(error))
     if device.out_of_memory(error):
         return device.OUT_OF_MEMORY
     reference = secrets.token_hex(3)
     log.exception("reference %s", reference, exc_info=error)
     return f"Something broke here, not in your input. Reference {reference} is in the server's log."
+
+
+def without_folders(sentence: str) -> str:
+    """`sentence` with the names alone of files that lie in this server's own folders."""
+    places = (ROOT, Path.home(), Path(tempfile.gettempdir()), Path(get_upload_folder()), weights.cache_folder())
+    roots = "|".join(re.escape(str(place.resolve())) for place in places if len(place.resolve().parts) > 1)
+    return re.sub(rf"(?:{roots})(?:/[^/\s'\",;)]+)*/(?=[^/\s])", "", sentence)
 
 
 def file_in_cache(data: bytes, suffix: str) -> str:

@@ -151,6 +151,7 @@ SENTENCES: dict[str, str] = {
     "{} is neither a folder nor OWNER/NAME: give a saved pipeline, or an id on the hub.": "{0} 既不是文件夹，也不是“作者/名称”：请给出已保存的模型，或 Hugging Face 上的编号。",
     "{} holds no {}: give an id or a folder of a whole diffusers pipeline.": "{0} 中没有 {1}：请给出完整 diffusers 模型的编号或文件夹。",
     "{} holds no {}: it is no pipeline of diffusers; choose another.": "{0} 中没有 {1}：它不是 diffusers 模型，请换一个。",
+    "{} is no file inside of a model: give its path below the top folder.": "{0} 不是模型内的文件：请给出它在顶层文件夹下的路径。",
     "{} holds no pipeline: save or fetch it again.": "{0} 中没有模型：请重新保存或获取。",
     "{} is not readable ({}): save or fetch the pipeline again.": "{0} 无法读取（{1}）：请重新保存或获取模型。",
     "{} is not readable ({}): save or fetch it again.": "{0} 无法读取（{1}）：请重新保存或获取。",
