@@ -1,7 +1,7 @@
 # Atelier. `make run` opens the page, `make test` runs the tests; both set up .venv the first time.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: venv run test check bench weights table space space-push clean
+.PHONY: venv run test check house bench weights table space space-push clean
 .DEFAULT_GOAL := run
 
 venv: .venv/.ready
@@ -18,12 +18,17 @@ run: venv
 	$(BIN)/python app.py
 
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: venv
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python publish.py --check
+
+# Lines, circles, crowded folders, and the rooms of each method.
+house: venv
+	$(BIN)/python tests/house.py
 
 bench: venv
 	$(BIN)/python -m benchmarks

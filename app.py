@@ -109,7 +109,7 @@ def warm(cache: ModelCache) -> None:
 def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) -> None:
     """Serve the page on a thread of its own. Raises StartError where the port was taken meanwhile."""
     from ui import theme
-    from ui.i18n import I18N
+    from ui.kit.i18n import I18N
 
     try:
         demo.launch(

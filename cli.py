@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from models import device, hub_download, imagine_needs, registry, weights
+from models import device, registry, weights
 from models.cache import ModelCache, OutOfBudget
+from models.hub import download, needs
 from pipelines import PIPELINES, batch, images, video
 from pipelines.animation import Frames
 from pipelines.base import Pipeline, Progress, Result, run
@@ -208,7 +209,7 @@ def make(args: argparse.Namespace) -> None:
 def show_weights(names: Sequence[str], adapter: str | None, lora: str | None) -> None:
     """Print the table of weights, or fetch some: files of the list, and what Imagine needs of the hub."""
     of_hub = [name for name in names if name not in registry.MODELS]
-    if wrong := [name for name in of_hub if not imagine_needs.of_model(name).fetchable]:
+    if wrong := [name for name in of_hub if not needs.of_model(name).fetchable]:
         raise Usage(f"No weights are called {wrong[0]}: choose one of {', '.join(registry.MODELS)}, or OWNER/NAME.")
     with tqdm(unit="B", unit_scale=True, disable=None) as bar:
 
@@ -218,11 +219,11 @@ def show_weights(names: Sequence[str], adapter: str | None, lora: str | None) ->
 
         for name in (name for name in names if name in registry.MODELS):
             print(weights.fetch(registry.MODELS[name].weights, report))
-        for need in imagine_needs.named(of_hub, adapter, lora):
+        for need in needs.named(of_hub, adapter, lora):
             if need.fault() is not None:
                 snapshot = need.look()
                 print(f"{need.name}: {snapshot.bytes / 1e6:.1f} MB", file=sys.stderr)
-                hub_download.fetch(snapshot, report)
+                download.fetch(snapshot, report)
             print(need.place())
     for card in () if names or adapter or lora else registry.CARDS:
         here = "here" if weights.present(card.weights) else "not here"

@@ -20,7 +20,7 @@ from benchmarks import common
 from benchmarks.table import make
 from models import registry, schedulers
 from models.diffusion import GUIDANCE, sample
-from models.evaluator import DigitClassifier
+from models.judge import DigitClassifier
 from models.quality import Quality, measure
 
 FEW, MANY = 20, 250  # steps

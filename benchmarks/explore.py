@@ -19,8 +19,8 @@ from models.vgg import Features
 from pipelines import images
 from pipelines.base import Result, run
 from pipelines.explore import PIPELINE, looking
-from pipelines.explore_encode import Shelf
-from pipelines.explore_params import ExploreParams
+from pipelines.explore.encode import Shelf
+from pipelines.explore.params import ExploreParams
 
 GOAL = 0.2  # seconds
 NETWORKS = ("vgg-lite", "cifar10")

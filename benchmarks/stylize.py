@@ -20,7 +20,7 @@ from models.restyle import Restyler
 from pipelines import images
 from pipelines.base import run
 from pipelines.stylize import PIPELINE
-from pipelines.stylize_params import StylizeParams
+from pipelines.stylize.params import StylizeParams
 
 SIZE, MEMORY_SIZE = 512, 1024  # pixels
 SECONDS = 8.0  # for each network

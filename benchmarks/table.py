@@ -27,10 +27,10 @@ from tqdm import tqdm
 
 from benchmarks import common
 from models import registry, weights
-from models.evaluator import Judge, examine
+from models.judge import Judge, examine
 from models.quality import measure
 from pipelines import dataset
-from pipelines.measured import TABLE
+from pipelines.compare.measured import TABLE
 
 CHUNK = 200  # pictures between two moves of the progress bar
 

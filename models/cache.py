@@ -31,6 +31,7 @@ class OutOfBudget(RuntimeError):
 
 class Lender(Protocol):
     """What a pipeline borrows from: a ModelCache, or a Borrower, which keeps account."""
+
     def use(self, *n: str, working: int = ..., move: bool = ...) -> AbstractContextManager[tuple[nn.Module, ...]]: ...
 
 
@@ -54,6 +55,7 @@ def free_bytes(device: torch.device) -> int:
 @dataclass
 class Stats:
     """Events since the start. An offloaded model has left the device, a dropped one RAM as well."""
+
     hits: int = 0
     loads: int = 0
     offloads: int = 0
@@ -63,6 +65,7 @@ class Stats:
 @dataclass
 class Model:
     """A row of the status table. `move_seconds` sums the moves to the device since the model was loaded."""
+
     name: str
     bytes: int
     pins: int = 0
@@ -90,6 +93,7 @@ class ModelCache:
     the CPU, with every tensor in a parameter or buffer of its own, and never calls `use`. A model's size shows once it
     is built: during a load, RAM may hold one model more than its budget.
     """
+
     loaders: Mapping[str, Callable[[], nn.Module]]
     device: torch.device
     ram_budget: int
@@ -189,8 +193,10 @@ class ModelCache:
         try:
             self._move_in(pinned)
         except torch.OutOfMemoryError as error:
-            raise OutOfBudget(f"{self.device} ran out of memory: {need >> 20} MiB needed, and "
-                              f"{self.free(self.device) >> 20} MiB free. Choose a smaller size or model.") from error
+            raise OutOfBudget(
+                f"{self.device} ran out of memory: {need >> 20} MiB needed, and "
+                f"{self.free(self.device) >> 20} MiB free. Choose a smaller size or model."
+            ) from error
 
     def _move_in(self, pinned: Iterable[_Entry]) -> None:
         for e in pinned:
@@ -214,8 +220,10 @@ class ModelCache:
             free = free if budget is None else min(free, budget - sum(e.bytes for e in held))
             if need > (most := free + sum(e.bytes for e in idle)):
                 used = ", ".join(f"{e.name} {e.bytes >> 20} MiB" for e in held if e.pins) or "nothing"
-                raise OutOfBudget(f"{place} has {most >> 20} MiB free of the {need >> 20} MiB needed; in use: {used}. "
-                                  f"Choose a smaller size or model, or raise ATELIER_{place}_GB.")
+                raise OutOfBudget(
+                    f"{place} has {most >> 20} MiB free of the {need >> 20} MiB needed; in use: {used}. "
+                    f"Choose a smaller size or model, or raise ATELIER_{place}_GB."
+                )
             for e in idle:
                 if free < need:
                     free += e.bytes
@@ -236,6 +244,7 @@ class ModelCache:
 @dataclass(eq=False)
 class Borrower:
     """The cache as one run sees it, and what that run has borrowed so far."""
+
     cache: ModelCache
     names: tuple[str, ...] = ()  # in order of first use
     seconds: float = 0.0  # spent in `use` before its body began: waiting, loading, moving

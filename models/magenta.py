@@ -19,7 +19,13 @@ CODE = 100  # numbers that describe a style
 SHORTEST_SIDE = 5  # reflection by 4 pixels in front of the 9x9 convolutions needs one more than that
 # MobileNetV2's table: expansion, channels, repeats, stride of the first.
 STAGES = (
-    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
 )
 Layers = list[tuple[str, nn.Module]]
 

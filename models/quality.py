@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.evaluator import Judge, examine
+from models.judge import Judge, examine
 
 NEIGHBOURS = 3  # k of section 3 in Kynkaanniemi et al.
 ROWS = 1000  # of a distance matrix at once
@@ -95,9 +95,7 @@ class Quality:
     read_as_asked: float | None = None
 
 
-def measure(
-    judge: Judge, pictures: Tensor, labels: Tensor | None = None, real: Tensor | None = None
-) -> Quality:
+def measure(judge: Judge, pictures: Tensor, labels: Tensor | None = None, real: Tensor | None = None) -> Quality:
     """Judge (N, C, H, W) in [0, 1].
 
     Args:

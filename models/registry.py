@@ -29,7 +29,7 @@ MODELS = {card.name: card for card in CARDS}
 
 class Loaders(Mapping[str, Callable[[], nn.Module]]):
     """What the cache loads from: model name -> builder. Names that start with `hub:` are parts of diffusers pipelines
-    (models/hub.py): any of them is known, without being in the list."""
+    (models/hub/): any of them is known, without being in the list."""
 
     def __getitem__(self, name: str) -> Callable[[], nn.Module]:
         if name.startswith(HUB):

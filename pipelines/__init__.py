@@ -1,6 +1,6 @@
 """The methods. Each is one file and one name here."""
 
-from pipelines import compare_method, diffusion, explore, gan, gatys, imagine, pixelcnn, stylemix, stylize, vae
+from pipelines import compare, diffusion, explore, gan, gatys, imagine, pixelcnn, stylemix, stylize, vae
 from pipelines.base import Pipeline
 
 METHODS: dict[str, Pipeline] = {  # type: ignore[type-arg]
@@ -17,7 +17,7 @@ METHODS: dict[str, Pipeline] = {  # type: ignore[type-arg]
     )
 }
 PIPELINES: dict[str, Pipeline] = {  # type: ignore[type-arg]
-    "compare": compare_method.method(METHODS),
+    "compare": compare.method(METHODS),
     **METHODS,
     "explore": explore.PIPELINE,  # makes nothing that could be compared
 }

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import re
 import threading
 import warnings
 from io import BytesIO
@@ -14,30 +13,15 @@ import torch
 from PIL import ExifTags, Image, ImageCms
 from PIL.Image import Transpose
 
+from pipelines import decoder
+from pipelines.decoder import MAX_PIXELS
+from pipelines.decoder import ImageError as ImageError  # part of this module's contract
+
 MAX_BYTES = 20_000_000
-MAX_PIXELS = 40_000_000
-MIN_SIDE = 8
-MAX_RATIO = 20
 
 _log = logging.getLogger(__name__)
 # Warning filters belong to the whole process, so pictures are decoded one at a time, which also bounds the memory.
 _ONE_AT_A_TIME = threading.Lock()
-# The formats that are read, by the name Pillow has for them (MPO comes in as JPEG).
-_MAGIC = re.compile(
-    rb"(?s)(?P<PNG>\x89PNG\r\n\x1a\n)|(?P<JPEG>\xff\xd8\xff)|(?P<GIF>GIF8[79]a)|(?P<WEBP>RIFF....WEBP)|(?P<BMP>BM)"
-    rb"|(?P<TIFF>II[*+]\0|MM\0[*+])|(?P<AVIF>....ftyp.{0,60}?avi[fs])|(?P<HEIF>....ftyp.{0,60}?(?:he[iv][cmsx]|m[is]f1))"
-)
-# Anything else, by the first pattern that its beginning matches.
-_FOREIGN = {
-    rb"%PDF-": "a PDF document",
-    rb"PK\x03\x04": "a ZIP archive or an office document",
-    rb"\xff\x0a": "a JPEG XL picture",
-    rb"(?s)....ftyp": "a video or another media file",
-    rb"(?s).*[\x00-\x08\x0e-\x1a]": "of an unknown kind",
-    rb"(?si).*<svg": "an SVG drawing",
-    rb"(?si).*<html": "a web page",
-    rb"": "text",
-}
 # What turns a picture upright, by its EXIF orientation.
 _UPRIGHT = {2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM}
 _UPRIGHT |= {5: Transpose.TRANSPOSE, 6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90}
@@ -47,30 +31,24 @@ _ICC = {"RGB": ("RGB", {"RGB", "RGBX", "YCbCr", "P", "L", "1"}), "GRAY": ("L", {
 Source = str | Path | bytes | BinaryIO | Image.Image
 
 
-class ImageError(ValueError):
-    """A picture that cannot be used; the text says on one line what was got, what is needed and what to do."""
-
-
 def load(source: Source, background: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
     """Read a picture as mode RGB: upright, sRGB in [0, 255], alpha laid over `background`, empty `.info`.
 
     Of an animation it is the first frame (of an open Pillow image, the current one). Grey values of 16 bits or more
     fill 0..65535 and floats the smallest of 0..1, 0..255, 0..65535 that holds them all; else minimum..maximum.
-    Raises ImageError for anything that is not a readable picture within MAX_BYTES, MAX_PIXELS, MIN_SIDE and MAX_RATIO.
+    A JPEG or HEIC of over MAX_PIXELS is read at a reduced size, its longest side still over what any method works on.
+    Raises ImageError for anything that is not a readable picture within MAX_BYTES and the bounds of `decoder`.
     """
     name, data, kind = "The picture", b"", "Pillow"
     if not isinstance(source, Image.Image):
         name, data = _read(source)
-        kind = _sniff(name, data)
+        kind = decoder.kind_of(name, data)
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # odd metadata, which is not kept anyway
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            image = source if isinstance(source, Image.Image) else _open(name, data, kind)
-            _check_size(name, image)
-            image.load()
-            _check_size(name, image)  # HEIF may change it while decoding
-            return _flatten(name, image, background)
+            image = source if isinstance(source, Image.Image) else decoder.open_picture(name, data, kind)
+            return _flatten(name, decoder.decode(name, image), background)
         except ImageError:
             raise
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -156,39 +134,6 @@ def _read(source: str | Path | bytes | BinaryIO) -> tuple[str, bytes]:
     if len(data) > MAX_BYTES:
         raise ImageError(f"{name} is over {MAX_BYTES // 10**6} MB: make it smaller, or save it as JPEG.")
     return name, data
-
-
-def _sniff(name: str, data: bytes) -> str:
-    """The kind of picture that the first bytes announce; ImageError that names what it is when it is none of ours."""
-    head = data[:4096]
-    if match := _MAGIC.match(head):
-        return str(match.lastgroup)
-    what = next(what for pattern, what in _FOREIGN.items() if re.match(pattern, head))
-    raise ImageError(f"{name} is {what}, which is not read as a picture: give a PNG or JPEG instead.")
-
-
-def _open(name: str, data: bytes, kind: str) -> Image.Image:
-    """The picture, verified but not decoded yet."""
-    if kind == "HEIF":
-        try:
-            import pillow_heif
-
-            pillow_heif.register_heif_opener()
-        except ImportError as error:
-            raise ImageError(f"{name} is HEIC: `pip install pillow-heif` first, or export it as JPEG.") from error
-    Image.open(BytesIO(data), formats=[kind]).verify()  # after which a picture cannot be decoded
-    return Image.open(BytesIO(data), formats=[kind])
-
-
-def _check_size(name: str, image: Image.Image) -> None:
-    width, height = image.size
-    got = f"{name} is {width}x{height} pixels"
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{got}, but at most {MAX_PIXELS // 10**6} megapixels are read: make it smaller.")
-    if min(width, height) < MIN_SIDE:
-        raise ImageError(f"{got}, but each side must be at least {MIN_SIDE}: choose a larger picture.")
-    if max(width, height) > MAX_RATIO * min(width, height):
-        raise ImageError(f"{got}, but one side may be at most {MAX_RATIO} times the other: crop it.")
 
 
 def _flatten(name: str, image: Image.Image, background: tuple[int, int, int]) -> Image.Image:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from models.cache import Lender
-from models.evaluator import Judge, examine
+from models.judge import Judge, examine
 from models.losses import WassersteinLoss, mixed_moments
 from models.registry import MODELS
 from models.vgg import Features
@@ -66,7 +66,7 @@ MEASURES: dict[str, Measure] = {
         "Read as asked", "P(read = asked)", "Share that our classifier reads as the class asked for", "higher", 2
     ),
     "sure": Measure("Certainty", "max P", "How sure our classifier is of what it reads; 1 is certain", "higher", 2),
-    # The next four are not taken here: pipelines/measured.py knows them of the bundled generators.
+    # The next four are not taken here: pipelines/compare/measured.py knows them of the bundled generators.
     "distance": Measure(
         "Feature distance", "Frechet, n >= 2000", "Frechet distance to real pictures, over thousands", "lower", 2
     ),

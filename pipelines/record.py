@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 KEYWORD = "atelier"
 LONGEST = 1 << 20  # bytes of a record; longer ones are not ours
+SPARE = 1 << 14  # of them, for the note that says what was left out
+MOST_NOTES, MOST_NOTE = 50, 1000  # notes kept of a record that is too long, and characters of each
 
 
 class Seconds(BaseModel):
@@ -58,10 +60,32 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy", "pillow")}}
 
 
+def text_of(record: Record) -> str:
+    """`record` as JSON of at most LONGEST characters, ASCII: what is too long is left out, and a note names it.
+
+    The largest entries go first, of `details` before any of `params`, without which the picture cannot be made again.
+    """
+    data = record.model_dump(mode="json")
+    omitted: list[str] = []
+    for part in ("details", "metrics", "params"):
+        while len(text := json.dumps(data)) > LONGEST - SPARE and data[part]:
+            largest = max(data[part], key=lambda name: len(json.dumps(data[part][name])))
+            del data[part][largest]
+            omitted.append(largest)
+        if part == "details" and len(text) > LONGEST - SPARE:
+            data["notes"] = [note[:MOST_NOTE] for note in data["notes"][-MOST_NOTES:]]
+            omitted.append("notes")
+    if not omitted:
+        return text
+    names = ", ".join(name[:40] for name in omitted[:20])
+    data["notes"].append(f"left out of the picture's record, which is at most 1 MiB long: {names}")
+    return json.dumps(data)
+
+
 def png(image: PIL.Image.Image, record: Record) -> bytes:
     """`image` as PNG with its record and no other metadata."""
     text = PngInfo()
-    text.add_text(KEYWORD, json.dumps(record.model_dump(mode="json")))  # ASCII: else Pillow writes iTXt
+    text.add_text(KEYWORD, text_of(record))  # ASCII: else Pillow writes iTXt
     clean = PIL.Image.frombytes(image.mode, image.size, image.tobytes())
     with io.BytesIO() as file:
         clean.save(file, "PNG", pnginfo=text, compress_level=4)

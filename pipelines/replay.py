@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import reprlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +11,60 @@ import PIL.Image
 
 from pipelines import images, record
 from pipelines.base import Pipeline
-from pipelines.params import ParamError, settings
+from pipelines.params import ParamError, parse, settings
+from pipelines.record import Record
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".mpo", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp"}
 
 
-def restore(path: str, methods: Collection[str]) -> tuple[str, dict[str, Any]]:
+def restore(path: str, methods: Mapping[str, Pipeline[Any]]) -> tuple[str, dict[str, Any]]:
     """Method and settings that made a picture; pictures it was made from are looked up by their pixels.
 
     Raises:
-        ParamError: when the file holds no record, or a picture is found neither beside it nor among the examples.
+        ParamError: when the file holds no record, or one with something else where a picture belongs.
     """
     if not Path(path).is_file():
         raise ParamError(f"{path} does not exist: give a PNG that Atelier made.")
     found = record.read(path)
     if found is None or found.pipeline not in methods:
         raise ParamError(f"{path} holds no Atelier record: give a PNG that Atelier made.")
+    check_pictures(found, methods[found.pipeline])
     return found.pipeline, dict(found.params)
+
+
+def check_pictures(told: Record, pipeline: Pipeline[Any]) -> None:
+    """Raises ParamError where a record has something else in the place of a picture: a path, say, which is not opened.
+
+    A picture is {"width", "height", "sha256"}, or null where it may be left out."""
+    for setting in settings(pipeline.params):
+        value = told.params.get(setting.name)
+        items = [value] if setting.kind == "image" else value if isinstance(value, list) else [value]
+        if setting.kind not in {"image", "images"} or value is None:
+            continue
+        for item in items:
+            kinds = {"width": int, "height": int, "sha256": str}
+            if not isinstance(item, dict) or not all(isinstance(item.get(k), kind) for k, kind in kinds.items()):
+                raise ParamError(f"The record says {reprlib.repr(item)} where a picture belongs: {setting.name}.")
+
+
+def recorded(told: Record, pipeline: Pipeline[Any]) -> dict[str, Any]:
+    """Every setting of a method as a record of it says, or its default; pictures as recorded.
+
+    Raises:
+        ParamError: with a sentence about the first that no run can have written: an unknown name, another type, a
+            number out of its range.
+    """
+    check_pictures(told, pipeline)
+    known, stand_in = settings(pipeline.params), PIL.Image.new("RGB", (64, 64))
+    values = dict(told.params)
+    for setting in known:
+        if setting.kind == "image" and values.get(setting.name):
+            values[setting.name] = stand_in
+        elif setting.kind == "images" and values.get(setting.name):
+            values[setting.name] = [stand_in] * len(values[setting.name])
+    parse(pipeline.params, values)
+    return {s.name: told.params.get(s.name, s.default) for s in known}
 
 
 def look_up(values: dict[str, Any], pipeline: Pipeline[Any], near: Path) -> dict[str, Any]:
@@ -38,7 +76,8 @@ def look_up(values: dict[str, Any], pipeline: Pipeline[Any], near: Path) -> dict
         if not isinstance(item, dict):
             return item
         if not known:
-            for file in [*sorted(EXAMPLES.rglob("*.jpg")), *pictures(near), *pictures(Path.cwd())]:
+            folders = [*(path for path in sorted(EXAMPLES.iterdir()) if path.is_dir()), near, Path.cwd()]
+            for file in [file for folder in folders for file in pictures(folder)]:
                 try:
                     image = images.load(file)
                 except images.ImageError:
@@ -63,4 +102,4 @@ def look_up(values: dict[str, Any], pipeline: Pipeline[Any], near: Path) -> dict
 
 def pictures(folder: Path) -> list[Path]:
     """Picture files directly in `folder`."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in {".png", ".jpg", ".jpeg", ".webp"})
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)

@@ -15,9 +15,9 @@ import PIL.Image
 from torch import Tensor
 
 from models.cache import Lender
-from models.flicker import warped_difference
 from pipelines import images
 from pipelines.base import Output, Pipeline, Progress, Steps
+from pipelines.flicker import warped_difference
 from pipelines.params import ParamError, Params
 
 SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})

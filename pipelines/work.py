@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from models.painter import stages
 from pipelines.params import Params
 
 FIXED = 0.012  # megapixels: what a step costs however small the picture is (vgg-lite, 64 to 512 px, one thread)
@@ -31,13 +28,3 @@ def usual(p: Params) -> float:
 def spread(p: Params) -> float:
     """Area times pictures: what memory grows with, for methods that say nothing else."""
     return float(megapixels(p) * (getattr(p, "count", None) or 1))
-
-
-def painting(p: Any) -> float:
-    """Optimising pixels from small to large: each step costs its size's area, and each size is begun by looking at the
-    content and the styles once, each for half a step. `p` has size, steps, smallest, content and styles.
-    """
-    shape: float = megapixels(p) / p.size**2
-    plan: list[tuple[int, int]] = stages(p.size, p.steps, min(p.smallest, p.size))
-    looks: float = (1 + len(p.styles)) / 2
-    return sum(float(count + looks) * (FIXED + shape * side**2) for side, count in plan)

@@ -1,16 +1,39 @@
-"""Shared by all tests: no network, one thread, one cache over the bundled network, and two tiny pictures."""
+"""Shared by all tests: no network, one thread, one cache, two tiny pictures; one server and one Chromium."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+from page import PATIENCE, Open
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from served import Served, serve
 
 from models import registry
 from models.cache import ModelCache
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What uses the server goes to one worker; what needs Chromium is skipped where there is none."""
+    for item in items:
+        if "served" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("served"))
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(600))
+            item.add_marker(pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -20,7 +43,7 @@ def _quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("ATELIER_OFFLINE", "1")
         patch.delenv("ATELIER_WEIGHTS", raising=False)
         costs = tmp_path_factory.mktemp("costs")
-        patch.setattr("pipelines.estimate.folder", lambda: costs)  # what toys cost says nothing about real runs
+        patch.setattr("pipelines.compare.estimate.folder", lambda: costs)  # what toys cost says nothing about real runs
         yield
 
 
@@ -47,3 +70,56 @@ def style() -> PIL.Image.Image:
     stroke = np.sin((x + 2 * y + 3 * np.sin(x / 5)) / 3)[..., None]
     picture = np.where(stroke > 0, (215, 160, 50), (35, 60, 140)) + np.random.default_rng(0).normal(0, 12, (56, 56, 3))
     return PIL.Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """`python app.py --mcp` in a process of its own, for all tests that talk to a server."""
+    with serve(tmp_path_factory.mktemp("served"), "--mcp") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests; a visitor is a context of it."""
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+
+
+@pytest.fixture
+def visit(served: Served, browser: Browser) -> Iterator[Open]:
+    """Open the page as a new visitor, on the tab of that name.
+
+    Afterwards no script has failed, nothing was missing, and no request has left this machine.
+    """
+    failures: list[str] = []
+    contexts = []
+
+    def note(page: Page) -> None:
+        page.on("console", lambda line: failures.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.on("response", lambda answer: failures.append(answer.url) if answer.status >= 400 else None)
+
+    def outside(address: str) -> None:
+        parts = urlsplit(address)
+        if parts.scheme not in {"data", "blob"} and parts.hostname != "127.0.0.1":
+            failures.append(f"left this machine: {address}")
+
+    def go(tab: str = "Optimise", query: str = "", **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}, **options})
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        context.on("request", lambda request: outside(request.url))
+        context.on("page", note)
+        page = context.new_page()
+        page.goto(served.url + query)
+        expect(page.locator("button.run:visible")).to_be_enabled(timeout=PATIENCE)
+        if tab:
+            page.get_by_role("tab", name=tab, exact=True).first.click()
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert not failures

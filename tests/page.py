@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -12,6 +13,7 @@ from pipelines import record
 from pipelines.record import Record
 
 PATIENCE = 120_000  # milliseconds: other work may keep the processor busy
+Open = Callable[..., Page]  # the fixture `visit`
 
 
 def button(page: Page, name: str) -> Locator:
@@ -74,14 +76,14 @@ def download(page: Page, folder: Path) -> tuple[Path, Record]:
     return path, found
 
 
-def drop(page: Page, target: Locator, path: Path) -> None:
-    """Let go of a file over `target`, as a hand would."""
+def drop(page: Page, target: Locator, path: Path, type: str = "image/png") -> None:
+    """Let go of a file over `target`, as a hand would; `type`: what the browser takes it for, by its name."""
     content = base64.b64encode(path.read_bytes()).decode()
-    script = """([content, name]) => {
+    script = """([content, name, type]) => {
         const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0)), transfer = new DataTransfer();
-        transfer.items.add(new File([bytes], name, {type: "image/png"}));
+        transfer.items.add(new File([bytes], name, {type}));
         return transfer;
     }"""
-    transfer = page.evaluate_handle(script, [content, path.name])
+    transfer = page.evaluate_handle(script, [content, path.name, type])
     for event in ("dragenter", "dragover", "drop"):
         target.dispatch_event(event, {"dataTransfer": transfer})

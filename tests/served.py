@@ -22,7 +22,7 @@ START_SECONDS = 180  # a busy machine takes long over the imports
 
 
 @dataclass(frozen=True)
-class Page:
+class Served:
     """Where the page is served, the file that its log goes to, and the process."""
 
     url: str
@@ -31,7 +31,7 @@ class Page:
 
 
 @contextmanager
-def serve(folder: Path, *flags: str) -> Iterator[Page]:
+def serve(folder: Path, *flags: str) -> Iterator[Served]:
     """Start the page and wait until it answers; end it afterwards. `folder` takes its log and its temp folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -48,7 +48,7 @@ def serve(folder: Path, *flags: str) -> Iterator[Page]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
-        page = Page(f"http://127.0.0.1:{port}", log, process)
+        page = Served(f"http://127.0.0.1:{port}", log, process)
         wait_for(page, process)
         yield page
     finally:
@@ -60,7 +60,7 @@ def serve(folder: Path, *flags: str) -> Iterator[Page]:
             process.wait()
 
 
-def wait_for(page: Page, process: subprocess.Popen[bytes]) -> None:
+def wait_for(page: Served, process: subprocess.Popen[bytes]) -> None:
     """Return when /healthz answers. Raises RuntimeError with the log's end when the process ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:

@@ -26,8 +26,11 @@ Main = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def main(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    content: PIL.Image.Image, style: PIL.Image.Image,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: PIL.Image.Image,
+    style: PIL.Image.Image,
 ) -> Main:
     """`cli.main` in an empty folder with two pictures: arguments -> status, standard output, standard error."""
     monkeypatch.chdir(tmp_path)

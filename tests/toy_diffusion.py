@@ -12,7 +12,7 @@ from models.diffusion import Denoiser
 from pipelines.base import Result, run
 from pipelines.dataset import DATASETS
 from pipelines.diffusion import PIPELINE
-from pipelines.diffusion_params import DiffusionParams
+from pipelines.diffusion.params import DiffusionParams
 from pipelines.params import parse
 from training.diffusion import SCHEDULER, configure
 

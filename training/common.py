@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models import weights
-from models.evaluator import Judge, examine
+from models.judge import Judge, examine
 from models.quality import moments
 
 log = logging.getLogger("training")
@@ -50,10 +50,10 @@ def average(model: nn.Module, decay: float = 0.999) -> AveragedModel:
 class Run:
     """A training run on disk: its parts, its random numbers, its history; saved after each epoch, resumed exactly.
 
-        run = Run(args, model=model, average=ema, optimizer=optimizer, schedule=schedule)
-        for epoch in run.epochs():
-            ...
-            run.note(loss=0.3, accuracy=0.98)      # one row of the history
+    run = Run(args, model=model, average=ema, optimizer=optimizer, schedule=schedule)
+    for epoch in run.epochs():
+        ...
+        run.note(loss=0.3, accuracy=0.98)      # one row of the history
     """
 
     def __init__(self, args: argparse.Namespace, **parts: Any) -> None:

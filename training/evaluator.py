@@ -1,4 +1,4 @@
-"""Train the digit classifier that judges the generators (models/evaluator.py).
+"""Train the digit classifier that judges the generators (models/judge.py).
 
     python -m training.evaluator --data mnist --epochs 11
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from models import device
-from models.evaluator import DigitClassifier, examine
+from models.judge import DigitClassifier, examine
 from training.common import Run, average, export, flags, note_moments
 from training.pictures import labelled
 

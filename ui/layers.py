@@ -200,7 +200,7 @@ class Cancels:
             await JSONResponse({"error": text}, status_code=404)(scope, receive, send)
             return
         if not any(found in queue.queue for queue in blocks._queue.event_queue_per_concurrency_id.values()):
-            blocks.cancel(event)
+            blocks.presses.cancel(event)
         sent = json.dumps({"event_id": event, "session_hash": session, "fn_index": found.fn._id}).encode()
 
         async def replayed() -> Message:
@@ -219,8 +219,8 @@ class Stopping:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and hasattr(scope["app"], "get_blocks"):
-            stops = getattr(scope["app"].get_blocks(), "stops", None)
-            if stops is not None and stops.closed:
+            presses = getattr(scope["app"].get_blocks(), "presses", None)
+            if presses is not None and presses.closed:
                 answer = JSONResponse({"error": STOPPING}, status_code=503, headers={"Retry-After": "30"})
                 await answer(scope, receive, send)
                 return

@@ -9,23 +9,13 @@ import gradio as gr
 
 from models.cache import ModelCache
 from pipelines import PIPELINES
-from ui import (
-    compare,
-    compare_send,
-    diffusion,
-    explore,
-    explore_hand,
-    gan,
-    imagine,
-    models,
-    pixelcnn,
-    stylemix,
-    stylize,
-    tab,
-    vae,
-)
-from ui.i18n import I18N, t
-from ui.session import QUICK, Stops
+from ui.kit import tab
+from ui.kit.i18n import I18N, t
+from ui.kit.run import Server
+from ui.kit.session import QUICK
+from ui.tabs import compare, diffusion, explore, gan, imagine, models, pixelcnn, stylemix, stylize, vae
+from ui.tabs.compare import send
+from ui.tabs.explore import hand
 from ui.trust import Page
 
 __all__ = ["I18N", "build"]
@@ -46,7 +36,7 @@ DELETE_EVERY, DELETE_OLDER = 600, 3600  # seconds: previews and results are file
 
 def build(cache: ModelCache) -> Page:
     """The page as Blocks, not launched; start-up loads no model."""
-    stops = Stops()
+    server = Server(cache)
     frames: dict[str, Any] = {}
     with Page(title="Atelier", analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_OLDER)) as page:
         with gr.Row(elem_classes="masthead"):
@@ -56,15 +46,15 @@ def build(cache: ModelCache) -> Page:
             for pipeline in PIPELINES.values():
                 with gr.Tab(t(pipeline.title), id=pipeline.name):
                     layout: Callable[..., Any] = BUILDERS.get(pipeline.name, tab.build)
-                    frames[pipeline.name] = layout(pipeline, cache, stops)
+                    frames[pipeline.name] = layout(pipeline, server)
             with gr.Tab(t("Models"), id="models"):
                 models.build(cache, page)
         for name in {"compare", "explore"} & set(frames):
             frames[name].cure.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
         if "compare" in frames:
-            compare_send.link(frames["compare"], frames, tabs)
+            send.link(frames["compare"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
-            explore_hand.link(frames["explore"], frames["gatys"])
-    page.stops = stops
+            hand.link(frames["explore"], frames["gatys"])
+    page.presses = server.presses
     page.queue(api_open=False, max_size=64)
     return cast(Page, page)

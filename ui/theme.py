@@ -71,7 +71,8 @@ def theme() -> gr.themes.Base:
 
 
 HERE = Path(__file__).parent
-CSS = "\n".join((HERE / name).read_text() for name in ("style.css", "compare.css"))
+COMPARE = HERE / "tabs" / "compare"
+CSS = "\n".join(path.read_text() for path in (HERE / "style.css", COMPARE / "compare.css"))
 
 HEAD = """
 <meta name="color-scheme" content="light dark">
@@ -112,4 +113,5 @@ new MutationObserver(() => {
 }).observe(document, { subtree: true, childList: true });
 </script>
 """
-HEAD += f"<script>\n{(HERE / 'compare.js').read_text()}</script>\n"
+SCRIPTS = (COMPARE / "compare.js", HERE / "kit" / "upload.js")
+HEAD += "".join(f"<script>\n{path.read_text()}</script>\n" for path in SCRIPTS)

@@ -31,8 +31,9 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ui import i18n
-from ui.session import Stops, api_run, file_in_cache
+from ui.kit import i18n
+from ui.kit.run import Presses
+from ui.kit.session import file_in_cache
 
 if TYPE_CHECKING:
     from gradio.block_function import BlockFunction
@@ -47,20 +48,16 @@ DATA = re.compile(r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(;[\w.+-]+=[\w.+-]+)*;base6
 class Page(gr.Blocks):
     """Blocks whose events get files of this server's upload folder alone, and say in one sentence what does not fit.
 
-    `stops`: what ends a run that its owner cancels. `loop`: the server's, once it runs.
+    `presses`: the runs, which their owners and the end of the server stop. `loop`: the server's, once it runs.
     """
 
-    stops: Stops
+    presses: Presses
     loop: asyncio.AbstractEventLoop | None = None
 
     async def run_extra_startup_events(self) -> None:
         """Gradio's, with the server's loop remembered."""
         self.loop = asyncio.get_running_loop()
         await super().run_extra_startup_events()  # type: ignore[no-untyped-call]
-
-    def cancel(self, event: str) -> None:
-        """End the run of an endpoint after the step in flight; ui/layers.py asks whose it is."""
-        self.stops.ask(api_run(event))
 
     async def process_api(self, *args: Any, **given: Any) -> Any:
         """Gradio's, with the request known before its inputs are looked at: refusals are in the reader's language."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models import classifier, evaluator, imagenet
+from models import classifier, imagenet, judge
 from models.card import ModelCard, described
 from models.cards.features import VGG19
 from models.weights import Weights
@@ -31,7 +31,7 @@ CIFAR10 = Weights(
 IMAGENET = replace(VGG19, name="vgg19-imagenet")  # the same file, built with its head
 
 CARDS: tuple[ModelCard, ...] = (
-    ModelCard("digits", "Digit classifier", DIGITS, described(evaluator.DigitClassifier)),
+    ModelCard("digits", "Digit classifier", DIGITS, described(judge.DigitClassifier)),
     ModelCard("cifar10", "CIFAR-10 classifier", CIFAR10, described(classifier.Classifier)),
     ModelCard("vgg19-imagenet", "VGG-19 classifier", IMAGENET, imagenet.build),
 )

@@ -25,8 +25,12 @@ HOW_TO: dict[str, tuple[str | tuple[str, str], ...]] = {
 }
 # What English readers see of a choice whose name is made for the command line.
 ENGLISH = frame.ENGLISH
-CHINESE: dict[str, str] = frame.CHINESE | models.CHINESE | {
-    english: chinese
-    for module in _METHODS.values()
-    for english, chinese in (*module.CHINESE.items(), *(part for part in module.HOW_TO if isinstance(part, tuple)))
-}
+CHINESE: dict[str, str] = (
+    frame.CHINESE
+    | models.CHINESE
+    | {
+        english: chinese
+        for module in _METHODS.values()
+        for english, chinese in (*module.CHINESE.items(), *(part for part in module.HOW_TO if isinstance(part, tuple)))
+    }
+)

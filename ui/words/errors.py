@@ -4,6 +4,9 @@ What varies is translated itself where it is one of these sentences or a word of
 """
 
 SENTENCES: dict[str, str] = {
+    # runs
+    "This result is no longer kept here: run it again.": "此结果已不再保留：请重新运行。",
+    "{} runs are waiting already: try again in a minute.": "已有 {0} 个任务在排队：请过一分钟再试。",
     # settings
     "There is no setting named {}: use one of {}.": "没有名为 {0} 的设置：请使用 {1} 之一。",
     "{} is missing: {}.": "缺少“{0}”：{1}。",
@@ -81,8 +84,12 @@ SENTENCES: dict[str, str] = {
     "The picture used as {} ({}x{}) is not here: give --{} FILE.": "用作“{0}”的图片（{1}×{2}）不在这里：请用 --{3} 给出文件。",
     "{} holds no record of {}: drop a PNG that was downloaded here.": "{0} 中没有“{1}”的记录：请放入从这里下载的 PNG。",
     "{} holds no record of Explore: drop a PNG that was downloaded here.": "{0} 中没有“探索”的记录：请放入从这里下载的 PNG。",
+    "The record in {} cannot be used. {}": "{0} 中的记录无法使用。{1}",
+    "The record says {} where a picture belongs: {}.": "记录中本应是图片（{1}）的地方写的是 {0}。",
+    "left out of the picture's record, which is at most 1 MiB long: {}": "图片的记录最长 1 MiB，以下内容未写入：{0}",
     # pictures
     "{} is {}, which is not read as a picture: give a PNG or JPEG instead.": "{0} 是{1}，不能作为图片读取：请改用 PNG 或 JPEG。",
+    "{} is a camera's raw file, which is not read: export it as JPEG.": "{0} 是相机的 RAW 文件，无法读取：请导出为 JPEG。",
     "The picture came out as NaN: lower the weights or the learning rate, and run again.": "结果出现了 NaN：请降低权重或步长后重新运行。",
     "{} is empty (0 bytes): save or download it again.": "{0} 是空文件（0 字节）：请重新保存或下载。",
     "{} is over {} MB: make it smaller, or save it as JPEG.": "{0} 超过 {1} MB：请缩小，或另存为 JPEG。",

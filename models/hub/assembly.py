@@ -1,0 +1,226 @@
+"""Text-to-image pipelines of diffusers, put together from parts that the cache owns."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from torch import nn
+
+from models import hub
+from models.cache import Lender
+from models.hub import PartName, memory
+from models.hub.adapters import Adapter, Unsuitable, add_lora, add_style
+from models.hub.turns import Turns, owner
+from models.weights import WeightsError
+
+Scheduler = Literal["own", "euler", "euler-a", "dpm", "dpm-karras", "ddim", "unipc", "lcm"]
+SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "euler": ("EulerDiscreteScheduler", {}),
+    "euler-a": ("EulerAncestralDiscreteScheduler", {}),
+    "dpm": ("DPMSolverMultistepScheduler", {}),
+    "dpm-karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+    "ddim": ("DDIMScheduler", {}),
+    "unipc": ("UniPCMultistepScheduler", {}),
+    "lcm": ("LCMScheduler", {}),
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a pipeline is wanted for."""
+
+    repo: str
+    picture: bool = False  # start from a picture
+    adapter: Adapter | None = None
+    lora: tuple[str, float] | None = None  # file and weight
+    scheduler: Scheduler = "own"
+    checker: bool = True  # the model's own safety checker, where it has one
+    size: tuple[int, int] = (512, 512)  # width and height in pixels, which the memory is counted for
+    guided: bool = True  # a prompt and a negative one at once
+
+
+@dataclass
+class Studio:
+    """A pipeline ready to be called, and the turns of its parts."""
+
+    pipe: Any
+    turns: Turns
+    checked: bool  # whether a safety checker looks at the pictures
+
+    def accepts(self, name: str) -> bool:
+        """Whether the pipeline's call has a parameter of this name."""
+        return name in inspect.signature(type(self.pipe).__call__).parameters
+
+
+def dtype_for(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it, float16 on other cards, float32 on other processors."""
+    from models.device import fast_dtype
+
+    fast = fast_dtype(device)
+    return torch.float16 if fast == torch.float32 and device.type in {"cuda", "mps"} else fast
+
+
+def assemble(order: Order, lender: Lender) -> Studio:
+    """Put the pipeline together. The caller closes `turns` when it is done.
+
+    Raises:
+        Unsuitable: when the model cannot do what is asked.
+        WeightsMissing, WeightsError, OutOfBudget: as models.hub and the cache do.
+    """
+    quiet()
+    found = hub.index(order.repo)
+    kind = pipeline_class(order.repo, found)
+    cache = owner(lender)
+    dtype, batch = dtype_for(cache.device), 2 if order.guided else 1
+    turns = Turns(lender, dtype, lambda part: memory.working_bytes(part, order.size, batch, dtype))
+    try:
+        parts = _parts(order, found, kind, turns, dtype)
+        studio = Studio(_switched(kind(**parts), order), turns, parts.get("safety_checker") is not None)
+        _prepare(studio, order, dtype)
+        turns.settle()
+    except BaseException:
+        turns.close()
+        raise
+    return studio
+
+
+def pipeline_class(repo: str, found: dict[str, Any]) -> Any:
+    """The class that model_index.json names, where it makes pictures from words. Raises Unsuitable."""
+    import diffusers
+    from diffusers.pipelines import auto_pipeline
+
+    name = found.get("_class_name")
+    kind = getattr(diffusers, name, None) if isinstance(name, str) else None
+    mapping = auto_pipeline.AUTO_TEXT2IMAGE_PIPELINES_MAPPING
+    if kind is None or auto_pipeline._get_task_class(mapping, name, throw_error_if_not_exist=False) is None:
+        raise Unsuitable(f"{repo} is a {name}, which makes no pictures from words here: choose another model.")
+    return kind
+
+
+def _parts(order: Order, found: dict[str, Any], kind: Any, turns: Turns, dtype: torch.dtype) -> dict[str, Any]:
+    """Everything the pipeline's constructor takes: networks from the cache, the rest from their files."""
+    wanted = inspect.signature(kind.__init__).parameters
+    parts: dict[str, Any] = {name: value for name, value in found.items() if name in wanted and _plain(value)}
+    parts |= {name: None for name in kind._optional_components if name in wanted}
+    for part in hub.components(found):
+        if part not in wanted or (part in {"safety_checker", "feature_extractor"} and not order.checker):
+            continue
+        cls = hub.part_class(order.repo, part)
+        if issubclass(cls, nn.Module):
+            exact = dtype == torch.float16 and part == "vae"  # its activations leave the range of float16
+            parts[part] = turns.adopt(part, str(PartName(order.repo, part, torch.float32 if exact else dtype)))
+        else:
+            parts[part] = _helper(cls, hub.part_folder(order.repo, part))
+    if "requires_safety_checker" in wanted:
+        parts["requires_safety_checker"] = parts.get("safety_checker") is not None
+    if order.adapter and "image_encoder" in wanted:
+        parts["image_encoder"] = turns.adopt(
+            "image_encoder", str(PartName(order.adapter.repo, order.adapter.encoder, dtype))
+        )
+    return parts
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str)
+
+
+def _helper(cls: Any, where: Path) -> Any:
+    """A tokenizer, scheduler or image processor; those of transformers are slow to read and kept."""
+    read = _kept if cls.__module__.startswith("transformers") else _read
+    stamp = max((path.stat().st_mtime_ns for path in where.iterdir()), default=0)
+    return read(cls, where, stamp)
+
+
+def _read(cls: Any, where: Path, _stamp: int) -> Any:
+    try:
+        return cls.from_pretrained(where, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:  # how the two libraries report trouble
+        raise WeightsError(f"{where.name} cannot be read: {str(error).strip().partition(chr(10))[0]}") from error
+
+
+_kept = lru_cache(maxsize=16)(_read)
+
+
+def _switched(pipe: Any, order: Order) -> Any:
+    """The same parts as the pipeline for the task: nothing is loaded twice."""
+    import diffusers
+
+    auto = diffusers.AutoPipelineForImage2Image if order.picture else diffusers.AutoPipelineForText2Image
+    try:
+        return cast(Any, auto).from_pipe(pipe)
+    except ValueError as error:
+        raise Unsuitable(f"{order.repo} cannot start from a picture: leave it out, or choose another.") from error
+
+
+def _prepare(studio: Studio, order: Order, dtype: torch.dtype) -> None:
+    pipe = studio.pipe
+    pipe.set_progress_bar_config(disable=True)
+    if getattr(pipe, "vae", None) is not None:
+        _settle_decoder(pipe.vae, dtype)
+    if order.scheduler != "own":
+        pipe.scheduler = scheduler(pipe.scheduler, order.scheduler)
+    if order.adapter:
+        add_style(pipe, order.adapter, dtype)
+    if order.lora:
+        add_lora(pipe, *order.lora)
+
+
+def _settle_decoder(vae: Any, outside: torch.dtype) -> None:
+    """Large pictures in tiles, and any dtype in: pipelines would cast the decoder itself to float32 and back.
+
+    Latents come out as `outside`, the dtype of the denoiser.
+
+    `vae` is a twin, so nobody else's decoder is changed.
+    """
+    for switch in ("enable_slicing", "enable_tiling"):
+        if hasattr(vae, switch):
+            getattr(vae, switch)()
+    if "force_upcast" in vae.config:
+        vae.register_to_config(force_upcast=False)
+    dtype = vae.dtype
+
+    def cast_first(_module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (given[0].to(dtype), *given[1:])
+
+    inner = {name: getattr(vae, name, None) for name in ("encoder", "quant_conv", "post_quant_conv", "decoder")}
+    networks = {name: part for name, part in inner.items() if isinstance(part, nn.Module)}
+    for part in networks.values():
+        part.register_forward_pre_hook(cast_first)
+    last = networks.get("quant_conv") or networks.get("encoder")
+    if last is not None and dtype != outside:
+        last.register_forward_hook(lambda _module, _given, out: out.to(outside))
+
+
+def scheduler(own: Any, name: str) -> Any:
+    """Another scheduler with the model's own noise schedule. Raises Unsuitable where the two do not go together."""
+    import diffusers
+
+    kind, changes = SCHEDULERS[name]
+    if kind not in {compatible.__name__ for compatible in own.compatibles}:
+        fitting = [key for key, (other, _) in SCHEDULERS.items() if other in {c.__name__ for c in own.compatibles}]
+        raise Unsuitable(
+            f"The scheduler {name} does not fit this model, which was made for {type(own).__name__}: "
+            f"choose {', '.join(['own', *fitting])}."
+        )
+    return getattr(diffusers, kind).from_config(own.config, **changes)
+
+
+def quiet() -> None:
+    """No progress bars of the two libraries in the log, and no advice: what goes wrong is raised."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    for logging in (cast(Any, diffusers_logging), cast(Any, transformers_logging)):
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
+
+
+def denoiser(parts: Sequence[str]) -> str:
+    """Which of a pipeline's parts removes the noise."""
+    return next((part for part in ("unet", "transformer", "prior") if part in parts), parts[0])

@@ -1,0 +1,66 @@
+"""What a network sees in a picture: Zeiler and Fergus 2013, arXiv:1311.2901, and what came after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from models import registry, weights
+from models.cache import Lender
+from pipelines import images
+from pipelines.base import Pipeline, Progress, Steps
+from pipelines.explore import views
+from pipelines.explore.encode import Encoder, Shelf
+from pipelines.explore.invert import invert
+from pipelines.explore.params import ExploreParams
+
+IMAGENET = "vgg19-imagenet"
+
+
+def needed(p: ExploreParams) -> tuple[str, ...]:
+    """The models that a view looks through, its classifier last."""
+    judge = IMAGENET if p.model == "vgg19" else "cifar10"
+    if p.view == "classify":
+        official = weights.present(registry.MODELS[IMAGENET].weights)
+        return ("cifar10", IMAGENET) if official else ("cifar10",)
+    if p.view == "attention":
+        return tuple(dict.fromkeys((p.model, judge)))
+    return () if p.view == "frequencies" else (p.model,)
+
+
+def ready(p: ExploreParams, shelf: Shelf) -> bool:
+    """Whether all that a view reads is on the shelf, so that it can be drawn without running a network."""
+    names, pictures = set(needed(p)), [p.content]
+    if p.view in {"frequencies", "invert"}:
+        return p.view == "frequencies"
+    if p.view == "gram" and p.other:
+        pictures.append(p.other)
+    judges = {n for n in names if n in {"cifar10", IMAGENET} and p.view in {"classify", "attention"}}
+    keys = [Shelf.key(p.content, name, 0) for name in judges]
+    if p.view != "classify":
+        keys += [Shelf.key(picture, p.model, p.resolution) for picture in pictures]
+    return all(key in shelf for key in keys)
+
+
+def working_bytes(p: ExploreParams) -> int:
+    """Activations of all layers at once, in bytes: linear in pixels, heavier for the wide networks."""
+    return (3200 if p.model in {"vgg19", "vgg16"} else 900) * p.resolution**2
+
+
+def looking(encoder: Encoder) -> Callable[[ExploreParams, Lender], Steps]:
+    """The method, with features from `encoder`."""
+
+    def generate(p: ExploreParams, cache: Lender) -> Steps:
+        names = needed(p)
+        with cache.use(*names, working=working_bytes(p)) as modules:
+            if p.view == "invert":
+                found = encoder.features(p.content, p.model, modules[0], p.resolution)
+                return (yield from invert(p, modules[0], found))
+            output = views.view_of(p, dict(zip(names, modules, strict=True)), encoder)
+            assert output.sheet is not None
+            yield Progress(1, 1, images.to_tensor(output.sheet)[0], dict(output.metrics))
+        return output
+
+    return generate
+
+
+PIPELINE = Pipeline("explore", "Explore", ExploreParams, looking(Encoder()), source="arXiv:1311.2901")

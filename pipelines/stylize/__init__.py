@@ -1,0 +1,105 @@
+"""Style transfer in one pass: a network that takes any style and paints any photograph in it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import cast
+
+import PIL.Image
+import torch
+from torch import Tensor
+
+from models import restyle
+from models.cache import Lender
+from pipelines import images, sheet
+from pipelines.base import Output, Pipeline, Progress, Steps
+from pipelines.stylize import tiles
+from pipelines.stylize.film import film
+from pipelines.stylize.paint import Easel, Memo
+from pipelines.stylize.params import StylizeParams
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "styles"
+BYTES_PER_PIXEL = 700  # of activations, for the pixels that are painted in one piece
+
+
+def generate(p: StylizeParams, cache: Lender) -> Steps:
+    """Encode the styles and paint."""
+    return (yield from repaint(p, cache, Memo()))
+
+
+@torch.no_grad()
+def repaint(p: StylizeParams, cache: Lender, state: object) -> Steps:
+    """Paint with the codes that an earlier run has left behind; what is missing is encoded."""
+    side, notes = p.longest_side()
+    working = BYTES_PER_PIXEL * min(side, tiles.WHOLE) ** 2
+    with cache.use(*restyle.MODELS[p.model], working=working) as modules:
+        content = images.to_tensor(p.content, side).to(next(modules[0].parameters()).device)
+        easel = Easel(p, restyle.brush(p.model, modules), content, cast(Memo, state))
+        return (yield from (paint_every if p.every else paint_one)(easel, notes))
+
+
+def paint_one(easel: Easel, notes: list[str]) -> Steps:
+    """The photograph in the mixture of all styles; a step is a tile."""
+    code, total, picture = easel.mixture(), easel.tiles, easel.content
+    for step, picture in easel.strokes(code):
+        yield Progress(step, total, picture[0], {"tiles": float(step)}, easel.memo, notes=notes)
+    return Output([images.to_image(picture)], {"style distance": easel.distance(picture, code)}, notes)
+
+
+def paint_every(easel: Easel, notes: list[str]) -> Steps:
+    """The photograph in each style given and each example, side by side; a step is a tile."""
+    pictures = [*easel.p.styles, *(images.load(path) for path in sorted(EXAMPLES.glob("*.jpg")))]
+    styles = list({images.digest(picture): picture for picture in pictures}.values())
+    found = [images.to_image(easel.content)] * len(styles)
+    cells = list(found)
+    once = len(tiles.boxes(*easel.content.shape[2:]))
+    before, total = 0, easel.tiles + (len(styles) - 1) * once
+    for i, style in enumerate(styles):
+        step, code = 0, easel.code(style)
+        for step, picture in easel.strokes(code):
+            found[i] = images.to_image(picture)
+            cells[i] = with_corner(found[i], style)
+            shown = images.to_tensor(sheet.grid(cells))[0]
+            yield Progress(before + step, total, shown, {"tiles": float(before + step)}, easel.memo, notes=notes)
+        before += step
+    return Output(found, {"styles": float(len(found))}, notes, sheet.grid(cells))
+
+
+def with_corner(picture: PIL.Image.Image, style: PIL.Image.Image) -> PIL.Image.Image:
+    """The picture with its style in the lower right corner, a fifth as large."""
+    cell, side = picture.copy(), max(8, min(picture.size) // 5)
+    edge = max(1, side // 24)
+    cell.paste(sheet.GROUND, (cell.width - side - edge, cell.height - side - edge, cell.width, cell.height))
+    cell.paste(style.resize((side, side), PIL.Image.Resampling.LANCZOS), (cell.width - side, cell.height - side))
+    return cell
+
+
+def frames(p: StylizeParams, cache: Lender, pictures: Iterator[Tensor]) -> Generator[Tensor, None, None]:
+    """The frames of a film in the mixture of all styles, which is encoded once."""
+    with cache.use(*restyle.MODELS[p.model], working=BYTES_PER_PIXEL * tiles.WHOLE**2) as modules:
+        content = images.to_tensor(p.content).to(next(modules[0].parameters()).device)
+        yield from film(Easel(p, restyle.brush(p.model, modules), content, Memo()), pictures)
+
+
+def work(p: StylizeParams) -> float:
+    """Megapixels painted. Measured: to look at a style costs as much as a fifth of one."""
+    side, _ = p.longest_side()
+    styles = len(p.styles) + (len(list(EXAMPLES.glob("*.jpg"))) if p.every else 0)
+    painted = side**2 * min(p.content.size) / max(p.content.size) / 1e6
+    return 0.2 * styles + painted * (styles if p.every else 1)
+
+
+PIPELINE = Pipeline(
+    "stylize",
+    "Stylise",
+    StylizeParams,
+    generate,
+    source="arXiv:1705.06830",
+    repaint=repaint,
+    after=("styles", "model", "strength", "style_scale", "colours", "style_weights", "colours_first"),
+    variants="model",
+    work=work,
+    space=lambda p: 0.07 + min(p.longest_side()[0], tiles.WHOLE) ** 2 / 1e6,  # 0.07: to look at a style
+    frames=frames,
+)

@@ -1,0 +1,142 @@
+"""A newcomer answers "which method for my picture, and what does it cost?" on the first tab, reading nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from page import PATIENCE, Open, button, choose, drop, number
+from playwright.sync_api import Page, expect
+
+from pipelines import record
+
+
+def arrive(visit: Open, query: str = "", **options: Any) -> Page:
+    page = visit("Compare", query, **options)
+    expect(page.locator(".forecast:visible tr").first).to_be_visible()
+    return page
+
+
+def finish(page: Page) -> None:
+    """The comparison on the page has ended."""
+    expect(page.locator("article.card.waiting, article.card.running")).to_have_count(0, timeout=PATIENCE)
+    expect(button(page, "Stop")).to_be_disabled(timeout=PATIENCE)
+
+
+def only(page: Page, *methods: str) -> None:
+    """Choose these methods and no other, once they are on the page."""
+    for name in methods:
+        expect(page.locator(f".methods:visible input:is([name='{name}'], [value='{name}'])")).to_be_visible()
+    for chip in page.locator(".methods:visible input").all():
+        chip.set_checked((chip.get_attribute("name") or chip.get_attribute("value")) in methods)
+
+
+def lay_over(page: Page) -> None:
+    """Pin both cards, and look at them in every way of the viewer."""
+    for pin in page.locator("article.card button.pin").all():
+        pin.click()
+    viewer = page.get_by_role("dialog")
+    expect(viewer.locator(".differ")).to_contain_text("optimizer")
+    for mode in ("Flip", "Side by side", "Difference"):
+        viewer.get_by_role("button", name=mode, exact=True).click()
+        expect(viewer.locator(f".stage[data-mode={mode.split()[0].lower()}]")).to_be_visible()
+    expect(viewer.locator("canvas")).to_have_attribute("data-ready", "true")
+    page.keyboard.press("+")
+    shift = "e => e.map(x => x.style.transform)"
+    assert len(set(viewer.locator(".pane > img").evaluate_all(shift))) == 1, "zoom is not in step"
+    viewer.get_by_role("button", name="Close", exact=True).click()
+
+
+def come_back(page: Page, visit: Open) -> None:
+    """The link brings the settings back, this browser its last run; a stranger sees neither."""
+    again = page.context.new_page()
+    again.goto(page.url + (page.get_by_role("link", name="Link to these settings").get_attribute("href") or ""))
+    expect(again.get_by_role("spinbutton", name="number input for Size", exact=True)).to_have_value("64")
+    again.get_by_role("button", name="Your last comparisons").click()
+    expect(again.locator(".history img")).to_have_count(2)
+    other = arrive(visit)
+    other.get_by_role("button", name="Your last comparisons").click()
+    expect(other.get_by_text("No run yet")).to_be_visible()
+
+
+def test_a_newcomer_sees_which_method_does_what_and_what_it_costs(visit: Open, tmp_path: Path) -> None:
+    page = arrive(visit, permissions=["clipboard-write"])
+    expect(page.get_by_role("tab").first).to_have_text("Compare")
+    only(page, "gatys:adam", "gatys:lbfgs")
+    choose(page, Size=64)
+    expect(page.locator(".forecast tr:not(.absent)")).to_have_count(2)
+    assert all(re.search(r"\d s", text) for text in page.locator(".forecast tr:not(.absent) td").all_inner_texts())
+    button(page, "Run").click()
+    expect(page.locator("article.card")).to_have_count(2, timeout=PATIENCE)
+    finish(page)
+    cards = page.locator("article.card.done")
+    expect(cards).to_have_count(2)
+    for card in cards.all():
+        text = card.inner_text()
+        assert re.search(r"\d s", text) and re.search(r"\d GB", text) and "loading" in text and "vgg-lite" in text
+        assert re.search(r"Structure kept\s+[01]\.\d\d ↑", text) and re.search(r"Style distance\s+\d\.\d\d ↓", text)
+        size = card.locator("img").evaluate("i => i.decode().then(() => [i.naturalWidth, i.naturalHeight])")
+        assert size == [64, 64]
+    expect(page.locator(".chart .row.real")).to_have_count(2)
+
+    lay_over(page)
+    with page.expect_download() as got:
+        button(page, "Contact sheet").click()
+    got.value.save_as(tmp_path / "sheet.png")
+    told = record.read(tmp_path / "sheet.png")
+    assert told and told.pipeline == "compare" and told.params["size"] == 64
+
+    come_back(page, visit)
+
+
+def test_one_method_fails_the_others_show_and_a_grid_can_be_stopped_and_go_on(
+    visit: Open,
+) -> None:
+    page = arrive(visit, "/?methods=gatys:adam:steps=2,gatys:lbfgs:steps=2:model=vgg19&size=64")
+    expect(page.locator(".forecast .failed")).to_contain_text("575 MB")
+    button(page, "Run").click()
+    expect(page.locator("article.card.failed")).to_contain_text("vgg19", timeout=PATIENCE)
+    finish(page)
+    expect(page.locator("article.card.done img")).to_have_count(1)
+
+    page = arrive(visit, "/?methods=gatys:adam:steps=120&size=64&x=strength=0..1x3&y=style_scale=0.5,2")
+    button(page, "Run").click()
+    expect(page.locator("article.card.done").first).to_be_visible(timeout=PATIENCE)
+    button(page, "Stop").click()
+    expect(button(page, "Continue")).to_be_enabled(timeout=PATIENCE)
+    before = page.locator("article.card.done").count()
+    assert 1 <= before < 6
+    expect(page.locator(".xy th[scope=col]")).to_have_text(["Strength 0", "Strength 0.5", "Strength 1"])
+    button(page, "Continue").click()
+    expect(page.locator("article.card.done")).to_have_count(6, timeout=PATIENCE)
+
+
+def test_generators_side_by_side_and_a_picture_brings_its_settings_back(visit: Open, tmp_path: Path) -> None:
+    page = arrive(visit)
+    magenta = page.locator(".methods:visible label", has_text="magenta")
+    expect(magenta).to_have_class(re.compile("absent"))
+    expect(magenta).to_have_attribute("title", re.compile("not on this machine"))
+    page.get_by_label("Generate", exact=True).check()
+    only(page, "gan", "vae")
+    page.locator(".chips:visible label", has_text="3").click()
+    choose(page, Count=4)
+    expect(page.locator(".forecast:visible tr:not(.absent)")).to_have_count(2)
+    button(page, "Run").click()
+    expect(page.locator("article.card")).to_have_count(2, timeout=PATIENCE)
+    finish(page)
+    for card in page.locator("article.card.done").all():
+        text = card.inner_text()
+        assert re.search(r"Read as asked\s+[01]\.\d\d ↑", text) and re.search(r"\d (GB|MB) \(\+\d", text)
+    with page.expect_download() as got:
+        page.locator("article.card", has_text="GAN").get_by_role("link", name="PNG").click()
+    got.value.save_as(tmp_path / "gan.png")
+    told = record.read(tmp_path / "gan.png")
+    assert told and told.pipeline == "gan" and told.params["label"] == 3 and told.params["count"] == 4
+
+    other = arrive(visit)
+    drop(other, other.locator(".restore:visible button").first, tmp_path / "gan.png")
+    expect(other.get_by_label("Generate", exact=True)).to_be_checked()
+    expect(number(other, "Count")).to_have_value("4")
+    expect(other.locator(".methods:visible input:checked")).to_have_count(1)
+    expect(other.locator(".methods:visible label:has(input:checked)")).to_have_text("GAN")

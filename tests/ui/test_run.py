@@ -1,0 +1,115 @@
+"""The run protocol below the page: who has the models, what Stop stops, and which press of a tab shows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from models.cache import ModelCache
+from pipelines import METHODS
+from pipelines.params import parse
+from ui.kit.run import Press, Presses, Server, Turns, follow
+from ui.kit.session import Busy
+
+
+def test_turns_go_first_come_first_served_and_say_how_long() -> None:
+    turns = Turns()
+    with ExitStack() as stack:
+        first, second, third = (stack.enter_context(turns.take()) for _ in range(3))
+        assert first.wait(0) and not second.wait(0.01) and [t.ahead for t in (first, second, third)] == [0, 1, 2]
+        first.seconds_left = 4.5
+        assert (second.seconds_ahead, third.seconds_ahead) == (4.5, None)
+
+
+def test_a_place_is_given_up_and_the_next_one_is_woken() -> None:
+    turns, woken = Turns(), threading.Event()
+
+    def wait() -> None:
+        with turns.take() as ticket:
+            assert ticket.wait(10)
+            woken.set()
+
+    with turns.take() as ticket:
+        assert ticket.wait(0)
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert not woken.wait(0.1)
+    assert woken.wait(5)
+    thread.join(5)
+
+
+def test_a_full_line_is_a_sentence() -> None:
+    turns = Turns(most=1)
+    with turns.take(), turns.take(), pytest.raises(Busy, match="try again"), turns.take():
+        pass
+
+
+def test_stop_names_one_press_even_before_it_begins() -> None:
+    presses = Presses()
+    presses.stop("v", "gan", "b")
+    one, other = presses.begin("v", "gatys", "a"), presses.begin("v", "gan", "b")
+    assert other.stopped and not one.stopped
+    assert not presses.begin("v", "gan", "c").stopped, "a later press is not stopped"
+
+
+def test_stop_without_a_press_does_not_stop_what_comes_next() -> None:
+    presses = Presses()
+    presses.stop("v", "explore", "")
+    assert not presses.begin("v", "explore").stopped
+
+
+def test_stop_stops_what_a_setting_began_but_only_in_its_tab() -> None:
+    presses = Presses()
+    quiet, elsewhere = presses.begin("v", "stylize"), presses.begin("v", "gan")
+    presses.stop("v", "stylize", "")
+    assert quiet.stopped and not elsewhere.stopped
+
+
+def test_a_later_press_replaces_an_earlier_one_of_the_same_tab_and_visitor() -> None:
+    presses = Presses()
+    first, other = presses.begin("v", "gatys", "1"), presses.begin("w", "gatys", "2")
+    second = presses.begin("v", "gatys", "3")
+    assert first.replaced and not other.replaced and not second.replaced
+    presses.end("v", "gatys", first)
+    assert presses.latest("v", "gatys") is second
+    presses.end("v", "gatys", second)
+    assert presses.latest("v", "gatys") is None
+
+
+def params(**changes: Any) -> Any:
+    return parse(METHODS["gan"].params, {"count": 2, **changes})
+
+
+def test_a_waiting_run_is_stopped_within_a_second_and_gives_its_place_up(cache: ModelCache) -> None:
+    server, press = Server(cache), Press()
+    with server.turns.take() as busy:
+        assert busy.wait(0)
+        busy.seconds_left = 7.0
+        views = follow(server, METHODS["gan"], params(), press)
+        view = next(views)
+        assert (view.ahead, view.seconds_ahead, view.progress) == (1, 7.0, None)
+        press.stopped = True
+        start = time.monotonic()
+        assert [view for view in views if view.result] == [] and time.monotonic() - start < 1
+        assert server.turns.ahead(busy) == 0
+        with server.turns.take() as nxt:
+            assert nxt.ahead == 1
+
+
+def test_a_run_goes_through_and_its_models_come_back(cache: ModelCache) -> None:
+    *_, last = follow(Server(cache), METHODS["gan"], params(), Press())
+    assert last.result is not None and not any(row.pins for row in cache.snapshot())
+
+
+def test_a_replaced_run_is_abandoned(cache: ModelCache) -> None:
+    server, press = Server(cache), Press()
+    views = follow(server, METHODS["diffusion"], parse(METHODS["diffusion"].params, {"count": 1, "steps": 50}), press)
+    assert next(views).progress is not None
+    press.replaced = True
+    assert [view for view in views if view.result] == [] and not any(row.pins for row in cache.snapshot())
+    with server.turns.take() as ticket:
+        assert ticket.wait(0)

@@ -1,0 +1,363 @@
+"""The one run protocol: whatever on the page makes something is pressed, waits for its turn, runs and ends here.
+
+    waiting -> running -> done | stopped | failed        (ui/kit/show.py: what each state shows)
+
+One run has the models at a time, first come first served; the others are told their place. Stop names the press that it
+stands beside, waiting or running, and no other. The latest press of a tab is the one that shows: an older one that
+still runs is abandoned. What fails before a function's first line (a full queue, a broken stream, a server that is
+away) reaches nothing but the browser, which ends the run by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from models import registry
+from models.cache import ModelCache
+from pipelines.base import STOP, Pipeline, Progress, Result, run
+from pipelines.params import Params
+from ui.kit.i18n import in_browser
+from ui.kit.session import PRIVATE, QUICK, Busy, preview_file, visitor_of
+
+SECONDS_BETWEEN_PREVIEWS = 0.25
+SECONDS_BETWEEN_PLACES = 0.5  # while a run waits: also how soon Stop, or a visitor who has left, is noticed
+PLACES = 24  # runs that are followed at once, waiting ones included; each wait holds a thread of the server's forty
+MOST_WAITING = 64
+MOST_PRESSES = 4096  # remembered
+RUNS: dict[str, Any] = {"concurrency_id": "runs", "concurrency_limit": PLACES, "show_progress": "hidden", **PRIVATE}
+
+
+class Ticket:
+    """A place in the line. `seconds_left`: what its run still needs, once it has its turn and that is known."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self.seconds_left: float | None = None
+
+    @property
+    def ahead(self) -> int:
+        """How many runs come before this one; 0: it is its turn."""
+        return self._turns.ahead(self)
+
+    @property
+    def seconds_ahead(self) -> float | None:
+        """Until its turn, where that is known: for the next in line, from what the run before it still needs."""
+        return self._turns.seconds_ahead(self)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the turn, at most `seconds`; whether it has come."""
+        return self._turns.wait(self, seconds)
+
+
+class Turns:
+    """Who has the models, and who waits for them."""
+
+    def __init__(self, most: int = MOST_WAITING) -> None:
+        self._most, self._line = most, list[Ticket]()
+        self._change = threading.Condition()
+
+    @contextmanager
+    def take(self) -> Iterator[Ticket]:
+        """A place at the end of the line, given up at the end. Raises Busy when the line is full."""
+        ticket = Ticket(self)
+        with self._change:
+            if len(self._line) > self._most:
+                raise Busy(f"{self._most} runs are waiting already: try again in a minute.")
+            self._line.append(ticket)
+        try:
+            yield ticket
+        finally:
+            with self._change:
+                self._line.remove(ticket)
+                self._change.notify_all()
+
+    def ahead(self, ticket: Ticket) -> int:
+        """How many come before `ticket`."""
+        with self._change:
+            return self._line.index(ticket)
+
+    def seconds_ahead(self, ticket: Ticket) -> float | None:
+        """What the first run still needs, for the one behind it; None for others, and while it is not known."""
+        with self._change:
+            return self._line[0].seconds_left if self._line.index(ticket) == 1 else None
+
+    def wait(self, ticket: Ticket, seconds: float | None) -> bool:
+        """Wait until `ticket` is the first; whether it is."""
+        with self._change:
+            return self._change.wait_for(lambda: self._line[0] is ticket, seconds)
+
+
+class Press:
+    """One press of a button. `quiet`: a setting that acts at once, which no button stands beside."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.stopped = False  # keep what is there
+        self.replaced = False  # by a later press in the same tab: show nothing more
+
+    @property
+    def over(self) -> bool:
+        """Whether the run need not go on."""
+        return self.stopped or self.replaced
+
+
+class Presses:
+    """The latest press of every visitor's tabs, and which were stopped; Stop may arrive before what it stops."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latest: OrderedDict[tuple[str, str], Press] = OrderedDict()
+        self._stopped: OrderedDict[str, None] = OrderedDict()
+        self._by_token: OrderedDict[str, Press] = OrderedDict()
+        self.closed = False
+
+    def close(self) -> None:
+        """Stop every run after the step in flight, and those that wait before their first: the server ends."""
+        with self._lock:
+            self.closed = True
+            for press in self._latest.values():
+                press.stopped = True
+
+    def begin(self, visitor: str, tab: str, token: str = "") -> Press:
+        """The press that `token` names ("": a quiet one), now the latest of its tab."""
+        press = Press(quiet=not token)
+        with self._lock:
+            press.stopped = self.closed or (bool(token) and token in self._stopped)
+            if (before := self._latest.get((visitor, tab))) is not None:
+                before.replaced = True
+            self._latest[visitor, tab] = press
+            self._latest.move_to_end((visitor, tab))
+            if token:
+                self._by_token[token] = press
+            for kept in (self._latest, self._by_token):
+                while len(kept) > MOST_PRESSES:
+                    kept.popitem(last=False)
+        return press
+
+    def end(self, visitor: str, tab: str, press: Press) -> None:
+        """The press has ended; the tab has none that runs."""
+        with self._lock:
+            if self._latest.get((visitor, tab)) is press:
+                del self._latest[visitor, tab]
+
+    def latest(self, visitor: str, tab: str) -> Press | None:
+        """What waits or runs in that tab."""
+        with self._lock:
+            return self._latest.get((visitor, tab))
+
+    def cancel(self, event: str) -> None:
+        """Stop a program's run."""
+        press = self.latest("", api_run(event))
+        if press is not None:
+            press.stopped = True
+
+    def stop(self, visitor: str, tab: str, token: str) -> None:
+        """Stop what `token` names, and what a setting of the tab has begun."""
+        with self._lock:
+            self._stopped[token[:64]] = None
+            while len(self._stopped) > MOST_PRESSES:
+                self._stopped.popitem(last=False)
+            for press in (self._by_token.get(token), self._latest.get((visitor, tab))):
+                if press is not None and (press.quiet or press is self._by_token.get(token)):
+                    press.stopped = True
+
+
+def api_run(event: str) -> str:
+    """What a program's run is called in place of a tab: by its event, since a program may begin several at once."""
+    return f"api {event}"
+
+
+@dataclass(frozen=True)
+class Server:
+    """What all visitors share."""
+
+    cache: ModelCache
+    turns: Turns = field(default_factory=Turns)
+    presses: Presses = field(default_factory=Presses)
+
+    @contextmanager
+    def press(self, request: gr.Request | None, tab: str, token: str = "") -> Iterator[Press]:
+        """A press of that tab, from its begin to its end."""
+        press = self.presses.begin(visitor := visitor_of(request), tab, token)
+        try:
+            yield press
+        finally:
+            self.presses.end(visitor, tab, press)
+
+
+@dataclass
+class View:
+    """What the page shows of a run at one moment. `ahead`: runs that come before it, while it waits."""
+
+    progress: Progress | None = None
+    preview: str | None = None  # path
+    seconds: float = 0.0
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    result: Result | None = None
+    frames: list[str] = field(default_factory=list)  # paths of the previews shown
+    ahead: int = 0
+    seconds_ahead: float | None = None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds still to go, from the share of the work done; None while it is too early to say."""
+        if self.progress is None or self.progress.step < 2 or not self.progress.share:
+            return None
+        return self.seconds * (1 - self.progress.share) / self.progress.share
+
+
+def follow(
+    server: Server, pipeline: Pipeline[Any], params: Params, press: Press, state: Any = None, view: View | None = None
+) -> Iterator[View]:
+    """Wait for the turn, run a method and yield views, at most four a second; the last one has the Result.
+
+    A run that continues from `state` adds to the curves and frames of `view`. There is no Result when the press was
+    stopped before the first step, or replaced. Closing this generator abandons the run and gives its models back.
+
+    Raises:
+        Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget: one sentence each.
+    """
+    view = view or View()
+    with server.turns.take() as ticket:
+        while not press.over and not ticket.wait(SECONDS_BETWEEN_PLACES):
+            view.ahead, view.seconds_ahead = ticket.ahead, ticket.seconds_ahead
+            yield view
+        view.ahead = 0
+        stream = run(pipeline, params, server.cache, state, registry.sha256)
+        start, shown = time.perf_counter(), 0.0
+        try:
+            event: Progress | Result | None = None if press.over else next(stream, None)
+            while event is not None and not press.replaced:
+                view.seconds = time.perf_counter() - start
+                if isinstance(event, Result):
+                    view.result = event
+                    yield view
+                    return
+                view.progress, ticket.seconds_left = event, view.left
+                if event.step <= 1 or view.seconds - shown >= SECONDS_BETWEEN_PREVIEWS:
+                    shown = view.seconds
+                    note(view, event)
+                    yield view
+                event = stream.send(STOP) if press.stopped else next(stream, None)
+        finally:
+            stream.close()
+
+
+def note(view: View, event: Progress) -> None:
+    """Add the step's numbers and picture to the view; this is where they leave the device."""
+    for name, value in event.metrics.items():
+        view.curves.setdefault(name, []).append((event.step, float(value)))
+    if event.preview is not None:
+        view.preview = preview_file(event.preview)
+        view.frames.append(view.preview)
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Run and Stop of a tab, the line that tells the state, and the press that they stand for."""
+
+    tab: str
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    token: gr.Textbox
+
+    @property
+    def buttons(self) -> list[gr.Button]:
+        """In the order of `pressable`."""
+        return [self.run, self.stop]
+
+
+def controls_of(tab: str, run_button: gr.Button, stop: gr.Button, status: gr.HTML) -> Controls:
+    """The controls of a tab; call it inside the tab's layout."""
+    return Controls(tab, run_button, stop, status, gr.Textbox(visible="hidden", show_label=False))
+
+
+def pressable(running: bool) -> list[Any]:
+    """Values for Run and Stop."""
+    return [gr.update(interactive=not running), gr.update(interactive=running)]
+
+
+def on_press(
+    controls: Controls,
+    events: Sequence[Callable[..., Any]],
+    function: Callable[..., Iterator[list[Any]]],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+) -> Any:
+    """Wire buttons that start a run: `function(request, token, *inputs)` yields values for `outputs`, Run and Stop.
+
+    Returns the event after which the run is over, for `.then`.
+    """
+    begun = gr.on(
+        list(events), None, None, [controls.token, controls.status, *controls.buttons], js=waiting_script(), **QUICK
+    )
+    ended = begun.then(function, [controls.token, *inputs], [*outputs, *controls.buttons], **RUNS)
+    end_in_browser(controls, ended)
+    return ended
+
+
+def on_change(
+    controls: Controls,
+    events: Sequence[Callable[..., Any]] | Dependency,
+    function: Callable[..., Iterator[list[Any]]],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+) -> Any:
+    """Wire settings that act at once, like `on_press` but without a token: a later change replaces an earlier one.
+
+    events: of components, or one event that has to be over first.
+    """
+    if isinstance(events, Dependency):
+        ended: Any = events.then(function, list(inputs), [*outputs, *controls.buttons], **RUNS)
+    else:
+        given = [list(events), function, list(inputs), [*outputs, *controls.buttons]]
+        ended = gr.on(*given, trigger_mode="multiple", **RUNS)
+    end_in_browser(controls, ended)
+    return ended
+
+
+def on_stop(server: Server, controls: Controls) -> None:
+    """Wire Stop."""
+
+    def stop(request: gr.Request, token: str) -> None:
+        server.presses.stop(visitor_of(request), controls.tab, token)
+
+    controls.stop.click(stop, [controls.token], None, **QUICK)
+
+
+def end_in_browser(controls: Controls, event: Any) -> None:
+    """Whatever kept the function from its first line, or cut its stream: Run can be pressed again."""
+    event.failure(None, None, [controls.status, *controls.buttons], js=broken_script(), **QUICK)
+
+
+def waiting_script() -> str:
+    """JavaScript for (token, status, Run, Stop) that says at once that a run waits and can be stopped.
+
+    The browser does it alone: a server's answer could arrive after that of a run that ended quickly, and cover it.
+    """
+    # crypto.randomUUID is only there on https and localhost.
+    token = "Array.from(crypto.getRandomValues(new Uint32Array(4))).join('-')"
+    return f"() => [{token}, {in_browser('waiting for its turn')}, {in_script(False)}, {in_script(True)}]"
+
+
+def broken_script() -> str:
+    """JavaScript for (status, Run, Stop) after a run that the server did not, or could not, bring to its end."""
+    sentence = in_browser("The server did not take or finish this run. Your settings are still here: press Run again.")
+    span = f'`<span class="failed" role="alert">${{{sentence}}}</span>`'
+    return f"() => [{span}, {in_script(True)}, {in_script(False)}]"
+
+
+def in_script(interactive: bool) -> str:
+    """A button's update, as the page's own code writes it."""
+    return json.dumps({"__type__": "update", "interactive": interactive})

@@ -1,0 +1,84 @@
+"""What events of the page share: how they are queued, errors in plain words, and files that the page can show."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import PIL.Image
+import torch
+from gradio.utils import get_upload_folder
+
+from models import device, weights
+from models.cache import OutOfBudget
+from models.weights import WeightsError, WeightsMissing
+from pipelines import images
+from pipelines.images import ImageError
+from pipelines.params import ParamError
+
+log = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Busy(RuntimeError):
+    """More runs wait than are taken; one sentence."""
+
+
+KNOWN = (Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget)
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", **PRIVATE}
+PREVIEW_SIDE = 640  # pixels
+
+
+def explain(error: Exception) -> str:
+    """One sentence for the visitor; what is not a known error goes to the log under a short reference."""
+    if isinstance(error, KNOWN):
+        return without_folders(str(error))
+    if device.out_of_memory(error):
+        return device.OUT_OF_MEMORY
+    reference = secrets.token_hex(3)
+    log.exception("reference %s", reference, exc_info=error)
+    return f"Something broke here, not in your input. Reference {reference} is in the server's log."
+
+
+def without_folders(sentence: str) -> str:
+    """`sentence` with the names alone of files that lie in this server's own folders."""
+    places = (ROOT, Path.home(), Path(tempfile.gettempdir()), Path(get_upload_folder()), weights.cache_folder())
+    roots = "|".join(re.escape(str(place.resolve())) for place in places if len(place.resolve().parts) > 1)
+    return re.sub(rf"(?:{roots})(?:/[^/\s'\",;)]+)*/(?=[^/\s])", "", sentence)
+
+
+def file_in_cache(data: bytes, suffix: str) -> str:
+    """Write `data` where Gradio serves files from, under a name nobody can guess; returns the path."""
+    folder = Path(get_upload_folder()) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    path = folder / f"atelier{suffix}"
+    path.write_bytes(data)
+    return str(path)
+
+
+def picture_file(picture: PIL.Image.Image) -> str:
+    """A picture as a PNG file that the page can show."""
+    path = file_in_cache(b"", ".png")
+    picture.save(path)
+    return path
+
+
+def preview_file(preview: torch.Tensor) -> str:
+    """A preview (3, H, W) in [0, 1] as a JPEG file: 5 ms at 512 px, where PNG takes 50."""
+    image = images.to_image(preview)
+    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    with io.BytesIO() as file:
+        image.save(file, "JPEG", quality=88)
+        return file_in_cache(file.getvalue(), ".jpg")
+
+
+def visitor_of(request: gr.Request | None) -> str:
+    """Gradio's session of the browser tab that asked."""
+    return str(getattr(request, "session_hash", "") or "")

@@ -1,0 +1,216 @@
+"""What a run looks like on the page: the values of the tab's components in each state, and its status lines."""
+
+from __future__ import annotations
+
+import html
+import io
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import gradio as gr
+import PIL.Image
+
+from models import device
+from models.cache import OutOfBudget
+from pipelines.base import Pipeline, Result
+from pipelines.compare.plan import comparable
+from pipelines.params import ParamError, Params
+from ui.kit import curve, lacking
+from ui.kit.i18n import in_words, refused, spoken, t
+from ui.kit.run import View, pressable
+from ui.kit.session import explain, file_in_cache
+
+GONE = "This result is no longer kept here: run it again."
+STAYS: Any = object()  # the value of a component that is left as it is
+
+
+@dataclass
+class Memory:
+    """What stays of a visitor's last run, for Continue, the colours and the film.
+
+    params: what the form said, with the pictures themselves: an uploaded file may be gone by the end of a long run.
+    """
+
+    params: Params
+    state: Any = None
+    result: Result | None = None
+    frames: list[str] = field(default_factory=list)
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    comparable: bool = False  # whether the result can be sent to Compare
+
+    def __deepcopy__(self, _: Any) -> Memory:
+        return self  # Gradio copies a State's value; a run's tensors are not copied
+
+
+def in_order(update: Any, *apart: str) -> list[Any]:
+    """The values of a dataclass's fields as components take them, without the fields that are named."""
+    values = [getattr(update, f.name) for f in fields(update) if f.name not in apart]
+    return [gr.skip() if value is STAYS else value for value in values]
+
+
+@dataclass(frozen=True)
+class Update:
+    """New values for `Stage.outputs`, in that order; what is left out stays as it is."""
+
+    live: Any = STAYS
+    compare: Any = STAYS
+    status: Any = STAYS
+    download: Any = STAYS
+    more: Any = STAYS
+    curve: Any = STAYS
+    record: Any = STAYS
+    memory: Any = STAYS
+    wanted: Any = STAYS
+    cures: tuple[bool, str, bool] = (False, "", False)  # which are shown, and what Fetch is called
+
+    def row(self, running: bool, earlier: Memory | None = None) -> list[Any]:
+        """Values for `Stage.outputs`, then for Run and Stop; what can be done with a result is there where one is."""
+        memory = self.memory if isinstance(self.memory, Memory) else earlier
+        done = not running and memory is not None and memory.result is not None
+        sent = done and memory is not None and memory.comparable
+        return [
+            *in_order(self, "cures"),
+            *(gr.update(interactive=on) for on in (sent, done, done)),
+            *(cure(shown) for shown in self.cures),
+            *pressable(running),
+        ]
+
+
+def cure(shown: bool | str) -> Any:
+    """A button of the failed state: there or not, or there with what it is called."""
+    return (
+        gr.update(visible=True, interactive=True, value=shown)
+        if isinstance(shown, str) and shown
+        else gr.update(visible=bool(shown))
+    )
+
+
+NOTHING: list[Any] = [gr.skip()] * len(Update().row(running=False))  # of a press that a later one replaced
+
+
+def waiting(view: View, request: gr.Request | None) -> Update:
+    """A run that waits for its turn or for its first step; what can be done with the picture before it waits too."""
+    off = gr.update(interactive=False)
+    text = place(view, request) if view.ahead else spoken("starting", request)
+    return Update(status=html.escape(text), download=off, more=off)
+
+
+def place(view: View, request: gr.Request | None) -> str:
+    """`next in line · about 12 s`, `2 runs are before this one`."""
+    if view.ahead > 1:
+        return spoken("{} runs come before this one", request).format(view.ahead)
+    parts = [spoken("next in line", request)]
+    if view.seconds_ahead is not None:
+        parts.append(spoken("about {} s", request).format(max(1, round(view.seconds_ahead))))
+    return " · ".join(parts)
+
+
+def gone(request: gr.Request | None) -> Update:
+    """A result that is no longer kept."""
+    return Update(status=failed_status(in_words(GONE, request)))
+
+
+def kept(memory: Memory | None, request: gr.Request | None) -> Result:
+    """The result in memory. Raises gr.Error with one sentence where it is no longer kept."""
+    if memory is None or memory.result is None:
+        raise refused(GONE, request)
+    return memory.result
+
+
+def failed(
+    error: Exception, earlier: Memory | None, pipeline: Pipeline[Any], request: gr.Request | None = None
+) -> Update:
+    """The failed state: one sentence, and the button that does what it advises; the picture before stays in use."""
+    kept = earlier is not None and earlier.result is not None
+    small = isinstance(error, OutOfBudget) or device.out_of_memory(error)
+    lacks = lacking.of(error)
+    return Update(
+        status=failed_status(in_words(explain(error), request)),
+        download=gr.update(interactive=kept),
+        more=gr.update(interactive=kept and pipeline.resume is not None),
+        wanted={lack: lack.bytes for lack in lacks},
+        cures=(small, lacking.caption(lacks, {}, request) if lacks else "", isinstance(error, ParamError)),
+    )
+
+
+def running_status(view: View, request: gr.Request | None) -> str:
+    """`step 120/300 · 4.1 s · about 6 s left`, and a bar."""
+    if view.progress is None:
+        return ""
+    share = view.progress.share or view.progress.step / max(1, view.progress.total)
+    parts = [f"{spoken('step', request)} {view.progress.step}/{view.progress.total}", f"{view.seconds:.1f} s"]
+    if view.left is not None:
+        parts.append(spoken("about {} s left", request).format(max(1, round(view.left))))
+    return f'{" · ".join(parts)}<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>'
+
+
+def cost_status(result: Result, request: gr.Request | None) -> str:
+    """`9.8 s · 1.1 GB · vgg-lite · seed 0`, with loading apart."""
+    r = result.record
+    parts = [
+        f"{r.seconds.run:.1f} s",
+        f"{spoken('loading', request)} {r.seconds.load:.1f} s",
+        f"{r.peak_bytes / 1e9:.1f} GB",
+        *r.models,
+        f"{r.steps} {spoken('step' if r.steps == 1 else 'steps', request)}",
+        f"{spoken('seed', request)} {r.seed}",
+        "×".join(map(str, result.picture.size)),
+    ]
+    notes = "".join(f"<br><small>{html.escape(in_words(note, request))}</small>" for note in r.notes)
+    return f"{html.escape(' · '.join(parts))}{notes}"
+
+
+def failed_status(sentence: str) -> str:
+    """The sentence, in the failed state's colour."""
+    return f'<span class="failed" role="alert">{html.escape(sentence)}</span>'
+
+
+def drawn(curves: dict[str, list[tuple[int, float]]], request: gr.Request | None) -> str:
+    """The run's curves as SVG, their names in the reader's language."""
+    return curve.draw({spoken(name, request): points for name, points in curves.items()})
+
+
+def running(view: View, request: gr.Request | None) -> Update:
+    """A method that runs: its picture so far, step, seconds and curve."""
+    return Update(
+        live=gr.update(value=view.preview, visible=True, label=t("Working")) if view.preview else gr.skip(),
+        compare=gr.update(visible=False),
+        status=running_status(view, request),
+        curve=drawn(view.curves, request),
+    )
+
+
+def conclude(view: View, memory: Memory, pipeline: Pipeline[Any], request: gr.Request | None) -> Update:
+    """A finished or stopped method on the page: the slider where there is a before, files that hold their record."""
+    assert view.result is not None
+    memory.result, memory.state, memory.frames, memory.curves = view.result, view.result.state, view.frames, view.curves
+    memory.comparable = comparable(pipeline, view.result.record.params)
+    return finished(memory, pipeline, request)
+
+
+def finished(memory: Memory, pipeline: Pipeline[Any], request: gr.Request | None) -> Update:
+    """The result in `memory` on the page."""
+    result = memory.result
+    assert result is not None
+    path = file_in_cache(result.png(), ".png")
+    before = before_file(memory.params, result.picture.size)
+    return Update(
+        live=gr.update(value=path, visible=before is None, label=t("Result")),
+        compare=gr.update(value=(before, path) if before else None, visible=before is not None),
+        status=cost_status(result, request),
+        download=gr.update(value=path, interactive=True),
+        more=gr.update(interactive=pipeline.resume is not None and memory.state is not None),
+        curve=drawn(memory.curves, request),
+        record=result.record.model_dump(mode="json"),
+        memory=memory,
+    )
+
+
+def before_file(params: Params, size: tuple[int, int]) -> str | None:
+    """The content picture at the result's size, for the slider; None for methods without one."""
+    content = getattr(params, "content", None)
+    if content is None:
+        return None
+    with io.BytesIO() as file:
+        content.resize(size, PIL.Image.Resampling.LANCZOS).save(file, "JPEG", quality=92)
+        return file_in_cache(file.getvalue(), ".jpg")

@@ -1,0 +1,240 @@
+"""A method's tab, the same frame for all: what goes in on the left, what comes out on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+
+from pipelines.base import Pipeline
+from pipelines.compare.plan import kind_of
+from pipelines.params import Setting, settings
+from ui.kit import api, controls, events
+from ui.kit.examples import CONTENT, RESULTS, STYLE
+from ui.kit.i18n import t
+from ui.kit.run import Server, controls_of
+from ui.words import HOW_TO
+
+LATEX: list[dict[str, str | bool]] = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "$", "right": "$", "display": False},
+]
+
+
+@dataclass(frozen=True)
+class Form:
+    """The left column: settings and their components, in one order."""
+
+    settings: tuple[Setting, ...]
+    inputs: list[Any]
+    filled: dict[str, Any] = field(default_factory=dict)  # of a picture: the event of its strip, for what follows it
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The right column."""
+
+    live: gr.Image
+    compare: gr.ImageSlider
+    status: gr.HTML
+    download: gr.DownloadButton
+    more: gr.Button
+    send: gr.Button  # to Compare; ui/tabs/compare/send.py wires it
+    as_content: gr.Button
+    curve: gr.HTML
+    film: gr.Image
+    film_button: gr.Button
+    record: gr.JSON
+    after: tuple[Any, ...]  # settings that can be changed when the run is over
+    cures: tuple[gr.Button, gr.Button, gr.Button]  # of the failed state: a smaller size, Fetch, the defaults
+    memory: gr.State  # show.Memory: what Continue, colours and the film need
+    wanted: gr.State  # what the failed run lacks and Fetch brings -> bytes, None where only the hub knows
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a run updates, in the order of `show.Update.row`; Run and Stop follow."""
+        shown = [self.live, self.compare, self.status, self.download, self.more, self.curve, self.record]
+        return [*shown, self.memory, self.wanted, self.send, self.as_content, self.film_button, *self.cures]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A tab that was laid out: for the tabs that hand something to each other."""
+
+    form: Form
+    stage: Stage
+    run: gr.Button
+    stop: gr.Button
+    follow: events.Follow
+
+
+def build(
+    pipeline: Pipeline[Any],
+    server: Server,
+    left: Callable[[Form], None] | None = None,
+    right: Callable[[Stage], None] | None = None,
+    offered: Sequence[Path] = CONTENT,
+) -> Frame:
+    """Lay out the tab of `pipeline` and wire its events and its endpoint.
+
+    Args:
+        pipeline, server: the method, and what runs it.
+        left, right: add a method's own controls under the settings and under the picture, inside the columns.
+        offered: example pictures under an input for one picture.
+    """
+    found = settings(pipeline.params)
+    with gr.Row(elem_classes="columns"):
+        with gr.Column(scale=5, min_width=320):
+            form = left_column(found, offered)
+            if left:
+                left(form)
+            run, stop, again = actions()
+        with gr.Column(scale=7, min_width=320):
+            stage = right_column(pipeline, found)
+            if right:
+                right(stage)
+    how_it_works(pipeline)
+    controls_ = controls_of(pipeline.name, run, stop, stage.status)
+    follow = events.wire(pipeline, server, form, stage, controls_, again)
+    api.build(pipeline, server, form.settings)
+    return Frame(form, stage, run, stop, follow)
+
+
+def actions() -> tuple[gr.Button, gr.Button, gr.File]:
+    """At the foot of a left column: Run, Stop, and where a picture gives its settings back."""
+    with gr.Row(elem_classes="actions"):
+        run = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
+        stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
+    label = t("Drop a picture made here to get its settings back")
+    return run, stop, gr.File(label=label, height=110, file_types=[".png"], elem_classes="restore")
+
+
+def how_it_works(pipeline: Pipeline[Any]) -> None:
+    """The method's short text for a student, behind a closed door."""
+    with gr.Accordion(t("How it works"), open=False):
+        for part in HOW_TO[pipeline.name]:
+            gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=LATEX, container=False)
+
+
+def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> Form:
+    """Pictures with their example strips, the main settings, and the advanced ones behind a closed door."""
+    inputs: dict[str, Any] = {}
+    filled: dict[str, Any] = {}
+    pictures = [s for s in found if s.kind in {"image", "images"}]
+    with gr.Row(visible=bool(pictures)):
+        for setting in pictures:
+            with gr.Column(min_width=220):
+                files = [str(path) for path in (offered if setting.kind == "image" else STYLE)]
+                first = None
+                if setting.required:  # the first click works: examples are filled in
+                    first = files[:1] if setting.kind == "images" else next(iter(files), None)
+                inputs[setting.name] = controls.page_component(setting, first)
+                filled[setting.name] = strip(inputs[setting.name], setting, files)
+    with gr.Row(elem_classes="main-settings"):
+        for setting in found:
+            if setting not in pictures and not setting.advanced:
+                inputs[setting.name] = controls.page_component(setting)
+    advanced = [s for s in found if s.advanced and s not in pictures]
+    with gr.Accordion(t("Advanced"), open=False, visible=bool(advanced)):
+        for setting in advanced:
+            inputs[setting.name] = controls.page_component(setting)
+    return Form(tuple(found), [inputs[s.name] for s in found], filled)
+
+
+def strip(target: Any, setting: Setting, files: list[str]) -> Any:
+    """Thumbnails under a picture input: one click fills it. Returns that event."""
+    many = setting.kind == "images"
+    thumbnails = gr.Gallery(
+        files,
+        columns=max(5, (len(files) + 1) // 2),
+        height="auto",
+        allow_preview=False,
+        show_label=False,
+        interactive=False,
+        object_fit="cover",
+        elem_classes="strip",
+        buttons=[],
+        label=t(setting.label),
+    )
+
+    def choose(event: gr.SelectData) -> Any:
+        return [files[event.index]] if many else files[event.index]
+
+    return thumbnails.select(choose, None, target, show_progress="hidden", queue=False, api_visibility="private")
+
+
+def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
+    """The picture, what it cost, and what can be done with it."""
+    live, compare = picture(RESULTS / f"{pipeline.name}.png")
+    status = gr.HTML("", elem_classes="status", padding=False)
+    with gr.Row(elem_classes="cures"):
+        texts = ("Use half the size", "Fetch", "Go back to the defaults")
+        smaller, fetch, defaults = (gr.Button(t(text), visible=False) for text in texts)
+    after = after_row(pipeline, found)
+    with gr.Row():
+        plain: dict[str, Any] = {"interactive": False, "min_width": 120, "size": "md"}
+        download = gr.DownloadButton(cast(str, t("Download PNG")), **plain)
+        more = gr.Button(t("Continue"), visible=pipeline.resume is not None, **plain)
+        send = gr.Button(t("Send to Compare"), visible=bool(kind_of(pipeline)), **plain)
+        as_content = gr.Button(t("Use as content"), **plain)
+    with gr.Accordion(t("Curve"), open=False):
+        curve = gr.HTML("", elem_classes="curve", padding=False)
+    with gr.Accordion(t("Frames"), open=False):
+        film_button = gr.Button(t("Make an animation of the run"), interactive=False)
+        film = gr.Image(
+            label=t("Animation"), type="filepath", format="webp", interactive=False, buttons=["download"], visible=False
+        )
+    with gr.Accordion(t("Record (JSON)"), open=False):
+        record = gr.JSON(show_label=False)
+    return Stage(
+        live=live,
+        compare=compare,
+        status=status,
+        download=download,
+        more=more,
+        send=send,
+        as_content=as_content,
+        curve=curve,
+        film=film,
+        film_button=film_button,
+        record=record,
+        after=after,
+        cures=(smaller, fetch, defaults),
+        memory=gr.State(time_to_live=1800),
+        wanted=gr.State({}),
+    )
+
+
+def picture(example: Path) -> tuple[gr.Image, gr.ImageSlider]:
+    """Where the picture is seen while it is made, with an example at first, and the slider that replaces it."""
+    shown = str(example) if example.exists() else None
+    live = gr.Image(
+        shown,
+        label=t("Example result") if shown else t("Result"),
+        format="png",
+        type="filepath",
+        interactive=False,
+        elem_classes="picture",
+        buttons=["fullscreen"],
+        height=500,
+    )
+    compare = gr.ImageSlider(
+        label=cast(str, t("Before and after")),
+        visible=False,
+        type="filepath",
+        elem_classes="picture",
+        buttons=["fullscreen"],
+        height=500,
+    )
+    return live, compare
+
+
+def after_row(pipeline: Pipeline[Any], found: Sequence[Setting]) -> tuple[Any, ...]:
+    """Settings that change the finished picture without a new run; shown once there is one."""
+    if not pipeline.after or pipeline.repaint:  # then the form's own settings act at once
+        return ()
+    with gr.Accordion(t("Change without running again"), open=False), gr.Row():
+        return tuple(controls.page_component(s) for s in found if s.name in pipeline.after)
