@@ -19,7 +19,7 @@ from pipelines.diffusion.draw import LEGEND, Trail, chart, preview_of, strip_of,
 from pipelines.diffusion.params import DiffusionParams
 from pipelines.diffusion.source import Source
 from pipelines.params import ParamError
-from pipelines.sheet import grid, pictures_of
+from pipelines.sheet import announce, grid, pictures_of
 
 READ = "read as asked"
 IN_A_ROW = 8  # pictures in a row of a table
@@ -93,8 +93,9 @@ def pictures(p: DiffusionParams, source: Source) -> Steps:
     run = moments(p, source, p.scheduler, p.steps, p.count)
     x = yield from watch(run, trail=trail)
     share, rows = read(source, x, classes(p, source, p.count))
-    made = pictures_of(pixels(x))
-    return Output(made, share, sheet=grid(made, columns(p)), details={"pictures": rows} if rows else {})
+    made, notes = pictures_of(pixels(x)), list[str]()
+    announce(notes, made[0].size, len(made), columns(p))
+    return Output(made, share, notes, grid(made, columns(p)), {"pictures": rows} if rows else {})
 
 
 def strip(p: DiffusionParams, source: Source) -> Steps:

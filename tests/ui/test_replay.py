@@ -15,10 +15,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import cli
+from models.cache import ModelCache
 from pipelines import PIPELINES, images, record, replay
 from pipelines.params import ParamError, settings
 from pipelines.record import Record, Seconds
 from ui.kit import replay as page
+from ui.kit.run import Server
+from ui.tabs import compare
 
 GATYS = PIPELINES["gatys"]
 OWN = {"width": 640, "height": 480, "sha256": "ab" * 32}
@@ -167,3 +170,23 @@ def test_a_record_is_bounded_when_it_is_written(content: PIL.Image.Image) -> Non
     prompt = told("imagine", prompt="x" * 3_000_000, steps=7)
     kept = record.read(record.png(content, prompt))
     assert kept is not None and kept.params == {"steps": 7} and "prompt" in kept.notes[-1]
+
+
+def test_compare_says_which_picture_is_not_here(
+    cache: ModelCache, drop: Callable[[Record], str], tmp_path: Path, content: PIL.Image.Image
+) -> None:
+    with gr.Blocks() as blocks:
+        desk = compare.build(PIPELINES["compare"], Server(cache))
+    restore = next(function.fn for function in blocks.fns.values() if function.name == "restore")
+    style, own = example("styles/ink.jpg"), images.describe(content)
+    made = told(content=own, styles=[style], steps=9)
+    names = [c is desk.form.content for c in desk.form.inputs].index(True)
+    said, *values = restore(drop(made), ENGLISH, None, None)
+    assert said == "Settings restored; the photograph (64 x 48) is not here: choose it."
+    assert values[names] is None and values[names + 1] == [str(replay.EXAMPLES / "styles" / "ink.jpg")]
+    content.save(tmp_path / "own.png")
+    said, *values = restore(drop(made), ENGLISH, str(tmp_path / "own.png"), None)
+    assert said == "Settings restored." and values[names] == str(tmp_path / "own.png")
+    for wrong in (told("compare", methods="nothing"), told("compare", content="x"), told("gatys", steps=999_999)):
+        with pytest.raises(gr.Error, match=r"The record in made\.png cannot be used\."):
+            restore(drop(wrong), ENGLISH, None, None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.params import ParamError, Setting
+from pipelines.params import ParamError, Setting, span
 from ui.kit import previews
 from ui.kit.i18n import t
 
@@ -100,17 +100,19 @@ def number_component(setting: Setting, label: Any, info: Any) -> gr.components.C
         chips: list[Any] = [(t("any"), ANY), *((n, n) for n in numbers)]
         return gr.Radio(chips, value=ANY, label=label, info=info, elem_classes="chips", min_width=190)
     if low is None or high is None or high - low > (1e6 if whole else 100):
-        return gr.Number(
-            setting.default,
-            label=label,
-            info=info,
-            minimum=low,
-            maximum=high,
-            precision=0 if whole else None,
-            min_width=190,
-        )
+        bounds: dict[str, Any] = {"minimum": low, "maximum": high, "precision": 0 if whole else None}
+        return untouched(gr.Number(setting.default, label=label, info=info, min_width=190, **bounds))
     step = 1.0 if whole else 0.01 if high - low <= 10 else 0.1
-    return gr.Slider(low, high, setting.default, step=step, label=label, info=info, buttons=[], min_width=190)
+    return untouched(
+        gr.Slider(low, high, setting.default, step=step, label=label, info=info, buttons=[], min_width=190)
+    )
+
+
+def untouched(component: gr.components.Component) -> gr.components.Component:
+    """Have `component` pass its value on as it came: Gradio would end the event before a run's first line, or round.
+    The method's Params say what is wrong with a value."""
+    component.preprocess = lambda payload: payload  # type: ignore[method-assign]
+    return component
 
 
 def api_component(setting: Setting) -> gr.components.Component:
@@ -139,12 +141,6 @@ def api_component(setting: Setting) -> gr.components.Component:
 def described(component: gr.components.Component, schema: dict[str, Any]) -> gr.components.Component:
     """Have `component` say to callers that it takes `schema`."""
     component.api_info = lambda: schema  # type: ignore[method-assign]
-    return component
-
-
-def untouched(component: gr.components.Component) -> gr.components.Component:
-    """Have `component` pass its value on as it came: Gradio's own would turn 7 into "7" without a word."""
-    component.preprocess = lambda payload: payload  # type: ignore[method-assign]
     return component
 
 
@@ -194,6 +190,9 @@ def values(settings: Sequence[Setting], given: Sequence[Any]) -> dict[str, Any]:
                 value = [float(part) for part in value.split(",") if part.strip()]
             except ValueError:
                 raise ParamError(f"{setting.name} is {value!r}: give numbers separated by commas.") from None
+        low, high = setting.low, setting.high
+        if value is None and setting.default is not None and low is not None and high is not None:
+            raise ParamError(f"{setting.name} is empty: give a number from {span(low, high)}.")
         if value is not None and not (setting.kind == "int" and value == ANY):
             found[setting.name] = value
     return found

@@ -8,6 +8,7 @@ SENTENCES: dict[str, str] = {
     "This result is no longer kept here: run it again.": "此结果已不再保留：请重新运行。",
     "{} runs are waiting already: try again in a minute.": "已有 {0} 个任务在排队：请过一分钟再试。",
     # settings
+    "{} is empty: give a number from {} to {}.": "“{0}”是空的：请给 {1} 到 {2} 之间的数。",
     "There is no setting named {}: use one of {}.": "没有名为 {0} 的设置：请使用 {1} 之一。",
     "{} is missing: {}.": "缺少“{0}”：{1}。",
     "{} has {} items: give {} to {}.": "“{0}”有 {1} 项：请给 {2} 到 {3} 项。",
@@ -87,6 +88,11 @@ SENTENCES: dict[str, str] = {
     "The record in {} cannot be used. {}": "{0} 中的记录无法使用。{1}",
     "The record says {} where a picture belongs: {}.": "记录中本应是图片（{1}）的地方写的是 {0}。",
     "left out of the picture's record, which is at most 1 MiB long: {}": "图片的记录最长 1 MiB，以下内容未写入：{0}",
+    "the sheet is at most {} pixels wide and high: on it each picture is {}x{}, one by one {}x{}": "拼图长宽最多 {0} 像素：其中每张图为 {1}×{2}，单张图为 {3}×{4}",
+    "{} is transparent in places, which count as white": "“{0}”有透明部分，按白色处理",
+    "{} of the content is an even ground, where strokes show most: less strength calms it": "内容图有 {0} 是均匀的底色，笔触在那里最明显：降低强度会更平静",
+    "A size of {} needs about {} GB of memory, and {} GB can be had: choose a size of at most {}.": "尺寸 {0} 约需 {1} GB 内存，可用 {2} GB：请选不超过 {3} 的尺寸。",
+    "A size of {} needs about {} GB of memory, and {} GB can be had, and no size fits: close other programs, or choose a smaller model.": "尺寸 {0} 约需 {1} GB 内存，可用 {2} GB，任何尺寸都放不下：请关闭其他程序，或换更小的模型。",
     # pictures
     "{} is {}, which is not read as a picture: give a PNG or JPEG instead.": "{0} 是{1}，不能作为图片读取：请改用 PNG 或 JPEG。",
     "{} is a camera's raw file, which is not read: export it as JPEG.": "{0} 是相机的 RAW 文件，无法读取：请导出为 JPEG。",

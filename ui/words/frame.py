@@ -91,7 +91,7 @@ CHINESE: dict[str, str] = {
     "any": "任意",
     "mnist": "MNIST",
     "cifar10": "CIFAR-10",
-    "Start of the random numbers": "随机数的起点",
+    "Start of the random numbers; -1 draws one": "随机数的起点；-1 表示随机抽取一个",
     "Network": "网络",
     "style": "风格",
     "content": "内容",
