@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ PICTURE: dict[str, Any] = {
 }  # our loader decodes, and PNG keeps the record
 
 
+A_PICTURE: dict[str, Any] = {
+    "type": "string",
+    "description": "a picture: data:image/png;base64,..., or the path or address that an upload to this server gave",
+}  # its own schema refers to definitions that a tool's schema has no place for
 ANY, MOST_CHIPS = "any", 20  # of a whole number that may be left out: one chip each
 
 
@@ -111,26 +116,63 @@ def untouched(component: gr.components.Component) -> gr.components.Component:
 
 
 def api_component(setting: Setting) -> gr.components.Component:
-    """The invisible component behind one named input of the endpoint."""
+    """The invisible component behind one named input of the endpoint: it passes values on as they came (files checked
+    by ui/trust.py), so that `typed` and the method's Params say what is wrong with them."""
+    name, default = setting.name, setting.default
     match setting.kind:
         case "image":
-            return unopened(gr.Image(label=setting.name, **PICTURE))
+            return described(unopened(gr.Image(label=name, **PICTURE)), A_PICTURE)
         case "images":
-            return gr.File(label=setting.name, file_count="multiple", type="filepath")
+            files = gr.File(label=name, file_count="multiple", type="filepath")
+            return described(files, {"type": "array", "items": A_PICTURE})
         case "choice":
-            return gr.Radio(list(setting.choices), value=setting.default, label=setting.name)
+            return untouched(gr.Radio(list(setting.choices), value=default, label=name))
         case "bool":
-            return gr.Checkbox(setting.default, label=setting.name)
+            return untouched(gr.Checkbox(default, label=name))
         case "int" | "float":
-            number = gr.Number(setting.default, label=setting.name, precision=0 if setting.kind == "int" else None)
-            return untouched(number)
+            return untouched(gr.Number(default, label=name, precision=0 if setting.kind == "int" else None))
         case "floats":
-            numbers = gr.JSON(setting.default, label=setting.name)
-            schema = {"type": "array", "items": {"type": "number"}}  # its own is no JSON schema
-            numbers.api_info = lambda: schema  # type: ignore[method-assign]
-            return numbers
+            numbers = gr.JSON(default, label=name)
+            return described(numbers, {"type": "array", "items": {"type": "number"}})
         case "text":
-            return gr.Textbox(setting.default, label=setting.name)
+            return untouched(gr.Textbox(default, label=name))
+
+
+def described(component: gr.components.Component, schema: dict[str, Any]) -> gr.components.Component:
+    """Have `component` say to callers that it takes `schema`."""
+    component.api_info = lambda: schema  # type: ignore[method-assign]
+    return component
+
+
+KINDS: dict[str, tuple[tuple[type, ...], str]] = {  # what each kind is in JSON, and in words
+    "image": ((str,), "a picture"),
+    "images": ((list,), "a list of pictures"),
+    "choice": ((str,), "a text"),
+    "bool": ((bool,), "true or false"),
+    "int": ((int, float), "a whole number"),
+    "float": ((int, float), "a number"),
+    "text": ((str,), "a text"),
+    "floats": ((list,), "a list of numbers"),
+}
+
+
+def typed(settings: Sequence[Setting], given: Sequence[Any]) -> dict[str, Any]:
+    """What a program sent, as Params take it: what is null is left out, and no value is turned into another kind.
+
+    Raises:
+        ParamError: for a value of another kind than the setting's: "7" and true are no numbers; 7.0 is a whole one.
+    """
+    found = {}
+    for setting, value in zip(settings, given, strict=True):
+        if value is None:
+            continue
+        types, words = KINDS[setting.kind]
+        items = value if setting.kind == "floats" and isinstance(value, list) else []
+        fits = isinstance(value, types) and (setting.kind == "bool" or not isinstance(value, bool))
+        if not fits or not all(isinstance(item, int | float) and not isinstance(item, bool) for item in items):
+            raise ParamError(f"{setting.name} is {json.dumps(value)[:80]}: it must be {words}.")
+        found[setting.name] = value
+    return found
 
 
 def values(settings: Sequence[Setting], given: Sequence[Any]) -> dict[str, Any]:
