@@ -15,7 +15,7 @@ from served import CONTENT
 from models import registry
 from models.hub import offers
 from pipelines import images, record
-from ui.kit.examples import RESULTS
+from ui.kit.form.examples import RESULTS
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from gradio.context import LocalContext
 
 from pipelines.base import Pipeline
 from pipelines.params import Setting, parse
-from ui.kit import controls
+from ui.kit.form import controls
 from ui.kit.run import RUNS, Server, api_run, follow
 from ui.kit.session import explain, file_in_cache
 

@@ -12,8 +12,9 @@ import gradio as gr
 from pipelines.base import Pipeline
 from pipelines.compare.plan import kind_of
 from pipelines.params import Setting, settings
-from ui.kit import api, controls, events, keep
-from ui.kit.examples import CONTENT, RESULTS, STYLE
+from ui.kit import api, events
+from ui.kit.form import controls, keep
+from ui.kit.form.examples import CONTENT, RESULTS, STYLE
 from ui.kit.i18n import t
 from ui.kit.run import Server, controls_of
 from ui.words import HOW_TO

@@ -16,7 +16,7 @@ from pipelines import images
 from pipelines.base import Pipeline
 from pipelines.images import ImageError
 from ui.kit import tab
-from ui.kit.examples import STYLE
+from ui.kit.form.examples import STYLE
 from ui.kit.i18n import t
 from ui.kit.run import Server
 from ui.kit.session import QUICK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[2] / "examples"
+FOLDER = Path(__file__).resolve().parents[3] / "examples"
 CONTENT = sorted((FOLDER / "content").glob("*.jpg"))
 STYLE = sorted((FOLDER / "styles").glob("*.jpg"), key=lambda path: (path.stem != "impasto", path.stem))
 DIGITS = sorted((FOLDER / "digits").glob("*.png"))

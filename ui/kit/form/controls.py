@@ -9,8 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.params import ParamError, Setting, span
-from ui.kit import previews
+from pipelines.params import ParamError, Setting
+from ui.kit.form import previews
 from ui.kit.i18n import t
 
 PICTURE: dict[str, Any] = {
@@ -192,7 +192,7 @@ def values(settings: Sequence[Setting], given: Sequence[Any]) -> dict[str, Any]:
                 raise ParamError(f"{setting.name} is {value!r}: give numbers separated by commas.") from None
         low, high = setting.low, setting.high
         if value is None and setting.default is not None and low is not None and high is not None:
-            raise ParamError(f"{setting.name} is empty: give a number from {span(low, high)}.")
+            raise ParamError(f"{setting.name} is empty: give a number from {low:.10g} to {high:.10g}.")
         if value is not None and not (setting.kind == "int" and value == ANY):
             found[setting.name] = value
     return found

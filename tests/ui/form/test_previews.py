@@ -16,7 +16,7 @@ from gradio.data_classes import FileData, ImageData
 from pipelines import images
 from pipelines.params import settings
 from pipelines.stylize import PIPELINE
-from ui.kit import controls, previews
+from ui.kit.form import controls, previews
 
 Upload = Callable[[str, str], str]
 

@@ -14,8 +14,8 @@ from pipelines.base import Pipeline
 from pipelines.images import ImageError
 from pipelines.params import ParamError, Setting, settings
 from pipelines.record import Record
-from ui.kit import controls
-from ui.kit.examples import CONTENT, DIGITS, RESULTS, STYLE
+from ui.kit.form import controls
+from ui.kit.form.examples import CONTENT, DIGITS, RESULTS, STYLE
 from ui.kit.i18n import refused, spoken
 
 Paths = Mapping[str, str]  # of pictures, by the digest of their pixels

@@ -1,5 +1,5 @@
 // Gradio loads the page again when a lost connection is back (it sends nothing before that). The tab that was open is
-// opened again, and one sentence says what happened; the settings are kept by the forms themselves (kit/keep.py).
+// opened again, and one sentence says what happened; the settings are kept by the forms themselves (keep.py).
 (() => {
   const TAB = "atelier-tab", LOST = "atelier-lost";
   const words = navigator.language.toLowerCase().startsWith("zh")

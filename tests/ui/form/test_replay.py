@@ -19,7 +19,7 @@ from models.cache import ModelCache
 from pipelines import PIPELINES, images, record, replay
 from pipelines.params import ParamError, settings
 from pipelines.record import Record, Seconds
-from ui.kit import replay as page
+from ui.kit.form import replay as page
 from ui.kit.run import Server
 from ui.tabs import compare
 

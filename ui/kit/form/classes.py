@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.dataset import DATASETS, Name
-from ui.kit.controls import ANY
+from ui.kit.form.controls import ANY
 from ui.kit.i18n import spoken
 from ui.kit.session import QUICK
 
