@@ -9,10 +9,9 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from models import quality as judged
 from models import schedulers
 from models.diffusion import Moment, denoise, generators_of, noise_of, pixels
-from models.judge import examine
+from models.judge import examine, measure
 from pipelines import images
 from pipelines.base import Output, Progress, Steps
 from pipelines.diffusion.draw import LEGEND, Trail, chart, preview_of, strip_of, table
@@ -153,7 +152,7 @@ def quality(p: DiffusionParams, source: Source) -> Steps:
             now = pictures_of(pixels(moment.guess[:IN_A_ROW]))
             drawn = images.to_tensor(_ladder(points, [*rows, now], steps, p))[0]
             yield Progress(before, total, drawn, {"noise": moment.noise, **last})
-        found = judged.measure(source.judge, pixels(moment.x), None if asked is None else asked.cpu())
+        found = measure(source.judge, pixels(moment.x), None if asked is None else asked.cpu())
         points.append((s, max(found.distance, 1e-6)))
         rows.append(pictures_of(pixels(moment.x[:IN_A_ROW])))
         table_of.append({"steps": s, "distance": found.distance, READ: found.read_as_asked or 0.0})
