@@ -30,11 +30,11 @@ def torchvision_network(name: str) -> Callable[[Path], nn.Module]:
 VGG_LITE = Weights(
     name="vgg-lite",
     file="vgg-lite.safetensors",
-    sha256="a76d8114d5d193421fb8ce162e93c6a912905d935a511fca734222bf090f41ed",
-    bytes=7640432,
+    sha256="342a92d6227cafbd4b31172c5ab5d652eac1129b2ab7864c2dd28072e5ceb516",
+    bytes=7640504,
     licence="Apache-2.0",
-    source="training/features.py, Tiny ImageNet",
-    quality="Tiny ImageNet top-1 38.2 % (validation, n = 10,000)",
+    source="training/features.py, from VGG-16 (HED)",
+    quality="inner products within 4 to 11 % of the VGG-16's (the file before: 39 to 93 %)",
 )
 VGG19 = Weights(
     name="vgg19",
