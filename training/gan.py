@@ -31,7 +31,7 @@ from training.pictures import labelled
 
 LEAD = 150  # steps
 SEEN = 2000  # pictures by which --best measures an epoch
-JUDGES = {"mnist": "digits", "cifar10": "cifar10"}  # data set -> the model that measures an epoch
+EVALUATORS = {"mnist": "digits", "cifar10": "cifar10"}  # data set -> the model that measures an epoch
 RATES = {"conv": 4e-4, "mlp": 4e-4}
 
 
@@ -130,7 +130,7 @@ class Players:
 @torch.no_grad()
 def distance(network: nn.Module, kind: str) -> float:
     """How far the pictures of `network` are from the test set of "mnist" or "cifar10", as `make table` measures it."""
-    judge = registry.MODELS[JUDGES[kind]].load().eval()
+    judge = registry.MODELS[EVALUATORS[kind]].load().eval()
     labels = torch.arange(SEEN) % network.classes
     return measure(judge, sample(network, labels, 0), labels).distance
 
