@@ -19,12 +19,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from models.quality import measure
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from models import device, registry, weights
 from models.gan import draw, generator, noise_of, sample
+from models.judge import measure
 from training.common import Run, average, export, flags, log, sheet
 from training.judges import JUDGES, discriminator
 from training.pictures import labelled
