@@ -9,68 +9,128 @@ import signal
 import sys
 import threading
 from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ui import server
+from ui.server import StartError
+
+if TYPE_CHECKING:
+    from gradio import Blocks
+
+    from models.cache import ModelCache
 
 log = logging.getLogger("atelier")
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse, but an error is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise StartError(f"{message} (see `python app.py --help`)")
+
+
 def arguments() -> argparse.Namespace:
-    """Flags of the command line; on a Space Gradio's own variables name host and port."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Flags of the command line; on a Space Gradio's own variables name host and port. Raises StartError."""
+    parser = Parser(description=__doc__)
     parser.add_argument(
         "--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), help="address to listen on"
     )
-    parser.add_argument(
-        "--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")), help="port to listen on"
-    )
+    parser.add_argument("--port", default=os.environ.get("GRADIO_SERVER_PORT", "7860"), help="port to listen on")
     parser.add_argument("--share", action="store_true", help="make a public link through Gradio's relay")
     parser.add_argument("--mcp", action="store_true", help="also answer as an MCP server")
-    return parser.parse_args()
+    flags = parser.parse_args()
+    flags.port = server.check_address(flags.host, flags.port)
+    return flags
+
+
+class Signals:
+    """SIGTERM and SIGINT: at once while the server starts, in order once it runs."""
+
+    def __init__(self) -> None:
+        self.running = False
+        self.ended = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._arrive)
+
+    def _arrive(self, _signal: int, _frame: FrameType | None) -> None:
+        self.ended.set()
+        if not self.running:
+            sys.exit(0)  # by way of atexit, where the temp folder is removed
 
 
 def main() -> None:
-    """Flags -> cache -> Blocks -> launch."""
-    flags = arguments()
+    """Flags -> checks -> cache -> Blocks -> launch; status 2 and one line for what cannot be started."""
+    signals = Signals()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    server.environment()
     try:
+        flags = arguments()
+        server.check_environment()
+        server.environment()
+        os.environ.setdefault("ATELIER_FOLDERS", "0")  # visitors name models of the hub, and what they uploaded
         server.check_versions(log)
         layers = server.middleware()
-        server.private_temp()
-        from models import registry, weights  # torch: after the cheap checks
-        from ui import page, theme
+        folder = server.private_temp()
+        cache = open_models()
+        from ui import closing, page, trust
 
-        weights.clean()
-        cache = registry.open_cache()
-    except (server.StartError, ValueError) as error:
-        sys.exit(str(error))
-    signal.signal(signal.SIGTERM, _leave)  # so that the temp folder is removed
-    demo = page.build(cache)
-    demo.launch(
-        server_name=flags.host,
-        server_port=flags.port,
-        share=flags.share,
-        mcp_server=flags.mcp,
-        ssr_mode=False,
-        show_error=False,
-        app_kwargs={"middleware": layers},
-        theme=theme.theme(),
-        css=theme.CSS,
-        head=theme.HEAD,
-        i18n=page.I18N,
-        prevent_thread_lock=True,
-        quiet=True,
-        footer_links=["api", "settings"],
-    )
+        demo = page.build(cache)
+        launch(demo, flags, {"middleware": layers, "exception_handlers": trust.HANDLERS})
+    except StartError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        sys.exit(2)
+    trust.answer_in_parts(demo)
+    signals.running = True
     log.info("Atelier is at %s", demo.local_url)
-    threading.Thread(target=registry.warm, args=(cache,), name="warm", daemon=True).start()
-    demo.block_thread()
+    threading.Thread(target=warm, args=(cache,), name="warm", daemon=True).start()
+    signals.ended.wait()
+    closing.close(demo, folder)
 
 
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
+def open_models() -> ModelCache:
+    """The cache, once every bundled file is what it should be. Raises StartError."""
+    from models import registry, weights  # torch: after the cheap checks
+
+    try:
+        registry.check_bundled()
+        weights.clean()
+        return registry.open_cache()
+    except (ValueError, OSError, weights.WeightsError, weights.WeightsMissing) as error:
+        raise StartError(str(error)) from error
+
+
+def warm(cache: ModelCache) -> None:
+    """Load what the first visitor needs."""
+    from models import registry
+
+    registry.warm(cache)
+
+
+def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) -> None:
+    """Serve the page on a thread of its own. Raises StartError where the port was taken meanwhile."""
+    from ui import theme
+    from ui.kit.i18n import I18N
+
+    try:
+        demo.launch(
+            server_name=flags.host,
+            server_port=flags.port,
+            share=flags.share,
+            mcp_server=flags.mcp,
+            ssr_mode=False,
+            show_error=False,
+            app_kwargs=app_kwargs,
+            enable_monitoring=False,  # anybody could read what others run
+            theme=theme.theme(),
+            css=theme.CSS,
+            head=theme.HEAD,
+            i18n=I18N,
+            prevent_thread_lock=True,
+            quiet=True,
+            footer_links=["api", "settings"],
+        )
+    except OSError as error:
+        raise StartError(f"Port {flags.port} of {flags.host} cannot be listened on: {error}") from error
 
 
 if __name__ == "__main__":

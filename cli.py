@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from models import registry, weights
+from models import device, registry, weights
 from models.cache import ModelCache, OutOfBudget
 from models.hub import download, needs
 from pipelines import PIPELINES, batch, images, video
@@ -244,6 +244,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             make(args)
     except (Usage, *KNOWN) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except (RuntimeError, MemoryError) as error:
+        if not device.out_of_memory(error):
+            raise
+        print(device.OUT_OF_MEMORY, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

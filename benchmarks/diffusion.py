@@ -20,8 +20,7 @@ from benchmarks import common
 from benchmarks.table import make
 from models import registry, schedulers
 from models.diffusion import GUIDANCE, sample
-from models.judge import DigitClassifier
-from models.quality import Quality, measure
+from models.judge import DigitClassifier, Quality, measure
 
 FEW, MANY = 20, 250  # steps
 N = 500  # pictures: what two cores make in a few minutes

@@ -27,8 +27,7 @@ from tqdm import tqdm
 
 from benchmarks import common
 from models import registry, weights
-from models.judge import Judge, examine
-from models.quality import measure
+from models.judge import Judge, examine, measure
 from pipelines import dataset
 from pipelines.compare.measured import TABLE
 

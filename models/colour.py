@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from models.moments import powers
+
 Colours = Literal["style", "content", "matched"]
 # ITU-R BT.601 luma and the two colour differences, as analogue television's YIQ.
 YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
@@ -43,13 +45,7 @@ def recolour(result: Tensor, content: Tensor, colours: Colours) -> Tensor:
 def match_statistics(picture: Tensor, target: Tensor) -> Tensor:
     """Linear map of `picture`'s colours (3, H, W) that gives them `target`'s mean and covariance; clamped to [0, 1]."""
     x, y = picture.flatten(1), target.flatten(1)
-    root_x, root_y = _root(torch.cov(x)), _root(torch.cov(y))
+    # The floor keeps pictures of one colour invertible.
+    root_x, root_y = (powers(torch.cov(colours), 0.5, floor=1e-6)[0] for colours in (x, y))
     moved: Tensor = root_y @ torch.linalg.inv(root_x) @ (x - x.mean(1, keepdim=True)) + y.mean(1, keepdim=True)
     return moved.view_as(picture).clamp(0, 1)
-
-
-def _root(covariance: Tensor) -> Tensor:
-    """Symmetric square root of a (3, 3) covariance; a floor keeps one-colour pictures invertible."""
-    values, vectors = torch.linalg.eigh(covariance)
-    root: Tensor = (vectors * values.clamp(min=1e-6).sqrt()) @ vectors.T
-    return root

@@ -83,3 +83,12 @@ def peak_bytes(device: torch.device) -> int:
         line = next(row for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+
+
+OUT_OF_MEMORY = "The device ran out of memory: choose a smaller size."
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed: on a card, in RAM by way of PyTorch (a plain RuntimeError there), or in Python."""
+    told = isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in str(error) or "out of memory" in str(error))
+    return told or isinstance(error, torch.OutOfMemoryError | MemoryError)

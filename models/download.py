@@ -59,6 +59,16 @@ def download(
     `report(bytes_done, size)` is called often, by those who wait too, with a `bytes_done` that grows unless a server
     makes us start anew. What it raises ends the download and keeps the part. Raises a DownloadError.
     """
+    try:
+        _download(urls, target, size, find_fault, report)
+    except OSError as error:  # of the disk, at whatever moment: httpx has errors of its own for the network
+        place = error.filename or target.parent
+        raise UnwritableError(f"{place} cannot be written ({error.strerror or error})") from error
+
+
+def _download(
+    urls: Sequence[str], target: Path, size: int, find_fault: Callable[[Path], str | None], report: Report
+) -> None:
     part = _part(target)
     _make_room(part, size)
     with _alone(target, size, report):
@@ -148,10 +158,7 @@ def _append(client: httpx.Client, url: str, part: Path, size: int, report: Repor
                 done += len(chunk)
                 if done > size:
                     break
-                try:
-                    file.write(chunk)
-                except OSError as error:
-                    raise UnwritableError(f"{part} cannot be written ({error.strerror})") from error
+                file.write(chunk)
                 report(done, size)
     if done > size:
         raise _rejected(part, url, f"it has more than {size} bytes")

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.moments import powers, wasserstein
+
 Activations = Mapping[str, Tensor]
 EPSILON = 1e-8
 
@@ -62,8 +64,7 @@ class GramLoss(nn.Module):
 class WassersteinLoss(nn.Module):
     """Squared Wasserstein-2 distance between Gaussians of the activations' mean and covariance, over the target's size.
 
-    W2^2 = |m1 - m2|^2 + tr(C1 + C2 - 2 (C2^1/2 C1 C2^1/2)^1/2), as in crowsonkb/style-transfer-pytorch; the trace of
-    the last root is the sum of the roots of its argument's eigenvalues.
+    W2^2 = |m1 - m2|^2 + tr(C1 + C2 - 2 (C2^1/2 C1 C2^1/2)^1/2), as in crowsonkb/style-transfer-pytorch.
     """
 
     mean: Tensor
@@ -75,8 +76,7 @@ class WassersteinLoss(nn.Module):
         super().__init__()
         self.register_buffer("mean", mean)
         covariance = self._covariance(mean, second)
-        values, vectors = torch.linalg.eigh(covariance)
-        self.register_buffer("root", (vectors * values.clamp(min=0).sqrt()) @ vectors.T)
+        self.register_buffer("root", powers(covariance, 0.5, floor=0.0)[0])
         self.register_buffer("trace", covariance.trace())
         self.register_buffer("scale", (covariance.trace() + mean.pow(2).sum()).add(EPSILON).reciprocal())
 
@@ -93,9 +93,8 @@ class WassersteinLoss(nn.Module):
             broken: Tensor = inner.sum() * self.scale
             return broken
         precise = inner.double() if inner.device.type != "mps" else inner  # float32 may not converge on flat pictures
-        root = torch.linalg.eigvalsh((precise + precise.T) / 2).clamp(min=EPSILON).sqrt().sum().float()
-        distance: Tensor = (mean - self.mean).pow(2).sum() + self.trace + covariance.trace() - 2 * root
-        return distance * self.scale
+        symmetric = (precise + precise.T) / 2
+        return wasserstein(mean - self.mean, self.trace, covariance.trace(), symmetric, EPSILON) * self.scale
 
 
 class TotalVariation(nn.Module):

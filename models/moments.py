@@ -1,4 +1,4 @@
-"""Means, deviations and covariances of a network's channels, and the maps that exchange them."""
+"""Means, deviations and covariances of a network's channels, how far apart two are, and the maps that exchange them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,27 @@ def shrunk(x: Tensor, share: float) -> Tensor:
     return (1 - share) * found + torch.diag_embed(share * found.diagonal(dim1=1, dim2=2) + EPS)
 
 
-def powers(x: Tensor, *exponents: float) -> list[Tensor]:
-    """Powers of symmetric positive matrices (N, C, C)."""
+def powers(x: Tensor, *exponents: float, floor: float = EPS**2) -> list[Tensor]:
+    """Powers of symmetric matrices (..., C, C); an eigenvalue below `floor` counts as that."""
     values, vectors = torch.linalg.eigh(x)
-    values = values.clamp(min=EPS**2)[:, None]
+    values = values.clamp(min=floor)[..., None, :]
     return [vectors * values**exponent @ vectors.mT for exponent in exponents]
+
+
+def wasserstein(apart: Tensor, trace_a: Tensor, trace_b: Tensor, inner: Tensor, floor: float = 0.0) -> Tensor:
+    """Squared Wasserstein-2 (Frechet) distance of two Gaussians, 0-d: |a - b|^2 + tr(A) + tr(B) - 2 tr(inner^1/2).
+
+    Dowson and Landau 1982. The trace of the root is the sum of the roots of the eigenvalues.
+
+    Args:
+        apart: (C,), difference of the means.
+        trace_a, trace_b: 0-d, of the covariances A and B.
+        inner: (C, C), A^1/2 B A^1/2; symmetric up to rounding.
+        floor: what an eigenvalue counts as at least; above 0 it keeps the gradient finite.
+    """
+    shared = torch.linalg.eigvalsh(inner).clamp(min=floor).sqrt().sum().to(apart.dtype)
+    distance: Tensor = apart.square().sum() + trace_a + trace_b - 2 * shared
+    return distance
 
 
 def transport(old: Tensor, new: Tensor) -> Tensor:

@@ -64,6 +64,13 @@ def place(name: str) -> Place | None:
     return weights.whereabouts(MODELS[name].weights) if name in MODELS else None
 
 
+def check_bundled() -> None:
+    """Read every weights file that comes with the repository. Raises WeightsMissing, WeightsError for one not whole."""
+    for card in CARDS:
+        if not card.weights.urls and not card.weights.packaged:
+            weights.locate(card.weights)
+
+
 def open_cache() -> ModelCache:
     """The cache over every model; `ATELIER_RAM_GB` (default 8) and `ATELIER_VRAM_GB` (default: all there is) bound it.
 

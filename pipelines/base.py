@@ -17,7 +17,7 @@ from torch import Tensor
 
 from models import device, registry
 from models.cache import Borrower, Lender, ModelCache
-from pipelines import images, record
+from pipelines import images, record, remarks
 from pipelines.params import Params
 from pipelines.record import Record
 
@@ -210,6 +210,6 @@ def _record(
         versions=record.versions(),
         created=record.now(),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
-        notes=output.notes,
+        notes=[*output.notes, *remarks.transparent(params)],
         details=output.details,
     )

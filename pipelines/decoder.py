@@ -6,6 +6,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 
 from PIL import Image
@@ -17,6 +18,7 @@ MIN_SIDE = 8
 MAX_RATIO = 20
 LARGEST = 2048  # pixels: no method works on a longer side, so no picture is reduced below it
 MAX_PROFILE = 1 << 20  # bytes of a colour profile in a PNG; Pillow refuses the whole picture beyond
+_DAMAGE = (struct.error, ValueError, TypeError, KeyError, OSError, SyntaxError, OverflowError)
 MOST_DIRECTORIES = 32  # of a TIFF file that are looked through
 
 # The formats that are read, by the name Pillow has for them (MPO comes in as JPEG).
@@ -28,6 +30,8 @@ _MAGIC = re.compile(
 _RAW = re.compile(
     rb"(?s)II\*\0....CR|II\x1a\0....HEAPCCDR|....ftypcrx |FUJIFILMCCD-RAW|II(?:RO|RS|U\0)|MMOR|FOVb|\0MRM"
 )
+# What cameras call raw files that are TIFF: bytes alone may not tell a small one from a picture.
+_RAW_NAME = re.compile(r"(?i)\.(?:3fr|arw|cr2|dcr|dng|erf|fff|iiq|k25|kdc|mef|mos|nef|nrw|pef|rwl|sr2|srf|srw)['\"]?$")
 # Anything else, by the first pattern that its beginning matches.
 _FOREIGN = {
     rb"%PDF-": "a PDF document",
@@ -42,7 +46,7 @@ _FOREIGN = {
 # Tags of TIFF directories. The first four stand in no other files than those of cameras: TIFF/EP's standard and colour
 # filter, and Adobe's DNG.
 _CAMERA = {37398, 33421, 50706, 50740}
-_NEW_SUBFILE, _COMPRESSION, _PHOTOMETRIC, _SUBDIRECTORIES = 254, 259, 262, 330
+_NEW_SUBFILE, _COMPRESSION, _PHOTOMETRIC, _MAKE, _SUBDIRECTORIES = 254, 259, 262, 271, 330
 _SENSOR = {32803, 34892}  # photometric interpretations: colour filter array, linear raw
 _PACKED = {32767, 32769, 32770, 34713, 65000, 65535}  # compressions of Sony, Epson, Samsung, Nikon, Kodak, Pentax
 
@@ -77,7 +81,7 @@ def open_picture(name: str, data: bytes, kind: str) -> Image.Image:
             pillow_heif.register_heif_opener()
         except ImportError as error:
             raise ImageError(f"{name} is HEIC: `pip install pillow-heif` first, or export it as JPEG.") from error
-    if kind == "TIFF" and is_raw(data):
+    if kind == "TIFF" and (_RAW_NAME.search(name) or is_raw(data)):
         raise raw_error(name)
     if kind == "PNG":
         data = pixel_chunks(data)
@@ -115,18 +119,24 @@ def check_size(name: str, image: Image.Image, most: int) -> None:
 
 def is_raw(data: bytes) -> bool:
     """Whether a TIFF file is a camera's raw file (DNG, NEF, CR2, ARW, PEF...), whose first picture is a thumbnail."""
-    try:
-        return any(map(_of_camera, _directories(data)))
-    except (struct.error, ValueError, TypeError, KeyError, OSError, SyntaxError, OverflowError):
-        return False  # a damaged TIFF, which decoding speaks of
+    found: list[ImageFileDirectory_v2] = []
+    with suppress(*_DAMAGE):  # of which decoding speaks
+        for tags in _directories(data):
+            found.append(tags)
+    with suppress(*_DAMAGE):
+        return bool(found) and (_is_preview(found[0]) or any(map(_of_camera, found)))
+    return False
+
+
+def _is_preview(tags: ImageFileDirectory_v2) -> bool:
+    """Whether a directory is a reduced copy of another: where it comes first, a preview of what the sensor saw."""
+    small = tags.get(_NEW_SUBFILE, 0)
+    return isinstance(small, int) and bool(small & 1) and (_SUBDIRECTORIES in tags or _MAKE in tags)
 
 
 def _of_camera(tags: ImageFileDirectory_v2) -> bool:
-    small = tags.get(_NEW_SUBFILE, 0)
-    # The directory that comes first is a reduced copy of another: a preview of what the sensor saw.
-    preview = isinstance(small, int) and bool(small & 1) and _SUBDIRECTORIES in tags
-    packed = tags.get(_COMPRESSION) in _PACKED or tags.get(_PHOTOMETRIC) in _SENSOR
-    return preview or packed or bool(_CAMERA & set(tags))
+    sensor = tags.get(_COMPRESSION) in _PACKED or tags.get(_PHOTOMETRIC) in _SENSOR
+    return sensor or bool(_CAMERA & set(tags))
 
 
 def _directories(data: bytes) -> Iterator[ImageFileDirectory_v2]:

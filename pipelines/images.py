@@ -28,6 +28,11 @@ _UPRIGHT |= {5: Transpose.TRANSPOSE, 6: Transpose.ROTATE_270, 7: Transpose.TRANS
 # The mode in which a profile of each colour space wants the pixels, and the modes of pictures that it may describe.
 _ICC = {"RGB": ("RGB", {"RGB", "RGBX", "YCbCr", "P", "L", "1"}), "GRAY": ("L", {"L", "1"}), "CMYK": ("CMYK", {"CMYK"})}
 
+
+class Picture(Image.Image):
+    """A picture as `load` gives it, of which parts were transparent: they have the background's colour now."""
+
+
 Source = str | Path | bytes | BinaryIO | Image.Image
 
 
@@ -100,6 +105,11 @@ def describe(image: Image.Image) -> dict[str, object]:
     return {"width": image.width, "height": image.height, "sha256": digest(image)}
 
 
+def was_transparent(image: object) -> bool:
+    """Whether `load` has laid a picture over a background, seen or not."""
+    return isinstance(image, Picture)
+
+
 def _require_rgb(image: Image.Image) -> None:
     if image.mode != "RGB":
         raise ImageError(f"The picture has mode {image.mode} but must be RGB: read it with images.load first.")
@@ -158,6 +168,8 @@ def _flatten(name: str, image: Image.Image, background: tuple[int, int, int]) ->
     # Pasting on a new picture lays alpha over the background and leaves .info behind.
     flat = Image.new("RGB", image.size, background)
     flat.paste(_to_srgb(name, image, profile), mask=alpha)
+    if was_transparent(image) or (alpha is not None and alpha.getextrema()[0] != 255):
+        flat.__class__ = Picture  # nothing of it is in .info, which would reach an output
     return flat
 
 

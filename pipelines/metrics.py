@@ -19,6 +19,7 @@ from torch import Tensor
 from models.cache import Lender
 from models.judge import Judge, examine
 from models.losses import WassersteinLoss, mixed_moments
+from models.moments import powers, wasserstein
 from models.registry import MODELS
 from models.vgg import Features
 from models.weights import present
@@ -120,11 +121,8 @@ def colour_distance(result: Tensor, styles: Sequence[Tensor]) -> float:
     mean = torch.stack([x.mean(1) for x in theirs]).mean(0)
     second = torch.stack([x @ x.T / x.shape[1] for x in theirs]).mean(0)
     a, b = torch.cov(ours, correction=0), second - torch.outer(mean, mean)
-    values, vectors = torch.linalg.eigh(b)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ a @ root).clamp(min=0).sqrt().sum()
-    squared = (ours.mean(1) - mean).pow(2).sum() + a.trace() + b.trace() - 2 * cross
-    return float(squared.clamp(min=0).sqrt())
+    (root,) = powers(b, 0.5, floor=0.0)
+    return float(wasserstein(ours.mean(1) - mean, a.trace(), b.trace(), root @ a @ root).clamp(min=0).sqrt())
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -13,6 +14,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from pipelines import images
+
+MOST_SEED = 2**31 - 1
 
 
 class ParamError(ValueError):
@@ -26,6 +29,15 @@ Image = Annotated[
     WithJsonSchema({"type": "string", "format": "path", "description": "a picture file"}),
 ]
 """A picture: given as a path, bytes or PIL image; held as upright sRGB; recorded as size and sha256 of its pixels."""
+
+
+def drawn(value: Any) -> Any:
+    """A random seed for -1, as a number or as text; any other value as it is."""
+    return secrets.randbelow(MOST_SEED + 1) if value == -1 or value == "-1" else value
+
+
+Seed = Annotated[int, BeforeValidator(drawn)]
+"""Where the random numbers start: 0 to MOST_SEED; -1 draws one, which the record then names."""
 
 
 def param(

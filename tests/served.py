@@ -23,17 +23,31 @@ START_SECONDS = 180  # a busy machine takes long over the imports
 
 @dataclass(frozen=True)
 class Served:
-    """Where the page is served, and the file that its log goes to."""
+    """Where the page is served, the file that its log goes to, and its process."""
 
     url: str
     log: Path
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """End the server, if it has not ended yet."""
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 @contextmanager
-def serve(folder: Path, *flags: str) -> Iterator[Served]:
-    """Start the page and wait until it answers; end it afterwards. `folder` takes its log and its temp folder."""
+def serve(folder: Path, *flags: str, port: int = 0, **variables: str) -> Iterator[Served]:
+    """Start the page and wait until it answers; end it afterwards.
+
+    folder: takes its log and its temp folder. port: 0 for any that is free. variables: more of the environment.
+    """
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     log = folder / "page.log"
     environment = {
@@ -42,30 +56,32 @@ def serve(folder: Path, *flags: str) -> Iterator[Served]:
         "TMPDIR": str(folder),
         "OMP_NUM_THREADS": str(torch.get_num_threads()),  # as this process: the same pixels on both sides
         "OMP_WAIT_POLICY": "PASSIVE",  # the browser needs the processor as well
+        **variables,
     }
     command = [sys.executable, "app.py", "--port", str(port), *flags]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    page = Served(f"http://127.0.0.1:{port}", log, process)
     try:
-        page = Served(f"http://127.0.0.1:{port}", log)
-        wait_for(page, process)
+        wait_for(page)
         yield page
     finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        page.stop()
 
 
-def wait_for(page: Served, process: subprocess.Popen[bytes]) -> None:
-    """Return when /healthz answers. Raises RuntimeError with the log's end when the process ends or takes too long."""
+def wait_for(page: Served) -> None:
+    """Return when /healthz answers and the server says that it is there.
+
+    Raises RuntimeError with the log's end when the process ends or takes too long.
+    """
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and page.process.poll() is None:
         try:
-            if httpx.get(f"{page.url}/healthz", timeout=5).status_code == 200:
+            if (
+                httpx.get(f"{page.url}/healthz", timeout=5).status_code == 200
+                and "Atelier is at" in page.log.read_text()
+            ):
                 return
         except httpx.TransportError:
             time.sleep(0.2)
-    raise RuntimeError(f"The page did not start ({process.poll()}): {page.log.read_text()[-2000:]}")
+    raise RuntimeError(f"The page did not start ({page.process.poll()}): {page.log.read_text()[-2000:]}")

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models import weights
-from models.judge import Judge, examine
-from models.quality import moments
+from models.judge import Judge, examine, moments
 
 log = logging.getLogger("training")
 

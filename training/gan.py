@@ -24,14 +24,14 @@ from tqdm import tqdm
 
 from models import device, registry, weights
 from models.gan import draw, generator, noise_of, sample
-from models.quality import measure
+from models.judge import measure
 from training.common import Run, average, export, flags, log, sheet
 from training.judges import JUDGES, discriminator
 from training.pictures import labelled
 
 LEAD = 150  # steps
 SEEN = 2000  # pictures by which --best measures an epoch
-JUDGES_OF = {"mnist": "digits", "cifar10": "cifar10"}  # classifiers that took no part in the training
+EVALUATORS = {"mnist": "digits", "cifar10": "cifar10"}  # data set -> the model that measures an epoch
 RATES = {"conv": 4e-4, "mlp": 4e-4}
 
 
@@ -130,7 +130,7 @@ class Players:
 @torch.no_grad()
 def distance(network: nn.Module, kind: str) -> float:
     """How far the pictures of `network` are from the test set of "mnist" or "cifar10", as `make table` measures it."""
-    judge = registry.MODELS[JUDGES_OF[kind]].load().eval()
+    judge = registry.MODELS[EVALUATORS[kind]].load().eval()
     labels = torch.arange(SEEN) % network.classes
     return measure(judge, sample(network, labels, 0), labels).distance
 

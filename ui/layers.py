@@ -1,25 +1,31 @@
-"""The layers in front of Gradio: safe headers, a cross-origin policy, /healthz, a body limit on every route.
+"""The layers in front of Gradio: safe headers, a cross-origin policy, /healthz, body limits, runs to cancel.
 
 Plain ASGI classes, because starlette's BaseHTTPMiddleware would break streams. From the outside in:
-SafeHeaders, CrossOrigin, Health, BodyLimit, then Gradio. `ui.server.middleware` reads the settings and wraps `Front`.
+SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, then Gradio. `ui.server.middleware` reads the
+settings and wraps `Front`.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
+from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 5.0
+STOPPING = "This server is stopping: ask again when it is back."
 
 
 class Front:
@@ -39,7 +45,7 @@ class Front:
         self.layers = self._around(app)
 
     def _around(self, app: ASGIApp) -> ASGIApp:
-        return SafeHeaders(CrossOrigin(Health(BodyLimit(app, self.max_body)), self.origins))
+        return SafeHeaders(CrossOrigin(Health(Stopping(BodyLimit(Cancels(Events(app)), self.max_body))), self.origins))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" and not self.moved_out:
@@ -69,9 +75,10 @@ class SafeHeaders:
 class CrossOrigin:
     """Pages of `origins` may call us with credentials; any other page only from our own origin.
 
-    A same-origin request needs no CORS header, so none is sent and Host is never asked: the policy is the same behind
-    a proxy, and on a Space, whose frame inside huggingface.co calls its own *.hf.space. What the layers below answer
-    is removed: Gradio echoes any Origin, with credentials, on a Host that is not localhost.
+    A same-origin request needs no CORS header, so none is sent: the policy is the same behind a proxy, and on a Space,
+    whose frame inside huggingface.co calls its own *.hf.space. What the layers below answer is removed: Gradio echoes
+    any Origin, with credentials, on a Host that is not localhost. A form of another site needs no permission to send,
+    an upload say, so such requests are refused here.
     """
 
     def __init__(self, app: ASGIApp, origins: frozenset[str]) -> None:
@@ -93,7 +100,10 @@ class CrossOrigin:
         origin = headers.get("origin")
         if origin in self.origins:
             await self.allowed(scope, receive, send)
-        elif origin is not None and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+        elif (scope["method"] not in {"GET", "HEAD", "OPTIONS"} and from_elsewhere(headers)) or (
+            origin is not None and scope["method"] == "OPTIONS" and "access-control-request-method" in headers
+        ):
+            log.info("403 for %s %s from %s", scope["method"], scope["path"], origin)
             refusal = JSONResponse({"error": "Pages of this origin may not call this server."}, status_code=403)
             await refusal(scope, receive, send)
         else:
@@ -110,6 +120,111 @@ class CrossOrigin:
             await send(message)
 
         await self.app(scope, receive, without_cors)
+
+
+def from_elsewhere(headers: Headers) -> bool:
+    """Whether a page of another site sent this; programs send neither Sec-Fetch-Site nor Origin.
+
+    Over plain HTTP browsers send no Sec-Fetch-Site, so Origin is held against the host that was called.
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    hosts = {headers.get("host", "").lower(), *headers.get("x-forwarded-host", "").lower().split(", ")}
+    return origin is not None and urlsplit(origin.lower()).netloc not in hosts - {""}
+
+
+class Events:
+    """404 for the results of an event that is not known: Gradio answers 200 and breaks off."""
+
+    ROUTE = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = self.ROUTE.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
+        if asked and not self._knows(scope["app"], asked[1]):
+            text = "There is no such event here: it ended and was read, or never began."
+            await JSONResponse({"error": text}, status_code=404)(scope, receive, send)
+            return
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except RuntimeError as error:  # Starlette's, about a stream that had begun: its last event tells what happened
+            if not started or not isinstance(error.__cause__, HTTPException):
+                raise
+            await send({"type": "http.response.body", "body": b""})
+
+    @staticmethod
+    def _knows(application: Any, event: str) -> bool:
+        queue = application.get_blocks()._queue
+        waiting = queue.pending_event_ids_session.values()
+        return (
+            event in queue.event_ids_to_events
+            or event in queue.pending_messages_per_session
+            or any(event in events for events in list(waiting))
+        )
+
+
+class Cancels:
+    """POST /gradio_api/cancel ends a run at its next step, for whoever knows its event and its session.
+
+    `{"event_id": E}` is enough for a run that was begun without a session. Gradio's own closes the generator, which it
+    only manages in the moment between two answers of a run, and whichever session names it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != "/gradio_api/cancel":
+            await self.app(scope, receive, send)
+            return
+        try:
+            body = json.loads(await Request(scope, receive).body())
+            event, session = str(body["event_id"]), str(body.get("session_hash") or body["event_id"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            await JSONResponse({"error": "event_id is missing: send it, too."}, status_code=422)(scope, receive, send)
+            return
+        blocks = scope["app"].get_blocks()
+        found = blocks._queue.event_ids_to_events.get(event)
+        if found is None or found.session_hash != session:
+            text = "There is no such run of yours: it ended, or its session is another."
+            await JSONResponse({"error": text}, status_code=404)(scope, receive, send)
+            return
+        if not any(found in queue.queue for queue in blocks._queue.event_queue_per_concurrency_id.values()):
+            blocks.presses.cancel(event)
+        sent = json.dumps({"event_id": event, "session_hash": session, "fn_index": found.fn._id}).encode()
+
+        async def replayed() -> Message:
+            return {"type": "http.request", "body": sent, "more_body": False}
+
+        headers = [(k, v) for k, v in scope["headers"] if k not in {b"content-length", b"content-type"}]
+        headers += [(b"content-length", b"%d" % len(sent)), (b"content-type", b"application/json")]
+        await self.app({**scope, "headers": headers}, replayed, send)
+
+
+class Stopping:
+    """503 for new work while the server ends (ui/closing.py)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and hasattr(scope["app"], "get_blocks"):
+            presses = getattr(scope["app"].get_blocks(), "presses", None)
+            if presses is not None and presses.closed:
+                answer = JSONResponse({"error": STOPPING}, status_code=503, headers={"Retry-After": "30"})
+                await answer(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 class Health:

@@ -16,6 +16,7 @@ from ui.kit.session import QUICK
 from ui.tabs import compare, diffusion, explore, gan, imagine, models, pixelcnn, stylemix, stylize, vae
 from ui.tabs.compare import send
 from ui.tabs.explore import hand
+from ui.trust import Page
 
 __all__ = ["I18N", "build"]
 # Method -> its own tab; the others have tab.build's.
@@ -33,11 +34,11 @@ BUILDERS: dict[str, Callable[..., Any]] = {
 DELETE_EVERY, DELETE_OLDER = 600, 3600  # seconds: previews and results are files
 
 
-def build(cache: ModelCache) -> gr.Blocks:
+def build(cache: ModelCache) -> Page:
     """The page as Blocks, not launched; start-up loads no model."""
     server = Server(cache)
     frames: dict[str, Any] = {}
-    with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_OLDER)) as page:
+    with Page(title="Atelier", analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_OLDER)) as page:
         with gr.Row(elem_classes="masthead"):
             gr.Markdown(t("# Atelier"), container=False)
             gr.Markdown(t("Ways of making images, side by side"), container=False)
@@ -54,5 +55,6 @@ def build(cache: ModelCache) -> gr.Blocks:
             send.link(frames["compare"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
             hand.link(frames["explore"], frames["gatys"])
+    page.presses = server.presses
     page.queue(api_open=False, max_size=64)
-    return cast(gr.Blocks, page)
+    return cast(Page, page)

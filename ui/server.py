@@ -11,12 +11,14 @@ Nothing here imports gradio or torch.
 from __future__ import annotations
 
 import atexit
+import errno
 import fcntl
 import importlib.metadata
 import logging
 import math
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -87,17 +89,70 @@ def _origin(text: str) -> str:
     return origin
 
 
+WHOLE = ("GRADIO_NUM_PORTS", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY")  # read on import
+YES_OR_NO = ("ATELIER_OFFLINE", "HF_HUB_OFFLINE", "ATELIER_FOLDERS")
+FOLDERS = ("ATELIER_WEIGHTS", "ATELIER_DATA")
+
+
+def check_environment() -> None:
+    """Raise SettingError for a variable whose value would be ignored, or would end in a traceback."""
+    given = {name: text for name, text in os.environ.items() if text}
+    for name in (*WHOLE, "GRADIO_DEFAULT_CONCURRENCY_LIMIT"):
+        text = given.get(name, "1")
+        if not text.isdecimal() and not (name not in WHOLE and text.lower() == "none"):
+            raise SettingError(f"{name} is {text!r} but must be a whole number: correct it or unset it.")
+    for name in YES_OR_NO:
+        if given.get(name, "1").lower() not in {"0", "1", "on", "off", "yes", "no", "true", "false"}:
+            raise SettingError(f"{name} is {given[name]!r} but must be 1 or 0: correct it or unset it.")
+    for name in FOLDERS:
+        if name in given and not is_folder(given[name]):
+            raise SettingError(f"{name} is {given[name]!r}, which is not a folder: correct it or unset it.")
+    cache = given.get("ATELIER_CACHE")
+    if cache and Path(cache).expanduser().exists() and not is_folder(cache):
+        raise SettingError(f"ATELIER_CACHE is {cache!r}, which is not a folder: correct it or unset it.")
+
+
+def is_folder(text: str) -> bool:
+    """Whether a variable's value names a folder."""
+    try:
+        return Path(text).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # a name too long, a home that is not known, a NUL
+        return False
+
+
+def check_address(host: str, port: str) -> int:
+    """The port as a number, where this machine can listen on it at `host`. Raises StartError otherwise."""
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise StartError(f"The port is {port!r} but must be a number from 1 to 65535 (--port, GRADIO_SERVER_PORT).")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None)
+        if number == errno.EADDRINUSE:
+            raise StartError(f"Port {port} is in use: end what listens there, or give another with --port.") from error
+        if number == errno.EACCES:
+            raise StartError(f"Port {port} is not for this user: give one from 1024 up with --port.") from error
+        raise StartError(f"{host!r} is no address of this machine: give --host 127.0.0.1, or 0.0.0.0.") from error
+    return int(port)
+
+
 def private_temp(parent: Path | None = None) -> Path:
     """Make this process's own folder for uploads and results (mode 0700), and point GRADIO_TEMP_DIR at it.
 
     Folders that dead processes of this user left in `parent` (default: the system's temp folder) are removed, those
-    of running ones are not; this one is removed at exit. Call it before gradio is imported. Raises OSError when no
+    of running ones are not; this one is removed at exit. Call it before gradio is imported. Raises StartError when no
     folder can be made.
     """
-    parent = (parent or Path(tempfile.gettempdir())).resolve()
     prefix = f"atelier-{os.getuid()}-"
-    _sweep(parent, prefix)
-    fresh = Path(tempfile.mkdtemp(prefix=f"new-{prefix}", dir=parent))
+    try:
+        parent = (parent or Path(tempfile.gettempdir())).resolve()
+        _sweep(parent, prefix)
+        fresh = Path(tempfile.mkdtemp(prefix=f"new-{prefix}", dir=parent))
+    except OSError as error:
+        raise StartError(f"No temp folder can be made ({error.strerror}): set TMPDIR to a folder with room.") from error
     _lock(fresh)  # held until the process ends, however it ends; systemd-tmpfiles leaves locked folders alone too
     folder = fresh.rename(parent / fresh.name.removeprefix("new-"))  # only now may another process's sweep see it
     owner = os.getpid()

@@ -113,5 +113,5 @@ new MutationObserver(() => {
 }).observe(document, { subtree: true, childList: true });
 </script>
 """
-SCRIPTS = (COMPARE / "compare.js", HERE / "kit" / "upload.js")
+SCRIPTS = (COMPARE / "compare.js", HERE / "kit" / "form" / "upload.js", HERE / "kit" / "form" / "reload.js")
 HEAD += "".join(f"<script>\n{path.read_text()}</script>\n" for path in SCRIPTS)

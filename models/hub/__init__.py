@@ -12,7 +12,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 import torch
@@ -25,6 +25,7 @@ PREFIX = "hub:"
 INDEX = "model_index.json"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+LONGEST_ID = 200  # characters of an id, or of a path inside of it; file systems take 255
 WEIGHTS_FILE = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?(\.fp16)?(-\d+-of-\d+)?\.safetensors")
 Classes = tuple[str, str]  # library and name of a part's class
 
@@ -58,7 +59,22 @@ def cache_folder() -> Path:
 
 def is_local(repo: str) -> bool:
     """Whether `repo` is a folder of this machine, not an id on the hub."""
-    return bool(repo) and Path(repo).expanduser().is_dir()
+    path = named_path(repo)
+    return path is not None and path.is_dir()
+
+
+def named_path(text: str) -> Path | None:
+    """The path that a person names; None where it cannot be one, or may not be: on a server (`ATELIER_FOLDERS=0`, as
+    app.py has it unless told otherwise) visitors name what they uploaded, and nothing else that is on its disk."""
+    try:
+        path = Path(text).expanduser()
+        path.stat()
+        if os.environ.get("ATELIER_FOLDERS", "1").lower() not in {"0", "off", "no", "false"}:
+            return path if text else None
+        uploads = os.environ.get("GRADIO_TEMP_DIR")
+        return path if uploads and path.resolve().is_relative_to(Path(uploads).resolve()) else None
+    except (OSError, RuntimeError, ValueError):  # absent, a name too long, a home that is not known, a NUL
+        return None
 
 
 def folder(repo: str) -> Path:
@@ -70,7 +86,7 @@ def folder(repo: str) -> Path:
     """
     if is_local(repo):
         return Path(repo).expanduser()
-    if not REPO_ID.fullmatch(repo):
+    if not REPO_ID.fullmatch(repo) or len(repo) > LONGEST_ID:
         raise WeightsError(f"{repo!r} is neither a folder nor OWNER/NAME: give a saved pipeline, or an id on the hub.")
     home = cache_folder() / f"models--{repo.replace('/', '--')}"
     main = home / "refs" / "main"
@@ -160,6 +176,8 @@ def part_folder(repo: str, part: str) -> Path:
 def file(repo: str, name: str) -> Path:
     """A file of `repo` by its path inside it. Raises WeightsMissing."""
     path = folder(repo) / name
+    if "\0" in name or len(name) > LONGEST_ID or ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
+        raise WeightsError(f"{name[:LONGEST_ID]!r} is no file inside of a model: give its path below the top folder.")
     if not path.is_file():
         raise missing(repo, name)
     return path

@@ -40,8 +40,8 @@ class Adapter:
 def lora_file(text: str) -> Path:
     """The safetensors file that `text` names: a path, `REPO#FILE`, or the only one in REPO. Raises WeightsMissing,
     WeightsError."""
-    path = Path(text).expanduser()
-    if path.is_file():
+    path = hub.named_path(text)
+    if path is not None and path.is_file():
         if path.suffix != ".safetensors":
             raise WeightsError(f"{path.name} is no safetensors file: LoRAs are read from nothing else.")
         return path

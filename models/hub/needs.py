@@ -85,7 +85,8 @@ def of_adapter(adapter: Adapter) -> Need:
 
 def of_lora(text: str) -> Need:
     """A LoRA, as models.imagine_adapters.lora_file names it. Raises WeightsError for what can be none."""
-    if Path(text).expanduser().is_file():
+    path = hub.named_path(text)
+    if path is not None and path.is_file():
         return Need("LoRA", text, text)
     repo, file = lora_source(text)
     return Need("LoRA", text, repo, (file or SOLE,))

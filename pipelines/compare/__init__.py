@@ -17,11 +17,12 @@ from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.compare import contact, engine, plan
 from pipelines.compare.engine import Card
 from pipelines.compare.estimate import Estimates, missing_weights
-from pipelines.params import Image, Params, param, settings
+from pipelines.params import MOST_SEED, Image, Params, Seed, param, settings
 from pipelines.record import Record, Seconds
 
 UNITS = 1000  # steps that a whole method counts as
 SECONDS_BETWEEN_SHEETS = 1.0
+PREVIEW = 2048  # pixels: the contact sheet is at most this wide and high while it is made
 Heads = tuple[tuple[str, ...], tuple[str, ...]] | None
 
 
@@ -49,7 +50,9 @@ class CompareParams(Params):
     )
     x: str = param("", label="X axis", description="A setting and its values: strength=0.2,0.5,0.8 or strength=0..1x5")
     y: str = param("", label="Y axis", description="A second setting; without it each method is a row")
-    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers", advanced=True)
+    seed: Seed = param(
+        0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one", advanced=True
+    )
 
 
 def usual(table: plan.Table, kind: str) -> list[str]:
@@ -117,7 +120,9 @@ def generate(p: CompareParams, cache: Lender, table: Mapping[str, Pipeline[Any]]
                 borrower.seconds += told.seconds.load
             moment = time.perf_counter()
             if preview is None or card.result is not None or moment - shown >= SECONDS_BETWEEN_SHEETS:
-                shown, preview = moment, images.to_tensor(drawn(cards, heads))[0]
+                small = drawn(cards, heads)
+                small.thumbnail((PREVIEW, PREVIEW))
+                shown, preview = moment, images.to_tensor(small)[0]
             counts = {"finished": float(sum(c.result is not None for c in cards))}
             reached = int(UNITS * sum(min(1.0, c.share) for c in cards) + 1e-6)
             while step < min(reached, total):

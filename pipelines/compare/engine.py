@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 
 import torch
 
+from models import device
 from models.cache import Borrower, ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images, metrics
@@ -60,8 +61,8 @@ class Card:
         self.state, self.error = "failed", error
         if isinstance(error, KNOWN):
             self.sentence = str(error)
-        elif isinstance(error, torch.OutOfMemoryError | MemoryError):
-            self.sentence = "The device ran out of memory: choose a smaller size."
+        elif device.out_of_memory(error):
+            self.sentence = device.OUT_OF_MEMORY
         else:
             reference = secrets.token_hex(3)
             log.error("%s failed, reference %s", self.entry.name, reference, exc_info=error)

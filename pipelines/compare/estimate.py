@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from models import device
+from models import device, memory
 from models.cache import ModelCache
 from models.card import ModelCard
 from models.registry import CARDS, MODELS
@@ -92,15 +92,12 @@ def held_bytes(where: torch.device) -> int:
 
 
 def room_bytes(where: torch.device) -> int:
-    """Most bytes this process could hold: what it holds and what is free, on the card or in RAM."""
+    """Most bytes this process could hold: what it holds and what is free, on the card, or in RAM and its container."""
     if where.type == "cuda":
         free, _ = torch.cuda.mem_get_info(where)
         return int(free + torch.cuda.memory_reserved(where))
-    table = Path("/proc/meminfo")
-    if not table.exists():
-        return 1 << 62
-    row = next(row for row in table.read_text().splitlines() if row.startswith("MemAvailable"))
-    return held_bytes(where) + int(row.split()[1]) * 1024
+    free = memory.available_bytes()
+    return free if free == memory.UNLIMITED else held_bytes(where) + free
 
 
 def work_of(pipeline: Pipeline[Any], p: Params) -> float:

@@ -9,17 +9,16 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from models import quality as judged
 from models import schedulers
 from models.diffusion import Moment, denoise, generators_of, noise_of, pixels
-from models.judge import examine
+from models.judge import examine, measure
 from pipelines import images
 from pipelines.base import Output, Progress, Steps
 from pipelines.diffusion.draw import LEGEND, Trail, chart, preview_of, strip_of, table
 from pipelines.diffusion.params import DiffusionParams
 from pipelines.diffusion.source import Source
 from pipelines.params import ParamError
-from pipelines.sheet import grid, pictures_of
+from pipelines.sheet import announce, grid, pictures_of
 
 READ = "read as asked"
 IN_A_ROW = 8  # pictures in a row of a table
@@ -93,8 +92,9 @@ def pictures(p: DiffusionParams, source: Source) -> Steps:
     run = moments(p, source, p.scheduler, p.steps, p.count)
     x = yield from watch(run, trail=trail)
     share, rows = read(source, x, classes(p, source, p.count))
-    made = pictures_of(pixels(x))
-    return Output(made, share, sheet=grid(made, columns(p)), details={"pictures": rows} if rows else {})
+    made, notes = pictures_of(pixels(x)), list[str]()
+    announce(notes, made[0].size, len(made), columns(p))
+    return Output(made, share, notes, grid(made, columns(p)), {"pictures": rows} if rows else {})
 
 
 def strip(p: DiffusionParams, source: Source) -> Steps:
@@ -152,7 +152,7 @@ def quality(p: DiffusionParams, source: Source) -> Steps:
             now = pictures_of(pixels(moment.guess[:IN_A_ROW]))
             drawn = images.to_tensor(_ladder(points, [*rows, now], steps, p))[0]
             yield Progress(before, total, drawn, {"noise": moment.noise, **last})
-        found = judged.measure(source.judge, pixels(moment.x), None if asked is None else asked.cpu())
+        found = measure(source.judge, pixels(moment.x), None if asked is None else asked.cpu())
         points.append((s, max(found.distance, 1e-6)))
         rows.append(pictures_of(pixels(moment.x[:IN_A_ROW])))
         table_of.append({"steps": s, "distance": found.distance, READ: found.read_as_asked or 0.0})

@@ -6,7 +6,7 @@ from typing import Literal
 
 from models import schedulers
 from pipelines.dataset import KNOWN, NUMBERED, Name
-from pipelines.params import Image, Params, param
+from pipelines.params import MOST_SEED, Image, Params, Seed, param
 
 View = Literal["pictures", "strip", "schedulers", "forward", "invert", "interpolate", "quality"]
 
@@ -30,7 +30,7 @@ class DiffusionParams(Params):
     guidance: float = param(
         1.5, ge=0, le=8, label="Guidance", description="How much to exaggerate the class; 1: as learned, 0: no class"
     )
-    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers")
+    seed: Seed = param(0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one")
     picture: Image | None = param(
         None, label="Picture", description="To noise, to invert, or to begin between two; none: one of its own"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pipelines.params import Image, ParamError, Params, param
+from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
 
 View = Literal["classify", "layers", "gram", "invert", "attention", "frequencies"]
 Network = Literal["vgg-lite", "vgg16-hed", "vgg19", "vgg16", "squeezenet", "cifar10"]
@@ -63,7 +63,9 @@ class ExploreParams(Params):
     tv_weight: float = param(
         5.0, ge=0, le=1000, label="Smoothness", description="Multiplies total variation", advanced=True
     )
-    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers", advanced=True)
+    seed: Seed = param(
+        0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one", advanced=True
+    )
 
 
 def chosen_layers(text: str, known: Sequence[str], usual: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from pipelines import dataset
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.dataset import KNOWN, NUMBERED
 from pipelines.dataset import Name as Trained
-from pipelines.params import ParamError, Params, param
+from pipelines.params import MOST_SEED, ParamError, Params, Seed, param
 from pipelines.sheet import GROUND, grid, pictures_of, preview
 
 WEIGHTS = {("mnist", "conv"): "gan-mnist", ("mnist", "mlp"): "gan-mnist-mlp", ("cifar10", "conv"): "gan-cifar10"}
@@ -41,7 +41,7 @@ class GanParams(Params):
     interpolate: int = param(
         0, ge=0, le=60, label="Interpolation", description="Frames of a walk from these seeds to others; 0: no walk"
     )
-    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers")
+    seed: Seed = param(0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one")
     model: Literal["conv", "mlp"] = param(
         "conv", label="Network", description="Convolutional, or the dense one of the classic tutorials"
     )

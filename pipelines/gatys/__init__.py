@@ -16,11 +16,11 @@ from models.cache import Lender
 from models.colour import Colours, recolour
 from models.losses import ContentLoss, Criterion, GramLoss, WassersteinLoss, mixed_moments
 from models.vgg import Features, Pooling
-from pipelines import images
+from pipelines import images, remarks, room
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.gatys.painter import Canvas, Optimizer, Start, blank, stages
 from pipelines.layers import layer_weights, shares, usual_weights
-from pipelines.params import Image, ParamError, Params, param
+from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
 from pipelines.work import FIXED, megapixels
 
 Network = Literal["vgg-lite", "vgg16-hed", "vgg19", "vgg16", "squeezenet"]
@@ -47,7 +47,9 @@ class GatysParams(Params):
     colours: Colours = param(
         "style", label="Colours", description="Whose colours the result has; can be changed afterwards"
     )
-    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers", advanced=True)
+    seed: Seed = param(
+        0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one", advanced=True
+    )
     model: Network = param(
         "vgg-lite", label="Network", description="Feature network that judges; each gives other strokes", advanced=True
     )
@@ -165,8 +167,10 @@ def criterion(p: GatysParams, network: Features, content: Tensor, side: int) -> 
 
 
 def working_bytes(p: GatysParams) -> int:
-    """Activations kept for one step at the final size, in bytes: linear in pixels, heavier for the wide networks."""
-    return (3200 if p.model in {"vgg16-hed", "vgg19", "vgg16"} else 900) * p.size**2
+    """Activations in bytes: those of one step at the final size, or of all styles, which are seen without gradients."""
+    step, look = (3200, 800) if p.model in {"vgg16-hed", "vgg19", "vgg16"} else (900, 250)  # bytes a pixel
+    styles = sum((p.size * p.style_scale) ** 2 * min(s.size) / max(s.size) for s in p.styles)
+    return round(max(step * p.size**2 * min(p.content.size) / max(p.content.size), look * styles))
 
 
 def generate(p: GatysParams, cache: Lender) -> Steps:
@@ -175,10 +179,11 @@ def generate(p: GatysParams, cache: Lender) -> Steps:
         network = cast(Features, module)
         narrow = longest_side(p.content, p.smallest, network.smallest(network.layers))
         plan = stages(p.size, p.steps, min(narrow, p.size))
-        where = network.mean.device
-        first = images.to_tensor(p.content, plan[0][0]).to(where)
+        room.require(p, working_bytes, network.mean.device)
+        first = images.to_tensor(p.content, plan[0][0]).to(network.mean.device)
         start = blank(first, p.start, images.to_tensor(p.styles[0], 256)[0].to(first), p.noise, p.seed)
         canvas = Canvas(start, plan, p.optimizer, p.rate, p.average)
+        remarks.even_ground(p.content, canvas.notes)
         return (yield from paint(p, network, Work(canvas, first)))
 
 

@@ -15,6 +15,7 @@ from models.hub.adapters import Unsuitable
 from models.hub.assembly import Studio
 from models.hub.turns import owner
 from models.weights import WeightsError
+from pipelines import sheet
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.imagine import lockstep, zero
 from pipelines.imagine.fit import check_room
@@ -65,6 +66,8 @@ class Work:
         self.wall = Wall(self.size, p.count, len(variants))
         self.done, self.total = 0, 0
         self.notes: list[str] = []
+        if self.wall.many:
+            sheet.announce(self.notes, self.size, p.count * len(variants), self.wall.columns)
         self.told: list[dict[str, Any]] = []
 
     def run(self) -> Output:

@@ -7,7 +7,7 @@ from typing import Literal
 from models.hub import offers
 from models.hub.assembly import Scheduler
 from pipelines import images
-from pipelines.params import Image, Params, param
+from pipelines.params import MOST_SEED, Image, Params, Seed, param
 
 SHORT = 0.75  # short side / long side of a landscape or portrait
 
@@ -53,8 +53,8 @@ class ImagineParams(Params):
         advanced=True,
     )
     negative: str = param("", label="Not this", description="What to keep out; needs a guidance above 1", advanced=True)
-    seed: int = param(
-        0, ge=0, le=2**31 - 1, label="Seed", description="Of the first picture; the next has one more", advanced=True
+    seed: Seed = param(
+        0, ge=-1, le=MOST_SEED, label="Seed", description="Of the first picture; the next has one more", advanced=True
     )
     scheduler: Scheduler = param(
         "own", label="Scheduler", description="How the noise is taken away; own: the model's", advanced=True

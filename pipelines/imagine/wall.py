@@ -6,11 +6,13 @@ import math
 
 import PIL.Image
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from pipelines import images, sheet
 
-GAP = 4  # pixels, as in the sheet
+GAP = sheet.GAP
+MOST = 2048  # pixels: the canvas of many pictures is at most this wide and high
 
 
 class Wall:
@@ -18,13 +20,13 @@ class Wall:
 
     def __init__(self, size: tuple[int, int], count: int, variants: int) -> None:
         """`size`: width and height of one picture in pixels."""
-        self.size, self.variants = size, variants
-        self.many = count * variants > 1
+        self.variants, self.many = variants, count * variants > 1
         self.columns = variants if variants > 1 else math.ceil(math.sqrt(count))
+        self.size = sheet.place(size, count * variants, self.columns, GAP, MOST) if self.many else size
         self._made: dict[tuple[int, int], PIL.Image.Image] = {}
         rows = math.ceil(count * variants / self.columns)
         gap = GAP * self.many
-        width, height = self.columns * (size[0] + gap) + gap, rows * (size[1] + gap) + gap
+        width, height = self.columns * (self.size[0] + gap) + gap, rows * (self.size[1] + gap) + gap
         ground = torch.tensor(sheet.GROUND).float().div(255).view(3, 1, 1)
         self._canvas = ground.expand(3, height, width).clone()
 
@@ -33,6 +35,8 @@ class Wall:
         gap, number = GAP * self.many, row * self.variants + column
         y, x = divmod(number, self.columns)
         top, left = gap + y * (self.size[1] + gap), gap + x * (self.size[0] + gap)
+        if picture.shape[1:] != (self.size[1], self.size[0]):
+            picture = F.interpolate(picture[None], (self.size[1], self.size[0]), mode="area")[0]
         self._canvas[:, top : top + self.size[1], left : left + self.size[0]] = picture
 
     def put(self, row: int, column: int, picture: PIL.Image.Image) -> None:

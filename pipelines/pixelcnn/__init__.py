@@ -13,7 +13,7 @@ from models.pixelcnn import PixelCNN, binarise, nats_of_classes, surprise
 from models.pixelcnn_draw import draw, noise_for
 from pipelines import digits
 from pipelines.base import Output, Pipeline, Progress, Steps
-from pipelines.params import Image, ParamError, Params, param
+from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
 from pipelines.sheet import GROUND, grid, pictures_of, preview
 
 WEIGHTS = {"mnist": "pixelcnn-mnist"}
@@ -39,7 +39,7 @@ class PixelcnnParams(Params):
         1.0, ge=0.05, le=2, label="Temperature", description="Divides each logit: less is more typical, and more alike"
     )
     keep: int = param(12, ge=1, le=27, label="Rows kept", description="Of your digit's 28, from the top, to complete")
-    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers")
+    seed: Seed = param(0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one")
     shade: bool = param(
         False, label="Grey", description="Show how likely white was at each pixel, not what was drawn", advanced=True
     )

@@ -14,7 +14,7 @@ from models.cache import Lender
 from models.gan import noise_of
 from models.stylemix import BATCH, LAYERS, Reader, StyleMixer, draw
 from pipelines.base import Output, Pipeline, Progress, Steps
-from pipelines.params import ParamError, Params, param
+from pipelines.params import MOST_SEED, ParamError, Params, Seed, param
 from pipelines.sheet import GROUND, grid, pictures_of, preview
 
 ENTERS = {"all": range(LAYERS), "coarse": range(2), "middle": range(2, 3), "fine": range(3, LAYERS)}
@@ -37,8 +37,8 @@ class StylemixParams(Params):
     variety: float = param(
         1.0, ge=0, le=1.5, label="Variety", description="Distance of the styles from the mean style; 0: all the same"
     )
-    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers")
-    style_seed: int = param(0, ge=0, le=2**31 - 1, label="Style seed", description="Seed of the first style")
+    seed: Seed = param(0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one")
+    style_seed: Seed = param(0, ge=-1, le=MOST_SEED, label="Style seed", description="Seed of the first style")
     columns: int = param(
         0, ge=0, le=64, label="Styles in a row", description="Width of the matrix; 0: square", advanced=True
     )

@@ -8,11 +8,12 @@ from typing import cast
 
 import PIL.Image
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models import restyle
 from models.cache import Lender
-from pipelines import images, sheet
+from pipelines import images, remarks, room, sheet
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.stylize import tiles
 from pipelines.stylize.film import film
@@ -20,6 +21,7 @@ from pipelines.stylize.paint import Easel, Memo
 from pipelines.stylize.params import StylizeParams
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "styles"
+PREVIEW = 1280  # pixels: a sheet is at most this wide and high while it is made
 BYTES_PER_PIXEL = 700  # of activations, for the pixels that are painted in one piece
 
 
@@ -28,13 +30,21 @@ def generate(p: StylizeParams, cache: Lender) -> Steps:
     return (yield from repaint(p, cache, Memo()))
 
 
+def working_bytes(p: StylizeParams) -> int:
+    """Activations in bytes, of what is painted in one piece."""
+    return BYTES_PER_PIXEL * min(p.size, tiles.WHOLE) ** 2
+
+
 @torch.no_grad()
 def repaint(p: StylizeParams, cache: Lender, state: object) -> Steps:
     """Paint with the codes that an earlier run has left behind; what is missing is encoded."""
     side, notes = p.longest_side()
-    working = BYTES_PER_PIXEL * min(side, tiles.WHOLE) ** 2
-    with cache.use(*restyle.MODELS[p.model], working=working) as modules:
-        content = images.to_tensor(p.content, side).to(next(modules[0].parameters()).device)
+    remarks.even_ground(p.content, notes)
+    sized = p.model_copy(update={"size": side})
+    with cache.use(*restyle.MODELS[p.model], working=working_bytes(sized)) as modules:
+        where = next(modules[0].parameters()).device
+        room.require(sized, working_bytes, where)
+        content = images.to_tensor(p.content, side).to(where)
         easel = Easel(p, restyle.brush(p.model, modules), content, cast(Memo, state))
         return (yield from (paint_every if p.every else paint_one)(easel, notes))
 
@@ -52,17 +62,22 @@ def paint_every(easel: Easel, notes: list[str]) -> Steps:
     pictures = [*easel.p.styles, *(images.load(path) for path in sorted(EXAMPLES.glob("*.jpg")))]
     styles = list({images.digest(picture): picture for picture in pictures}.values())
     found = [images.to_image(easel.content)] * len(styles)
-    cells = list(found)
+    sheet.announce(notes, found[0].size, len(styles))
+    little = sheet.place(found[0].size, len(styles), most=PREVIEW)
+    cells = [found[0].resize(little)] * len(styles)
     once = len(tiles.boxes(*easel.content.shape[2:]))
     before, total = 0, easel.tiles + (len(styles) - 1) * once
     for i, style in enumerate(styles):
-        step, code = 0, easel.code(style)
+        step, code, picture = 0, easel.code(style), easel.content
         for step, picture in easel.strokes(code):
-            found[i] = images.to_image(picture)
-            cells[i] = with_corner(found[i], style)
+            small = F.interpolate(picture, (little[1], little[0]), mode="area")  # before anything else is made of it
+            cells[i] = with_corner(images.to_image(small), style)
             shown = images.to_tensor(sheet.grid(cells))[0]
             yield Progress(before + step, total, shown, {"tiles": float(before + step)}, easel.memo, notes=notes)
+        found[i] = images.to_image(picture)
         before += step
+    place = sheet.place(found[0].size, len(styles))
+    cells = [with_corner(one.resize(place), style) for one, style in zip(found, styles, strict=True)]
     return Output(found, {"styles": float(len(found))}, notes, sheet.grid(cells))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.colour import Colours
 from models.restyle import Restyler
-from pipelines.params import Image, ParamError, Params, param
+from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
 
 LARGEST, SMALLEST = 2048, 64  # pixels on the longest side
 SHEET_SIDE = 512  # pixels: each picture of a sheet, where no size is asked for
@@ -45,6 +45,7 @@ class StylizeParams(Params):
         False,
         label="Every style",
         description="A sheet of the photograph in each of your styles and each example style",
+        detail="The sheet is at most 4096 pixels wide and high; the pictures one by one have their size",
     )
     style_weights: list[float] = param(
         [], label="Style weights", description="One number for each style; none: all the same", advanced=True
@@ -57,8 +58,8 @@ class StylizeParams(Params):
         0.9, ge=0, le=0.99, label="Steadiness", description="Films: share of the frames before in what the norms see",
         advanced=True,
     )  # fmt: skip
-    seed: int = param(
-        0, ge=0, le=2**31 - 1, label="Seed", description="For the record: nothing here is random", advanced=True
+    seed: Seed = param(
+        0, ge=-1, le=MOST_SEED, label="Seed", description="For the record: nothing here is random", advanced=True
     )
 
     def longest_side(self) -> tuple[int, list[str]]:

@@ -14,7 +14,7 @@ from models.cache import Lender
 from models.vae import VAE
 from pipelines import digits
 from pipelines.base import Output, Pipeline, Progress, Steps
-from pipelines.params import Image, ParamError, Params, param
+from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
 from pipelines.sheet import GROUND, grid, pictures_of, preview
 
 WEIGHTS = {("mnist", "large"): "vae-mnist", ("mnist", "map"): "vae-map-mnist"}
@@ -43,7 +43,7 @@ class VaeParams(Params):
     temperature: float = param(
         1.0, ge=0, le=2, label="Temperature", description="Spread of the codes: less is more typical, and more alike"
     )
-    seed: int = param(0, ge=0, le=2**31 - 1, label="Seed", description="Start of the random numbers")
+    seed: Seed = param(0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one")
     digit: Image | None = param(None, label="Your digit", description="Drawn or uploaded: one digit in black and white")
     second: Image | None = param(
         None, label="Second digit", description="Where a walk ends; none: at a new digit", advanced=True

@@ -21,7 +21,7 @@ from pipelines.base import Result, run
 from pipelines.explore import EFFICIENTNET, PIPELINE, draw, imagenet, looking
 from pipelines.explore.encode import Shelf
 from pipelines.explore.params import LAYERS, ExploreParams
-from ui.kit import replay
+from ui.kit.form import replay
 from ui.kit.run import Server
 from ui.tabs.explore import hand
 from ui.tabs.explore import rows as explore_rows

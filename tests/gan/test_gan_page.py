@@ -15,7 +15,7 @@ from models.cache import ModelCache
 from pipelines.base import Result, run
 from pipelines.gan import PIPELINE, GanParams, columns
 from pipelines.params import parse, settings
-from ui.kit import controls
+from ui.kit.form import controls
 from ui.kit.show import Memory
 from ui.tabs import gan as ui
 

@@ -16,8 +16,15 @@ import torch
 
 from benchmarks import common, table
 from models import registry, weights
-from models.judge import DigitClassifier, examine
-from models.quality import frechet_distance, measure, moments, precision_recall, read_as_asked
+from models.judge import (
+    DigitClassifier,
+    examine,
+    frechet_distance,
+    measure,
+    moments,
+    precision_recall,
+    read_as_asked,
+)
 from pipelines.params import ParamError
 from training import evaluator as training
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,6 +122,7 @@ RAW = {
     "NEF": nested(NIKON, {254: (4, (0,)), 259: (3, (34713,)), 262: (3, (32803,))}),
     "NEF by what is below": nested({}, {262: (3, (32803,))}),
     "ARW": nested({254: (4, (1,))}, {259: (3, (32767,))}),
+    "DNG that is cut": nested({50706: (1, (1, 4, 0, 0))}, {262: (3, (1,))})[:-10],
     "PEF": tiff({259: (3, (65535,))}),
     "CR2": b"II*\0\x10\0\0\0CR\2\0" + bytes(200),
     "CR3": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom",
@@ -133,6 +135,15 @@ RAW = {
 @pytest.mark.parametrize("kind", RAW)
 def test_raw_files_of_cameras_are_refused(kind: str) -> None:
     assert "camera's raw file" in refusal(RAW[kind]) and "export it as JPEG" in refusal(RAW[kind])
+
+
+def test_a_raw_file_whose_tags_say_nothing_is_known_by_its_name(tmp_path: Path) -> None:
+    for name in ("DSC_1.NEF", "a b.dng", "IMG_1.CR2", "x.arw"):
+        (tmp_path / name).write_bytes(tiff({}))
+        with pytest.raises(ImageError, match="export it as JPEG"):
+            load(tmp_path / name)
+    (tmp_path / "really.nef").write_bytes(encode(two_colours(48, 32), "PNG"))
+    assert load(tmp_path / "really.nef").size == (48, 32)
 
 
 def test_other_tiff_files_are_read() -> None:

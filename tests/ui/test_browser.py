@@ -15,7 +15,7 @@ from served import CONTENT
 from models import registry
 from models.hub import offers
 from pipelines import images, record
-from ui.kit.examples import RESULTS
+from ui.kit.form.examples import RESULTS
 
 
 @pytest.fixture
@@ -89,7 +89,6 @@ def test_a_picture_made_from_somebody_elses_photograph_says_so(visit: Open, own:
     said = "Settings restored; the photograph (640 x 480) is not here: choose it."
     expect(page.locator(".status:visible").first).to_have_text(said, timeout=PATIENCE)
     expect(number(page, "Steps")).to_have_value("77")
-    expect(upload(page)).to_be_attached()  # the place is empty, and asks for a picture
     upload(page).set_input_files(own)
     expect(content(page)).to_have_js_property("naturalWidth", 96, timeout=PATIENCE)
 
@@ -109,8 +108,7 @@ def test_a_heic_photograph_is_seen_and_used(visit: Open, own: Path, tmp_path: Pa
     assert told.params["content"] == images.describe(images.load(heic))
     styles = page.locator("#styles-gallery:visible")
     styles.get_by_role("button", name="Clear").click()
-    nameless = own.rename(own.with_name("style"))
-    drop(page, styles.locator("button").last, nameless, type="")
+    drop(page, styles.locator("button").last, own.rename(own.with_name("style")), type="")
     expect(styles.locator("img").first).to_have_js_property("naturalWidth", 96, timeout=PATIENCE)
 
 
@@ -174,7 +172,7 @@ def english(page: Page) -> set[str]:
 
 
 def test_a_chinese_browser_reads_no_english(visit: Open) -> None:
-    page = visit(locale="zh-CN")
+    page = visit("优化", locale="zh-CN")
     for place, value in ((2, 64), (3, 40)):
         page.get_by_role("spinbutton").nth(place).fill(str(value))
         page.get_by_role("spinbutton").nth(place).press("Tab")

@@ -12,7 +12,7 @@ import gradio as gr
 import pytest
 
 from ui.kit.i18n import in_words
-from ui.words.errors import SENTENCES
+from ui.words import SENTENCES
 
 ROOT = Path(__file__).resolve().parents[2]
 RAISED = {"ParamError", "ImageError", "WeightsMissing", "WeightsError", "OutOfBudget", "Unsuitable", "Error", "refused"}

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from pipelines.base import Pipeline
 from pipelines.params import Setting, parse
-from ui.kit import controls
-from ui.kit.run import RUNS, Press, Server, follow
-from ui.kit.session import KNOWN, file_in_cache
+from ui.kit.form import controls
+from ui.kit.run import RUNS, Server, api_run, follow
+from ui.kit.session import explain, file_in_cache
 
 SECONDS_BETWEEN_UPDATES = 1.0
 
@@ -22,21 +23,22 @@ def build(pipeline: Pipeline[Any], server: Server, settings: Sequence[Setting]) 
 
     def call(request: gr.Request, *given: Any) -> Iterator[Any]:
         del request
-        told = time.perf_counter()
+        told, done = time.perf_counter(), False
         try:
-            params = parse(pipeline.params, controls.values(settings, given))
-            for view in follow(server, pipeline, params, Press()):
-                if view.result is not None:
-                    yield file_in_cache(view.result.png(), ".png"), view.result.record.model_dump(mode="json")
-                elif time.perf_counter() - told >= SECONDS_BETWEEN_UPDATES:
-                    told = time.perf_counter()  # without these a client that went away would not stop the run
-                    progress = view.progress
-                    yield (
-                        view.preview,
-                        {"step": progress.step, "total": progress.total} if progress else {"ahead": view.ahead},
-                    )
-        except KNOWN as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            params = parse(pipeline.params, controls.typed(settings, given))
+            with server.press(None, api_run(LocalContext.event_id.get(None) or "")) as press:
+                for view in follow(server, pipeline, params, press):
+                    done = view.result is not None
+                    if view.result is not None:
+                        yield file_in_cache(view.result.png(), ".png"), view.result.record.model_dump(mode="json")
+                    elif time.perf_counter() - told >= SECONDS_BETWEEN_UPDATES:
+                        told = time.perf_counter()  # without these a client that went away would not stop the run
+                        step = view.progress
+                        yield view.preview, {"step": step.step, "total": step.total} if step else {"ahead": view.ahead}
+        except Exception as error:  # the API's last line: every error becomes a sentence, bugs keep theirs in the log
+            raise gr.Error(explain(error), print_exception=False) from error
+        if not done:
+            raise gr.Error("Stopped before the first step: nothing was made.", print_exception=False)
 
     with gr.Group(visible=False):
         inputs = [controls.api_component(s) for s in settings]

@@ -13,7 +13,8 @@ import PIL.Image
 from pipelines import animation
 from pipelines.base import Pipeline
 from pipelines.params import Setting, parse
-from ui.kit import controls, fetching, replay
+from ui.kit import fetching
+from ui.kit.form import controls, replay
 from ui.kit.i18n import spoken
 from ui.kit.run import Controls, Press, Server, View, follow, on_change, on_press, on_stop
 from ui.kit.session import KNOWN, PRIVATE, QUICK, file_in_cache, visitor_of

@@ -1,4 +1,4 @@
-"""English and Chinese, following the browser. English text is the key; the Chinese is in ui/words/."""
+"""English and Chinese, following the browser. English text is the key; the Chinese is in ui/words/zh.json."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from functools import cache
 import gradio as gr
 from gradio.i18n import I18nData
 
-from ui.words import CHINESE, ENGLISH
-from ui.words.errors import SENTENCES
+from ui.words import CHINESE, ENGLISH, SENTENCES
 
 
 def _key(english: str) -> str:
@@ -35,7 +34,7 @@ def t(english: str) -> I18nData:
         KeyError: when it has no Chinese: a page that is half translated is not built.
     """
     if english not in CHINESE:
-        raise KeyError(f"No Chinese for {english!r}: add it to ui/words/")
+        raise KeyError(f"No Chinese for {english!r}: add it to ui/words/zh.json")
     return I18N(_key(english))
 
 
@@ -71,7 +70,7 @@ def _in_chinese(text: str) -> str:
 
 @cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    """Sentences of words/errors.py, the most definite first."""
+    """Sentences of words/zh.json, the most definite first."""
     ordered = sorted(SENTENCES.items(), key=lambda item: -len(item[0].replace("{}", "")))
     return [
         (re.compile("(.+?)".join(map(re.escape, english.split("{}"))), re.DOTALL), chinese)

@@ -119,12 +119,20 @@ class Presses:
         self._latest: OrderedDict[tuple[str, str], Press] = OrderedDict()
         self._stopped: OrderedDict[str, None] = OrderedDict()
         self._by_token: OrderedDict[str, Press] = OrderedDict()
+        self.closed = False
+
+    def close(self) -> None:
+        """Stop every run after the step in flight, and those that wait before their first: the server ends."""
+        with self._lock:
+            self.closed = True
+            for press in self._latest.values():
+                press.stopped = True
 
     def begin(self, visitor: str, tab: str, token: str = "") -> Press:
         """The press that `token` names ("": a quiet one), now the latest of its tab."""
         press = Press(quiet=not token)
         with self._lock:
-            press.stopped = bool(token) and token in self._stopped
+            press.stopped = self.closed or (bool(token) and token in self._stopped)
             if (before := self._latest.get((visitor, tab))) is not None:
                 before.replaced = True
             self._latest[visitor, tab] = press
@@ -147,6 +155,12 @@ class Presses:
         with self._lock:
             return self._latest.get((visitor, tab))
 
+    def cancel(self, event: str) -> None:
+        """Stop a program's run."""
+        press = self.latest("", api_run(event))
+        if press is not None:
+            press.stopped = True
+
     def stop(self, visitor: str, tab: str, token: str) -> None:
         """Stop what `token` names, and what a setting of the tab has begun."""
         with self._lock:
@@ -156,6 +170,11 @@ class Presses:
             for press in (self._by_token.get(token), self._latest.get((visitor, tab))):
                 if press is not None and (press.quiet or press is self._by_token.get(token)):
                     press.stopped = True
+
+
+def api_run(event: str) -> str:
+    """What a program's run is called in place of a tab: by its event, since a program may begin several at once."""
+    return f"api {event}"
 
 
 @dataclass(frozen=True)

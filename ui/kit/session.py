@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import PIL.Image
 import torch
 from gradio.utils import get_upload_folder
 
+from models import device, weights
 from models.cache import OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images
@@ -20,6 +23,7 @@ from pipelines.images import ImageError
 from pipelines.params import ParamError
 
 log = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class Busy(RuntimeError):
@@ -35,12 +39,19 @@ PREVIEW_SIDE = 640  # pixels
 def explain(error: Exception) -> str:
     """One sentence for the visitor; what is not a known error goes to the log under a short reference."""
     if isinstance(error, KNOWN):
-        return str(error)
-    if isinstance(error, torch.OutOfMemoryError):
-        return "The device ran out of memory: choose a smaller size."
+        return without_folders(str(error))
+    if device.out_of_memory(error):
+        return device.OUT_OF_MEMORY
     reference = secrets.token_hex(3)
     log.exception("reference %s", reference, exc_info=error)
     return f"Something broke here, not in your input. Reference {reference} is in the server's log."
+
+
+def without_folders(sentence: str) -> str:
+    """`sentence` with the names alone of files that lie in this server's own folders."""
+    places = (ROOT, Path.home(), Path(tempfile.gettempdir()), Path(get_upload_folder()), weights.cache_folder())
+    roots = "|".join(re.escape(str(place.resolve())) for place in places if len(place.resolve().parts) > 1)
+    return re.sub(rf"(?:{roots})(?:/[^/\s'\",;)]+)*/(?=[^/\s])", "", sentence)
 
 
 def file_in_cache(data: bytes, suffix: str) -> str:

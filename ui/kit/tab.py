@@ -12,8 +12,9 @@ import gradio as gr
 from pipelines.base import Pipeline
 from pipelines.compare.plan import kind_of
 from pipelines.params import Setting, settings
-from ui.kit import api, controls, events
-from ui.kit.examples import CONTENT, RESULTS, STYLE
+from ui.kit import api, events
+from ui.kit.form import controls, keep
+from ui.kit.form.examples import CONTENT, RESULTS, STYLE
 from ui.kit.i18n import t
 from ui.kit.run import Server, controls_of
 from ui.words import HOW_TO
@@ -99,6 +100,7 @@ def build(
     how_it_works(pipeline)
     controls_ = controls_of(pipeline.name, run, stop, stage.status)
     follow = events.wire(pipeline, server, form, stage, controls_, again)
+    keep.settings(pipeline.name, list(zip(form.settings, form.inputs, strict=True)))
     api.build(pipeline, server, form.settings)
     return Frame(form, stage, run, stop, follow)
 

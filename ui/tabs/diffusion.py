@@ -14,7 +14,7 @@ from models.weights import WeightsMissing
 from pipelines.base import Pipeline
 from pipelines.diffusion.draw import Trail, strip_of
 from ui.kit import fetching, tab
-from ui.kit.classes import follow
+from ui.kit.form.classes import follow
 from ui.kit.i18n import in_words, spoken, t
 from ui.kit.run import Server
 from ui.kit.session import KNOWN, PRIVATE, QUICK, picture_file

@@ -13,8 +13,8 @@ from pipelines.base import Pipeline, Result
 from pipelines.gan import WEIGHTS, GanParams, columns
 from pipelines.sheet import grid, pictures_of
 from ui.kit import closer, tab
-from ui.kit.classes import follow, spoken_class
 from ui.kit.closer import SIDE, Closer
+from ui.kit.form.classes import follow, spoken_class
 from ui.kit.i18n import spoken, t
 from ui.kit.run import Server
 from ui.kit.session import QUICK, file_in_cache, picture_file

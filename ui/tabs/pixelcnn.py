@@ -11,8 +11,9 @@ import PIL.Image
 from pipelines import animation
 from pipelines.base import Pipeline, Result
 from pipelines.sheet import GROUND, grid
-from ui.kit import draw, tab
-from ui.kit.examples import DIGITS
+from ui.kit import tab
+from ui.kit.form import draw
+from ui.kit.form.examples import DIGITS
 from ui.kit.i18n import spoken, t
 from ui.kit.run import Server
 from ui.kit.session import QUICK, file_in_cache

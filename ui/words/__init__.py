@@ -1,36 +1,38 @@
-"""What the page says, in English and Chinese: `frame` for all tabs, `models` for theirs, and one module a method.
+"""What the page says, as data: one JSON file a language.
 
-A method's module has `CHINESE` (English text -> Chinese) and `HOW_TO`, its short text for a student: (English, Chinese)
-pairs, and equations that need no translation.
+en.json holds the short text of each method for a student, paragraph by paragraph, and what English readers see of
+choices whose names are made for the command line. zh.json holds the Chinese of every English text, by where it stands:
+what all tabs share, a method's own, the models', and what can go wrong (with {} for what varies, {0}, {1}... in its
+order there); and the same short texts, with null for an equation.
 """
 
 from __future__ import annotations
 
-from ui.words import compare, diffusion, explore, frame, gan, gatys, imagine, models, pixelcnn, stylemix, stylize, vae
+import json
+from pathlib import Path
+from typing import Any
 
-_METHODS = {
-    "compare": compare,
-    "gatys": gatys,
-    "stylize": stylize,
-    "gan": gan,
-    "stylemix": stylemix,
-    "vae": vae,
-    "pixelcnn": pixelcnn,
-    "diffusion": diffusion,
-    "imagine": imagine,
-    "explore": explore,
-}
+HERE = Path(__file__).parent
+
+
+def _read(language: str) -> dict[str, Any]:
+    return json.loads((HERE / f"{language}.json").read_text("utf-8"))  # type: ignore[no-any-return]
+
+
+_EN, _ZH = _read("en"), _read("zh")
+ENGLISH: dict[str, str] = _EN["choices"]
+SENTENCES: dict[str, str] = _ZH["errors"]
+# Method -> equations, and paragraphs as (English, Chinese).
 HOW_TO: dict[str, tuple[str | tuple[str, str], ...]] = {
-    name: module.HOW_TO for name, module in _METHODS.items() if module.HOW_TO
+    method: tuple(
+        (english, chinese) if chinese else english
+        for english, chinese in zip(texts, _ZH["how_to"][method], strict=True)
+    )
+    for method, texts in _EN["how_to"].items()
 }
-# What English readers see of a choice whose name is made for the command line.
-ENGLISH = frame.ENGLISH
-CHINESE: dict[str, str] = (
-    frame.CHINESE
-    | models.CHINESE
-    | {
-        english: chinese
-        for module in _METHODS.values()
-        for english, chinese in (*module.CHINESE.items(), *(part for part in module.HOW_TO if isinstance(part, tuple)))
-    }
-)
+CHINESE: dict[str, str] = {
+    english: chinese
+    for place, words in _ZH.items()
+    if place not in {"errors", "how_to"}
+    for english, chinese in words.items()
+} | {part[0]: part[1] for texts in HOW_TO.values() for part in texts if isinstance(part, tuple)}

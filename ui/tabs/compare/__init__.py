@@ -19,8 +19,9 @@ from pipelines.compare import CompareParams, engine, plan
 from pipelines.compare.engine import Card
 from pipelines.compare.estimate import Estimates
 from pipelines.params import ParamError, parse, settings
-from ui.kit import api, replay, tab
-from ui.kit.examples import RESULTS
+from ui.kit import api, tab
+from ui.kit.form import replay
+from ui.kit.form.examples import RESULTS
 from ui.kit.i18n import in_words, refused, spoken, t
 from ui.kit.run import Server, controls_of
 from ui.kit.session import PRIVATE, QUICK, explain

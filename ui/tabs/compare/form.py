@@ -12,9 +12,10 @@ import gradio as gr
 from pipelines.base import Pipeline
 from pipelines.compare import CLASSES, SHARED, CompareParams, plan, usual
 from pipelines.params import ParamError, Setting, settings
-from ui.kit import controls, tab
-from ui.kit.classes import follow
-from ui.kit.examples import CONTENT, STYLE
+from ui.kit import tab
+from ui.kit.form import controls
+from ui.kit.form.classes import follow
+from ui.kit.form.examples import CONTENT, STYLE
 from ui.kit.i18n import t
 
 FIELDS = {s.name: s for s in settings(CompareParams)}

@@ -21,7 +21,7 @@ from pipelines.compare import CompareParams, plan
 from pipelines.compare.engine import Card
 from pipelines.params import settings
 from pipelines.record import Record
-from ui.kit.examples import CONTENT, STYLE
+from ui.kit.form.examples import CONTENT, STYLE
 from ui.kit.i18n import spoken
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare.form import FIELDS, shared_by, written

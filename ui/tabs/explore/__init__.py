@@ -13,8 +13,9 @@ from pipelines.base import Pipeline
 from pipelines.explore import imagenet, looking
 from pipelines.explore.encode import Shelf
 from pipelines.params import Setting, settings
-from ui.kit import api, controls, tab
-from ui.kit.examples import CONTENT, RESULTS, STYLE
+from ui.kit import api, tab
+from ui.kit.form import controls
+from ui.kit.form.examples import CONTENT, RESULTS, STYLE
 from ui.kit.i18n import t
 from ui.kit.run import Server
 from ui.tabs.explore import events

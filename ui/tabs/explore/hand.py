@@ -13,8 +13,8 @@ from pipelines.explore import PIPELINE
 from pipelines.explore.draw import Grid
 from pipelines.explore.params import ExploreParams
 from pipelines.params import settings
-from ui.kit import replay
-from ui.kit.examples import RESULTS
+from ui.kit.form import replay
+from ui.kit.form.examples import RESULTS
 from ui.kit.i18n import spoken, t
 from ui.kit.session import PRIVATE, QUICK, file_in_cache, picture_file
 from ui.kit.show import Memory, failed_status

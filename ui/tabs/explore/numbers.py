@@ -12,7 +12,7 @@ from models import registry
 from models.weights import INSTALL
 from pipelines.explore import EFFICIENTNET, IMAGENET, VGG19
 from pipelines.record import Record
-from ui.kit.classes import spoken_class
+from ui.kit.form.classes import spoken_class
 from ui.kit.i18n import in_words, spoken
 
 TITLES = {"cifar10": "CIFAR-10 classifier", EFFICIENTNET: "EfficientNet-Lite0", VGG19: "VGG-19 classifier"}

@@ -8,8 +8,9 @@ from typing import Any
 import gradio as gr
 
 from pipelines.base import Pipeline
-from ui.kit import draw, tab
-from ui.kit.examples import DIGITS
+from ui.kit import tab
+from ui.kit.form import draw
+from ui.kit.form.examples import DIGITS
 from ui.kit.i18n import spoken
 from ui.kit.run import Server
 from ui.kit.session import QUICK

@@ -1,0 +1,99 @@
+"""What visitors name as model, adapter or LoRA: ids of the hub and their uploads; the server's own files only where its
+owner says so. And what a disk that cannot be written to does to a download."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy_pipelines
+
+from models import download, hub, weights
+from models.hub import needs
+from models.hub.adapters import lora_file
+from models.weights import WeightsError, WeightsMissing
+
+ODD = [
+    "x" * 300,
+    "a/" + "b" * 300,
+    "~nobody-here/y",
+    "a\0b",
+    "",
+    "/",
+    "/etc",
+    "/etc/passwd",
+    "/nowhere",
+    ".",
+    "..",
+    "tests",
+]
+
+
+@pytest.fixture
+def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A server that gives its folders to nobody, and where its uploads go."""
+    monkeypatch.setenv("ATELIER_FOLDERS", "0")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    (tmp_path / "uploads").mkdir()
+    return tmp_path / "uploads"
+
+
+@pytest.mark.parametrize("text", ODD)
+@pytest.mark.usefixtures("uploads")
+def test_a_server_tells_nothing_of_its_disk_by_a_models_name(text: str) -> None:
+    assert not hub.is_local(text)
+    for read in (hub.folder, lora_file, hub.load_part):
+        with pytest.raises((WeightsError, WeightsMissing)) as caught:
+            read(text)
+        said = str(caught.value)
+        assert "\n" not in said and said.endswith((".", "end."))
+    with pytest.raises(WeightsError, match=r"neither a folder nor OWNER/NAME|no part"):
+        hub.folder(text)
+
+
+def test_folders_are_for_the_command_line_and_for_servers_that_say_so(
+    uploads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(toy_pipelines.folder("sd"))
+    assert not hub.is_local(folder)
+    monkeypatch.setenv("ATELIER_FOLDERS", "1")
+    assert hub.is_local(folder)
+    monkeypatch.delenv("ATELIER_FOLDERS")
+    assert hub.is_local(folder) and hub.folder(folder) == Path(folder)
+    mine, theirs = uploads / "mine.safetensors", tmp_path / "theirs.safetensors"
+    for path in (mine, theirs):
+        path.write_bytes(b"")
+    monkeypatch.setenv("ATELIER_FOLDERS", "0")
+    assert lora_file(str(mine)) == mine and needs.of_lora(str(mine)).place() == mine
+    (uploads / "link.safetensors").symlink_to(theirs)
+    for path in (theirs, uploads / ".." / "theirs.safetensors", uploads / "link.safetensors"):
+        with pytest.raises(WeightsError, match="is not on this machine"):
+            lora_file(str(path))
+
+
+@pytest.mark.parametrize("name", ["../x.safetensors", "/etc/x.safetensors", "a/../../x", "x" * 300, "a\0"])
+def test_a_file_of_a_model_lies_inside_of_it(name: str) -> None:
+    with pytest.raises(WeightsError, match="is no file inside of a model"):
+        hub.file(str(toy_pipelines.folder("sd")), name)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("moment", ["_append", "_remember_tag", "_lock_file"])
+def test_a_disk_that_is_full_or_read_only_is_one_line_and_leaves_no_whole_name(
+    moment: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(number, "the disk says no", str(tmp_path / "x"))
+
+    monkeypatch.delenv("ATELIER_OFFLINE")
+    monkeypatch.setenv("ATELIER_CACHE", str(tmp_path))
+    monkeypatch.setattr(download, moment, fail)
+    w = weights.Weights("toy", "toy.bin", "0" * 64, 10, "", "", "", ("http://127.0.0.1:9/toy",))
+    if moment == "_remember_tag":
+        monkeypatch.setattr(download, "_append", lambda *_: download._remember_tag(tmp_path, "", "tag"))
+    with pytest.raises(WeightsError, match="cannot be written \\(the disk says no\\)") as caught:
+        weights.fetch(w)
+    assert "\n" not in str(caught.value) and not (tmp_path / "toy.bin").exists()

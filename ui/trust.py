@@ -1,0 +1,244 @@
+"""What comes in from outside, checked in one place: events see files that were sent to this server, or made by it.
+
+Gradio checks a path only where the sender adds a `meta` key. `Page` checks every file of every event before Gradio
+looks at it, whichever component takes it and whichever way it came: form, REST, gradio_client or MCP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import logging
+import mimetypes
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import gradio as gr
+from gradio.context import LocalContext
+from gradio.data_classes import GradioModel, GradioRootModel
+from gradio.exceptions import ComponentProcessingError
+from gradio.route_utils import FnIndexInferError
+from gradio.state_holder import SessionState
+from gradio.utils import get_upload_folder
+from gradio_client.utils import is_file_obj_with_meta
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ui.kit import i18n
+from ui.kit.run import Presses
+from ui.kit.session import file_in_cache
+
+if TYPE_CHECKING:
+    from gradio.block_function import BlockFunction
+
+log = logging.getLogger(__name__)
+
+META = {"_type": "gradio.FileData"}
+SERVED = "/gradio_api/file="  # in front of a file's path in its address
+DATA = re.compile(r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(;[\w.+-]+=[\w.+-]+)*;base64,(?P<text>.*)", re.DOTALL)
+
+
+class Page(gr.Blocks):
+    """Blocks whose events get files of this server's upload folder alone, and say in one sentence what does not fit.
+
+    `presses`: the runs, which their owners and the end of the server stop. `loop`: the server's, once it runs.
+    """
+
+    presses: Presses
+    loop: asyncio.AbstractEventLoop | None = None
+
+    async def run_extra_startup_events(self) -> None:
+        """Gradio's, with the server's loop remembered."""
+        self.loop = asyncio.get_running_loop()
+        await super().run_extra_startup_events()  # type: ignore[no-untyped-call]
+
+    async def process_api(self, *args: Any, **given: Any) -> Any:
+        """Gradio's, with the request known before its inputs are looked at: refusals are in the reader's language."""
+        request = given.get("request")
+        LocalContext.request.set(request if isinstance(request, gr.Request) else None)
+        return await super().process_api(*args, **given)
+
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
+    ) -> Any:
+        """Gradio's, after `admit`; its own complaints about a value's shape become one sentence.
+
+        Numbers are passed on as they came: out of its range Gradio would end an event before a run's first line, where
+        the method's Params say what is wrong.
+        """
+        if explicit_call:  # from Python, not from a visitor
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        inputs = admit(block_fn, inputs)
+        for component in block_fn.inputs:
+            # An update builds a component again, so this cannot be set where it is laid out.
+            block: Any = state[component._id] if state is not None and component._id in state else component
+            if isinstance(block, gr.Number | gr.Slider):
+                block.preprocess = as_sent  # type: ignore[method-assign]
+        try:
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except (ValidationError, ComponentProcessingError) as error:
+            log.warning("Values that do not fit %s: %s", block_fn.name, type(error).__name__)
+            raise refused("The values sent do not fit this form: reload the page, and try again.") from error
+
+
+def as_sent(payload: Any) -> Any:
+    """A value as the browser sent it."""
+    return payload
+
+
+def admit(block_fn: BlockFunction, inputs: Sequence[Any]) -> list[Any]:
+    """The values sent to an event, their files as Gradio takes them.
+
+    Raises:
+        gr.Error: for a file that is none of this server's uploads, in the same words whatever lies at its path; for
+            too few values, and for too many at an endpoint.
+    """
+    wanted = len(block_fn.inputs)
+    public = block_fn.api_visibility != "private"
+    if len(inputs) < wanted or (public and len(inputs) > wanted):
+        raise refused(f"{len(inputs)} values were sent but {wanted} are needed: see /gradio_api/info for their names.")
+    values = list(inputs)
+    for i, block in enumerate(block_fn.inputs):
+        if not takes_files(block):
+            continue
+        name = str(getattr(block, "label", "")) if public else "The file"
+        if i in block_fn.component_prop_inputs and isinstance(values[i], dict):
+            values[i] = {**values[i], "value": files_of(block, values[i].get("value"), name)}
+        else:
+            values[i] = files_of(block, values[i], name)
+    return values
+
+
+def takes_files(block: object) -> bool:
+    """Whether a component's value holds files."""
+    model = getattr(block, "data_model", None)
+    return model is not None and _holds_files(model)
+
+
+@lru_cache(maxsize=64)
+def _holds_files(model: type[GradioModel | GradioRootModel]) -> bool:
+    return META["_type"] in json.dumps(model.model_json_schema())
+
+
+def files_of(block: object, value: Any, name: str) -> Any:
+    """A component's value with every file in it checked; `name` is what a refusal calls it. Raises gr.Error."""
+    several = isinstance(block, gr.Gallery | gr.ImageSlider) or getattr(block, "file_count", "single") != "single"
+    if several and not isinstance(value, list | None):
+        raise refused(f"{name} is one value: give a list, even of one file.")
+    if not several and not isinstance(value, str | dict | None):
+        raise refused(f"{name} is no file: give one, not a list or a number.")
+    return _walk(value, name)
+
+
+def _walk(value: Any, name: str) -> Any:
+    match value:
+        case None:
+            return None
+        case str():
+            return _file(value, None, name)
+        case {"path": str(text), **others} if text:
+            return _file(text, others.get("orig_name"), name)
+        case {"url": str(text), **others}:
+            return _file(text, others.get("orig_name"), name)
+        case {"image": inner, **others} | {"video": inner, **others}:  # a row of a gallery
+            kind = "image" if "image" in value else "video"
+            return {kind: _walk(inner, name), "caption": others.get("caption")}
+        case list():
+            return [found for item in value if (found := _walk(item, name)) is not None]
+    raise refused(f"{name} is no file: upload one, or send it as a data: URL.")
+
+
+def _file(text: str, orig_name: Any, name: str) -> dict[str, Any] | None:
+    """A file as Gradio takes it; None for an upload that was here once and has been removed since."""
+    if text.startswith("data:"):
+        path = Path(_decoded(text, name))
+    else:
+        path = Path(unquote(urlsplit(text).path.partition(SERVED)[2])) if SERVED in text else Path(text)
+        folder = Path(get_upload_folder()).resolve()
+        try:
+            path = path.resolve()
+            ours = path != folder and path.is_relative_to(folder)
+            there = ours and path.is_file()
+        except (OSError, ValueError, RuntimeError):  # a name too long, a NUL, a loop of links
+            ours = there = False
+        if not ours:
+            raise refused(f"{name} is not among the files sent to this server: upload it, or send it as a data: URL.")
+        if not there:
+            return None
+    shown = orig_name if isinstance(orig_name, str) else path.name
+    return {"path": str(path), "orig_name": shown, "meta": META}
+
+
+def _decoded(text: str, name: str) -> str:
+    """The path of a file with what a data: URL holds."""
+    try:
+        found = DATA.fullmatch(text)
+        if found is None:
+            raise ValueError
+        data = base64.b64decode(found["text"], validate=True)
+    except (ValueError, binascii.Error):
+        raise refused(f"{name} is no whole data: URL: write data:image/png;base64, and the file in base64.") from None
+    return file_in_cache(data, mimetypes.guess_extension(found["kind"] or "") or "")
+
+
+def refused(sentence: str) -> gr.Error:
+    return i18n.refused(sentence, LocalContext.request.get(None))
+
+
+def answer_in_parts(page: gr.Blocks) -> None:
+    """Have MCP answer a tool's picture as a picture and its record as JSON; call it when the page is launched.
+
+    Gradio writes several outputs as one text, in Python's notation, unless the caller asks for progress.
+    """
+    server = page.mcp_server_obj
+    if server is None:
+        return
+    from mcp.types import TextContent
+
+    written = server.postprocess_output_data
+
+    def parts(data: Sequence[Any], root_url: str) -> list[Any]:
+        outputs = data[0] if len(data) == 1 and isinstance(data[0], list | tuple) else data
+        found: list[Any] = []
+        for output in outputs:
+            if is_file_obj_with_meta(output):
+                found += written([output], root_url)
+            else:
+                found.append(TextContent(type="text", text=json.dumps(output)))
+        return found
+
+    server.postprocess_output_data = parts  # type: ignore[method-assign]
+
+
+async def unknown(request: Request, error: Exception) -> Response:
+    """404 for what a request names and this server does not have: an endpoint, an event, a component."""
+    if not request.url.path.startswith("/gradio_api/"):
+        raise error
+    named = str(error.args[0]).rpartition(":")[2].strip(" /") if error.args else ""
+    text = f"There is nothing called {named[:80]!r} here: /gradio_api/info lists the endpoints."
+    return JSONResponse({"error": text}, status_code=404)
+
+
+async def misfit(request: Request, error: Exception) -> Response:
+    """422 for a value that an endpoint does not know, or needs and was not sent."""
+    text = str(error)
+    unwanted = re.match(r"Parameter `(.*)` is not a valid", text, re.DOTALL)
+    lacking = re.fullmatch(r"No value provided for required argument: (\w+)", text)
+    if not request.url.path.startswith("/gradio_api/call/") or not (unwanted or lacking):
+        raise error
+    if unwanted:
+        said = f"There is no setting named {unwanted[1][:80]!r}: /gradio_api/info lists them."
+    else:
+        said = f"{lacking[1] if lacking else ''} is missing: send it, too."
+    return JSONResponse({"error": said}, status_code=422)
+
+
+# For the application: mistakes in a request that Gradio answers with "Internal Server Error".
+HANDLERS: dict[type[Exception], Any] = {KeyError: unknown, FnIndexInferError: unknown, TypeError: misfit}
