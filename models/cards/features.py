@@ -34,7 +34,7 @@ VGG_LITE = Weights(
     bytes=7640504,
     licence="Apache-2.0",
     source="training/features.py, from VGG-16 (HED)",
-    quality="inner products within 4 to 11 % of the VGG-16's (the file before: 39 to 93 %)",
+    quality="painted with it, VGG-16's loss is 0.20; with VGG-16 itself 0.11, with the file before 0.54 (8 pairs)",
 )
 VGG19 = Weights(
     name="vgg19",
