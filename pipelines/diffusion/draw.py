@@ -47,7 +47,8 @@ def table(
     sized = [[picture.resize((width, height), how) for picture in row] for row in rows]
     sheet, corners = lay(sized, start=(BESIDE, ABOVE if heads else GAP))
     pen = ImageDraw.Draw(sheet)
-    for (x, _), head in zip(max(corners, key=len), heads, strict=False):
+    longest = max(corners, key=len)
+    for (x, _), head in zip(longest, heads, strict=False):
         pen.text((x + width / 2, ABOVE / 2), head, MUTED, font(12), anchor="mm")
     for ((_, y), *_), name in zip(corners, names, strict=True):
         pen.text((BESIDE - 10, y + height / 2), name, INK, font(14), anchor="rm")
