@@ -167,4 +167,4 @@ def work(p: VaeParams) -> float:
     return (18 + pictures) * 1.3e-4
 
 
-PIPELINE = Pipeline("vae", "VAE", VaeParams, generate, source="arXiv:1312.6114", work=work)
+PIPELINE = Pipeline("vae", "VAE", VaeParams, generate, work=work)
