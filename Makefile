@@ -40,12 +40,11 @@ table: venv
 	$(BIN)/python -m benchmarks.table --data $(DATA)
 
 # Trains every bundled file again: about eleven hours, one script after the other. MNIST and CIFAR-10 are fetched by torchvision into
-# data/; Tiny ImageNet and folders of photographs and paintings are to be brought (weights/README.md says which we had).
-TINY ?= data/tiny-imagenet-200
+# data/; folders of photographs and paintings are to be brought (weights/README.md says which we had).
 PHOTOGRAPHS ?= data/photographs
 PAINTINGS ?= data/paintings
 weights: venv
-	$(BIN)/python -m training.features --data $(TINY) --out weights/vgg-lite.safetensors
+	$(BIN)/python -m training.features --photographs $(PHOTOGRAPHS) --paintings $(PAINTINGS) --out weights/vgg-lite.safetensors
 	$(BIN)/python -m training.evaluator --data mnist
 	$(BIN)/python -m training.classifier --data cifar10 --early 3
 	$(BIN)/python -m training.gan --data mnist --out weights/gan-mnist.safetensors

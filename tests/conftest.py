@@ -92,7 +92,7 @@ def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`python app.py --mcp` in a process of its own, for all tests that talk to a server."""
-    with serve(tmp_path_factory.mktemp("served"), "--mcp") as server:
+    with serve(tmp_path_factory.mktemp("served"), "--mcp", ATELIER_FOLDERS="1") as server:  # toy models lie in one
         yield server
 
 

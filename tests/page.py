@@ -62,6 +62,7 @@ def sizes(page: Page) -> list[tuple[int, int]]:
     """Width and height in pixels of the pictures that the right column shows, once they are there."""
     shown = page.locator(".picture:visible img:visible")
     expect(shown.first).to_have_js_property("complete", True)
+    expect(shown.first).not_to_have_js_property("naturalWidth", 0)
     return [tuple(size) for size in shown.evaluate_all("e => e.map(i => [i.naturalWidth, i.naturalHeight])")]
 
 

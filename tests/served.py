@@ -40,10 +40,10 @@ class Served:
 
 
 @contextmanager
-def serve(folder: Path, *flags: str, port: int = 0) -> Iterator[Served]:
+def serve(folder: Path, *flags: str, port: int = 0, **variables: str) -> Iterator[Served]:
     """Start the page and wait until it answers; end it afterwards.
 
-    folder: takes its log and its temp folder. port: 0 for any that is free.
+    folder: takes its log and its temp folder. port: 0 for any that is free. variables: more of the environment.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -56,6 +56,7 @@ def serve(folder: Path, *flags: str, port: int = 0) -> Iterator[Served]:
         "TMPDIR": str(folder),
         "OMP_NUM_THREADS": str(torch.get_num_threads()),  # as this process: the same pixels on both sides
         "OMP_WAIT_POLICY": "PASSIVE",  # the browser needs the processor as well
+        **variables,
     }
     command = [sys.executable, "app.py", "--port", str(port), *flags]
     with log.open("wb") as output:
@@ -69,11 +70,17 @@ def serve(folder: Path, *flags: str, port: int = 0) -> Iterator[Served]:
 
 
 def wait_for(page: Served) -> None:
-    """Return when /healthz answers. Raises RuntimeError with the log's end when the process ends or takes too long."""
+    """Return when /healthz answers and the server says that it is there.
+
+    Raises RuntimeError with the log's end when the process ends or takes too long.
+    """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and page.process.poll() is None:
         try:
-            if httpx.get(f"{page.url}/healthz", timeout=5).status_code == 200:
+            if (
+                httpx.get(f"{page.url}/healthz", timeout=5).status_code == 200
+                and "Atelier is at" in page.log.read_text()
+            ):
                 return
         except httpx.TransportError:
             time.sleep(0.2)

@@ -34,6 +34,6 @@ def test_files_and_targets_that_it_names_exist() -> None:
     for target in re.findall(r"`?make ([a-z-]+)", README):
         assert f"\n{target}:" in makefile, target
     links = re.findall(r"\]\(([\w/.]+\.\w+)\)", README)
-    sources = re.findall(r"`((?:models|pipelines|ui)/\w+\.py)`", README)
+    sources = re.findall(r"`((?:models|pipelines|training|ui)/[\w/]+\.py)`", README)
     for name in (*links, *sources):
         assert (ROOT / name).exists(), name

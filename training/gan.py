@@ -2,15 +2,19 @@
 
     python -m training.gan --data mnist --epochs 9
     python -m training.gan --data mnist --model mlp --epochs 12
-    python -m training.gan --data cifar10 --judge features --noise 128 --widths 256,192,128,128 --flip --epochs 8
+    python -m training.gan --data cifar10 --judge features --noise 128 --widths 256,192,128,128 --flip --rate 3e-4
+    python -m training.gan --data cifar10 --judge projected --noise 128 --widths 256,192,128,128 --flip --rate 2e-4 \
+        --start weights/gan-cifar10.safetensors --best
 
 The convolutional pair plays with the hinge loss (Lim and Ye 2017, arXiv:1705.02894), the dense one with the
 non-saturating loss of Goodfellow et al. 2014; both keep averaged weights, whose batch normalisation is measured anew.
-For photographs there is a discriminator that looks through vgg-lite (training/judges.py).
+For photographs there are discriminators that look through vgg-lite and EfficientNet-Lite0 (training/judges.py). A
+generator that is there already (--start) waits LEAD steps for a discriminator that knows nothing yet.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,12 +22,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from models import device
-from models.gan import draw, generator, noise_of
+from models import device, registry, weights
+from models.gan import draw, generator, noise_of, sample
+from models.judge import measure
 from training.common import Run, average, export, flags, log, sheet
 from training.judges import JUDGES, discriminator
 from training.pictures import labelled
 
+LEAD = 150  # steps
+SEEN = 2000  # pictures by which --best measures an epoch
+EVALUATORS = {"mnist": "digits", "cifar10": "cifar10"}  # data set -> the model that measures an epoch
 RATES = {"conv": 4e-4, "mlp": 4e-4}
 
 
@@ -66,6 +74,9 @@ class Players:
         shape = {name: config[name] for name in ("size", "channels")} | {"classes": classes}
         self.made = generator(args.model, **config).to(args.device, memory_format=torch.channels_last)
         self.judge = discriminator(args.judge or args.model, **shape).to(args.device, memory_format=torch.channels_last)
+        if args.start:
+            self.made.load_state_dict(weights.read(args.start)[1])
+        self.lead = LEAD if args.start else 0  # steps in which the discriminator moves alone
         self.average = average(self.made, 0.998)
         rate, betas = args.rate or RATES[args.model], (0.5, 0.99)
         self.optimizers = [torch.optim.Adam(net.parameters(), rate, betas) for net in (self.made, self.judge)]
@@ -100,6 +111,10 @@ class Players:
         judged_by.zero_grad()
         judged.backward()
         judged_by.step()
+        if self.schedules[0].last_epoch < self.lead:
+            for schedule in self.schedules:
+                schedule.step()
+            return judged.detach(), torch.zeros_like(judged.detach())
         self.judge.requires_grad_(False)
         fooled = fool_loss(self.kind, self.score(self.fake(labels, random), labels))
         made_by.zero_grad()
@@ -112,6 +127,22 @@ class Players:
         return judged.detach(), fooled.detach()
 
 
+@torch.no_grad()
+def distance(network: nn.Module, kind: str) -> float:
+    """How far the pictures of `network` are from the test set of "mnist" or "cifar10", as `make table` measures it."""
+    judge = registry.MODELS[EVALUATORS[kind]].load().eval()
+    labels = torch.arange(SEEN) % network.classes
+    return measure(judge, sample(network, labels, 0), labels).distance
+
+
+def keep(network: nn.Module, away: float, run: Run, path: Path) -> None:
+    """Note how far `network` is from real pictures, and write its weights if none of this run was nearer."""
+    run.history[-1]["distance"] = away
+    log.info("distance %.2f", away)
+    if away <= min(row["distance"] for row in run.history if "distance" in row):
+        torch.save(network.state_dict(), path)
+
+
 def arguments() -> Any:
     """Flags of the command line."""
     parser = flags(__doc__, "gan", epochs=9, batch=64)
@@ -120,6 +151,9 @@ def arguments() -> Any:
     parser.add_argument("--widths", type=lambda text: tuple(map(int, text.split(","))), help="layers of the generator")
     parser.add_argument("--judge", choices=list(JUDGES), help="discriminator (default: the one of the model's kind)")
     parser.add_argument("--flip", action="store_true", help="mirror half of the pictures: not for digits")
+    parser.add_argument("--start", type=Path, help="weights of a generator to go on from")
+    parser.add_argument("--best", action="store_true", help="export the epoch nearest to the test set, not the last")
+    parser.add_argument("--limit", type=int, help="steps an epoch, at most")
     parser.add_argument("--rate", type=float, help=f"learning rate (default: {RATES})")
     return parser.parse_args()
 
@@ -129,7 +163,7 @@ def main() -> None:
     args = arguments()
     torch.manual_seed(args.seed)
     pictures, labels = labelled(args.data, "train")
-    classes, steps = int(labels.max()) + 1, len(pictures) // args.batch
+    classes, steps = int(labels.max()) + 1, min(len(pictures) // args.batch, args.limit or len(pictures))
     config = {"classes": classes, "size": pictures.shape[-1], "channels": pictures.shape[1]}
     config |= {name: value for name in ("noise", "widths") if (value := getattr(args, name)) is not None}
     players = Players(args, config, classes, steps * args.epochs)
@@ -148,7 +182,11 @@ def main() -> None:
         settle(best, 200 if epoch + 1 == args.epochs else 20, args.batch, run.generator)
         rows = noise_of([i // classes for i in range(8 * classes)], best.noise)
         sheet(draw(best, rows, torch.arange(classes).repeat(8)), args.runs / f"epoch-{epoch + 1:03d}.png", classes)
+        if args.best:
+            keep(best, distance(best, Path(args.data).name), run, args.runs / "best.pt")
     best = players.average.module
+    if args.best:
+        best.load_state_dict(torch.load(args.runs / "best.pt", weights_only=True))
     kind = {"kind": args.model, "noise": best.noise}
     told = {"minutes": f"{run.minutes:.1f}", "epochs": str(args.epochs), "pictures": str(len(pictures))}
     export(best, config | kind, told, args.out)

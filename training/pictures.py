@@ -14,37 +14,6 @@ from tqdm import tqdm
 SUFFIXES = {".jpeg", ".jpg", ".png"}
 
 
-def tiny_imagenet(folder: Path, split: str) -> tuple[Tensor, Tensor]:
-    """Read Tiny ImageNet's own folder layout.
-
-    Args:
-        folder: the unpacked `tiny-imagenet-200`.
-        split: "train" or "val".
-
-    Returns:
-        Pictures (N, 3, 64, 64) uint8 RGB, and class numbers (N,) int64 in the order of `wnids.txt`.
-
-    Raises:
-        FileNotFoundError: when `folder` is not laid out like Tiny ImageNet.
-    """
-    wnids = (folder / "wnids.txt").read_text().split()
-    number = {wnid: i for i, wnid in enumerate(wnids)}
-    if split == "train":
-        files = [(p, number[w]) for w in wnids for p in sorted((folder / "train" / w / "images").iterdir())]
-    else:
-        rows = [line.split("\t") for line in (folder / "val" / "val_annotations.txt").read_text().splitlines()]
-        files = [(folder / "val" / "images" / row[0], number[row[1]]) for row in rows]
-    packed = folder / f"packed-{split}.npy"
-    if not packed.exists():
-        pictures = np.empty((len(files), 64, 64, 3), np.uint8)
-        for i, (path, _) in enumerate(tqdm(files, desc=f"packing {split}")):
-            with Image.open(path) as image:
-                pictures[i] = np.asarray(image.convert("RGB"))
-        np.save(packed, pictures)
-    pictures = np.load(packed)
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2), torch.tensor([label for _, label in files])
-
-
 def random_resized_crops(x: Tensor, size: int, scale: tuple[float, float], generator: torch.Generator) -> Tensor:
     """One random crop and flip a picture, resized: torchvision's RandomResizedCrop for a whole batch at once.
 

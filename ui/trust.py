@@ -68,15 +68,29 @@ class Page(gr.Blocks):
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
     ) -> Any:
-        """Gradio's, after `admit`; its own complaints about a value's shape become one sentence."""
+        """Gradio's, after `admit`; its own complaints about a value's shape become one sentence.
+
+        Numbers are passed on as they came: out of its range Gradio would end an event before a run's first line, where
+        the method's Params say what is wrong.
+        """
         if explicit_call:  # from Python, not from a visitor
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         inputs = admit(block_fn, inputs)
+        for component in block_fn.inputs:
+            # An update builds a component again, so this cannot be set where it is laid out.
+            block: Any = state[component._id] if state is not None and component._id in state else component
+            if isinstance(block, gr.Number | gr.Slider):
+                block.preprocess = as_sent  # type: ignore[method-assign]
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except (ValidationError, ComponentProcessingError) as error:
             log.warning("Values that do not fit %s: %s", block_fn.name, type(error).__name__)
             raise refused("The values sent do not fit this form: reload the page, and try again.") from error
+
+
+def as_sent(payload: Any) -> Any:
+    """A value as the browser sent it."""
+    return payload
 
 
 def admit(block_fn: BlockFunction, inputs: Sequence[Any]) -> list[Any]:

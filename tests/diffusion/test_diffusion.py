@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import diffusers
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from models import schedulers
 from models.diffusion import Denoiser, Moment, denoise, generators_of, noise_of, pixels, predict, sample
 from pipelines.diffusion.draw import MOST_MOMENTS, Trail
 from tests.toy_diffusion import small
-from training.diffusion import SCHEDULER, batch_of, configure, times
+from training.diffusion import LOG_SIGMA, SCHEDULER, batch_of, configure, scheduled, times
 
 EACH = pytest.mark.parametrize("name", schedulers.NAMES)
 FIXED = [name for name in schedulers.NAMES if name != "ddpm"]  # those that draw no noise on the way
@@ -137,11 +138,41 @@ def test_a_trail_keeps_moments_from_all_of_the_run(steps: int) -> None:
 
 def test_training_sees_all_times_and_pixels_from_minus_one_to_one() -> None:
     source = torch.Generator().manual_seed(0)
-    found = times(100, source)
+    alphas = diffusers.DDPMScheduler(**SCHEDULER).alphas_cumprod
+    found = times(100, source, "even", alphas)
     assert sorted(int(t) // 10 for t in found) == list(range(100)) and list(found) != sorted(found)
     pictures = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).repeat(50, 1, 1, 1)
     x = batch_of(pictures, 0.5, source)
     assert float(x.min()) == -1 and float(x.max()) == 1 and 0 < int((x[:, 0, 0, 0] > -1).sum()) < 50
+
+
+def test_training_with_normal_noise_looks_most_where_digits_take_their_shape() -> None:
+    alphas = diffusers.DDPMScheduler(**SCHEDULER).alphas_cumprod
+    found = times(2000, torch.Generator().manual_seed(0), "normal", alphas)
+    log_sigma = ((1 - alphas) / alphas).sqrt().log()[found]
+    assert int(found.min()) >= 0 and int(found.max()) < 1000
+    assert abs(float(log_sigma.median()) - LOG_SIGMA[0]) < 0.3 and (found > 900).double().mean() < 0.05
+
+
+def test_a_time_that_rounds_up_to_the_end_is_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "rand", lambda n, **_: torch.full((n,), 1 - 2**-24))
+    alphas = diffusers.DDPMScheduler(**SCHEDULER).alphas_cumprod
+    assert int(times(64, torch.Generator(), "even", alphas).max()) == 999
+
+
+def test_a_rate_that_falls_at_last_goes_on_with_another_number_of_steps() -> None:
+    def rates(steps: int) -> list[float]:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 2.0)
+        schedule, out = scheduled(optimizer, 2.0, steps, 0.5), []
+        for _ in range(steps):
+            out.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        return out
+
+    short, long = rates(1000), rates(2000)
+    assert short[:500] == long[:500] and short[400] == 2.0
+    assert short[750] == pytest.approx(1.0) and short[-1] < 0.01 and long[750] == 2.0
 
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32)])

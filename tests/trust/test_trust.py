@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -16,6 +15,7 @@ import gradio as gr
 import httpx
 import PIL.Image
 import pytest
+from anyio.from_thread import start_blocking_portal
 from asking import INK, PHOTO, QUICK, answer, call
 from gradio.state_holder import SessionState
 from mcp import ClientSession
@@ -81,7 +81,8 @@ def test_every_component_of_the_page_refuses_every_foreign_file_in_the_same_word
             )
         }
 
-    said = asyncio.run(refusals())
+    with start_blocking_portal() as portal:
+        said = portal.call(refusals)
     assert said == {"not among the files sent to this server: upload it, or send it as a data: URL."}
 
 
@@ -245,7 +246,8 @@ async def tools_used(url: str) -> dict[str, CallToolResult]:
 
 
 def test_every_tool_of_mcp_can_be_called(served: Served) -> None:
-    heard = asyncio.run(asyncio.wait_for(tools_used(served.url), 200))
+    with start_blocking_portal() as portal:  # Playwright may hold this thread's event loop
+        heard = portal.call(tools_used, served.url)
     assert set(heard) == {*PIPELINES, "models", "foreign"}
     for name in TINY:
         picture, *_, record = heard[name].content

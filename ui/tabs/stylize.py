@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 import PIL.Image
 
+from models import registry, restyle, weights
 from pipelines import images
 from pipelines.base import Pipeline
 from pipelines.images import ImageError
@@ -73,7 +74,10 @@ def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     """Lay out the tab."""
     extra: dict[str, Any] = {}
 
-    def left(_: Form) -> None:
+    def left(form: Form) -> None:
+        if present("magenta"):  # by eye the better pictures, and the quicker ones
+            model = next(c for s, c in zip(form.settings, form.inputs, strict=True) if s.name == "model")
+            model.value = "magenta"
         extra["surprise"] = gr.Button(t("Surprise me"), size="lg")
         with gr.Accordion(t("Style pad")):
             extra["pad"] = gr.HTML(
@@ -121,6 +125,11 @@ def wire(frame: Frame, pad: gr.HTML, surprise: gr.Button) -> None:
     frame.follow.live(styles.change(sync, [styles, weights], [pad, weights], **QUICK))
     frame.follow.live(pad.release(mix, [styles], [styles, weights], **QUICK))
     frame.follow.live(surprise.click(pick, [styles], [styles, weights, strength], **QUICK), always=True)
+
+
+def present(name: restyle.Restyler) -> bool:
+    """Whether the networks of one-pass stylisation `name` are on this machine."""
+    return all(weights.present(registry.MODELS[model].weights) for model in restyle.MODELS[name])
 
 
 def paths_of(gallery: Any) -> list[Path]:

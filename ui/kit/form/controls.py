@@ -101,16 +101,13 @@ def number_component(setting: Setting, label: Any, info: Any) -> gr.components.C
         return gr.Radio(chips, value=ANY, label=label, info=info, elem_classes="chips", min_width=190)
     if low is None or high is None or high - low > (1e6 if whole else 100):
         bounds: dict[str, Any] = {"minimum": low, "maximum": high, "precision": 0 if whole else None}
-        return untouched(gr.Number(setting.default, label=label, info=info, min_width=190, **bounds))
+        return gr.Number(setting.default, label=label, info=info, min_width=190, **bounds)
     step = 1.0 if whole else 0.01 if high - low <= 10 else 0.1
-    return untouched(
-        gr.Slider(low, high, setting.default, step=step, label=label, info=info, buttons=[], min_width=190)
-    )
+    return gr.Slider(low, high, setting.default, step=step, label=label, info=info, buttons=[], min_width=190)
 
 
 def untouched(component: gr.components.Component) -> gr.components.Component:
-    """Have `component` pass its value on as it came: Gradio would end the event before a run's first line, or round.
-    The method's Params say what is wrong with a value."""
+    """Have `component` pass its value on as it came: Gradio's own would turn 7 into "7" without a word."""
     component.preprocess = lambda payload: payload  # type: ignore[method-assign]
     return component
 
