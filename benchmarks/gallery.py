@@ -12,6 +12,7 @@ from models.cache import ModelCache
 from pipelines import PIPELINES, images
 from pipelines.base import Result, run
 from pipelines.params import parse
+from pipelines.sheet import GROUND, lay
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,12 +43,7 @@ def restyle(content: str, style: str, cache: ModelCache) -> Result:
 def strip(pictures: list[PIL.Image.Image]) -> PIL.Image.Image:
     """Pictures side by side at one height."""
     sized = [p.resize((round(p.width * HEIGHT / p.height), HEIGHT), PIL.Image.Resampling.LANCZOS) for p in pictures]
-    row = PIL.Image.new("RGB", (sum(p.width + GAP for p in sized) - GAP, HEIGHT), "white")
-    x = 0
-    for picture in sized:
-        row.paste(picture, (x, 0))
-        x += picture.width + GAP
-    return row
+    return lay([sized], GAP, (0, 0), edge=0)[0]
 
 
 def main() -> None:
@@ -61,14 +57,12 @@ def main() -> None:
             (EXAMPLES / "results").mkdir(exist_ok=True)
             (EXAMPLES / "results" / "gatys.png").write_bytes(result.png())
         thumbnail = images.load(EXAMPLES / "styles" / f"{style}.jpg").resize((HEIGHT // 2, HEIGHT // 2))
-        frame = PIL.Image.new("RGB", (HEIGHT // 2, HEIGHT), "white")
+        frame = PIL.Image.new("RGB", (HEIGHT // 2, HEIGHT), GROUND)
         frame.paste(thumbnail, (0, HEIGHT // 2))
         rows.append(strip([frame, result.images[0]]))
-    width = max(row.width for row in rows) + 3 * GAP
-    height = (len(rows) + 1) // COLUMNS * (HEIGHT + 3 * GAP)
-    sheet = PIL.Image.new("RGB", (COLUMNS * width, height), "white")
-    for i, row in enumerate(rows):
-        sheet.paste(row, (i % COLUMNS * width, i // COLUMNS * (HEIGHT + 3 * GAP)))
+    width = max(row.width for row in rows)
+    even = [lay([[row]], 0, width=width)[0] for row in rows]
+    sheet, _ = lay([even[i : i + COLUMNS] for i in range(0, len(even), COLUMNS)], 3 * GAP)
     sheet.save(ROOT / "docs" / "gallery.jpg", quality=90)
 
 

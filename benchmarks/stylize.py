@@ -15,7 +15,6 @@ import torch
 
 from benchmarks.common import PAIRS, ROOT, content, style, table
 from models import device, registry, restyle, weights
-from models.cards.stylizers import PREDICT, TRANSFER
 from models.restyle import Restyler
 from pipelines import images
 from pipelines.base import run
@@ -46,7 +45,10 @@ def litert(size: int) -> tuple[Callable[[], None], Callable[[], None]]:
     threads = torch.get_num_threads()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        predict, transfer = (Interpreter(str(weights.locate(w)), num_threads=threads) for w in (PREDICT, TRANSFER))
+        predict, transfer = (
+            Interpreter(str(weights.locate(registry.MODELS[f"magenta-{name}"].weights)), num_threads=threads)
+            for name in ("style", "transfer")
+        )
     photograph, painting = PAIRS[0]
     for detail in transfer.get_input_details():
         if detail["shape"][-1] == 3:

@@ -1,15 +1,23 @@
-"""A model as the cache and the page know it: its name, its weights and how it is built from them."""
+"""A model as the cache and the page know it: its name, its weights and how it is built from them.
+
+What each file is, where it comes from and its sha256 stand in cards.json.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from models import weights
 from models.weights import Weights
+
+FILE = Path(__file__).with_name("cards.json")
+Builder = Callable[[Path], nn.Module]
 
 
 @dataclass(frozen=True)
@@ -19,14 +27,14 @@ class ModelCard:
     name: str
     title: str
     weights: Weights
-    build: Callable[[Path], nn.Module]
+    build: Builder
 
     def load(self) -> nn.Module:
         """Build the module. Raises WeightsMissing where the file is not here, WeightsError where it is wrong."""
         return self.build(weights.locate(self.weights))
 
 
-def described(kind: Callable[..., nn.Module]) -> Callable[[Path], nn.Module]:
+def described(kind: Callable[..., nn.Module]) -> Builder:
     """A builder for files that describe themselves: `kind(**config)` of the header, then every tensor, strictly."""
 
     def build(path: Path) -> nn.Module:
@@ -36,3 +44,23 @@ def described(kind: Callable[..., nn.Module]) -> Callable[[Path], nn.Module]:
         return module
 
     return build
+
+
+def cards(builders: Mapping[str, Builder]) -> tuple[ModelCard, ...]:
+    """The models of `builders`, which says how each is built from the file that cards.json describes, in that order.
+
+    A model that is another one's file under its own name says so with "as".
+    """
+    rows: dict[str, dict[str, Any]] = json.loads(FILE.read_text("utf-8"))
+
+    def weights_of(name: str) -> Weights:
+        row = rows[name]
+        return replace(weights_of(row["as"]), name=name) if "as" in row else _weights(name, row)
+
+    return tuple(ModelCard(name, rows[name]["title"], weights_of(name), build) for name, build in builders.items())
+
+
+def _weights(name: str, row: Mapping[str, Any]) -> Weights:
+    twin = _weights(name, row["twin"]) if "twin" in row else None
+    known = {key: value for key, value in row.items() if key not in ("title", "urls", "twin")}
+    return Weights(name=name, urls=tuple(row.get("urls", ())), twin=twin, **known)

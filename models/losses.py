@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.moments import powers, wasserstein
@@ -148,8 +147,3 @@ def mixed_moments(found: Sequence[Activations], name: str, weights: Sequence[flo
     mean = torch.stack([w * m for (m, _), w in zip(pairs, weights, strict=True)]).sum(0)
     second = torch.stack([w * s for (_, s), w in zip(pairs, weights, strict=True)]).sum(0)
     return mean, second
-
-
-def resized(x: Tensor, height: int, width: int) -> Tensor:
-    """(N, C, H, W) at another size, bicubic, antialiased when it shrinks."""
-    return F.interpolate(x, (height, width), mode="bicubic", antialias=True)

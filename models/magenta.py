@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import onnx, tflite
+from models.moments import Seen
 from models.tflite import FileError
 
 CODE = 100  # numbers that describe a style
@@ -104,23 +105,10 @@ def _reflected(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Conv2d
     return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, padding_mode="reflect")
 
 
-class Seen:
-    """Means and variances in front of the norms: measured and kept, or, where given, read back in order."""
-
-    def __init__(self, given: Tensor | None) -> None:
-        self.given, self.at = given, 0
-        self.found: list[Tensor] = []
-
-    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, C, H, W) -> mean and variance, each (N or 1, C, 1, 1)."""
-        if self.given is None:
-            variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
-            self.found += [mean.flatten(1), variance.flatten(1)]
-            return mean, variance
-        channels = x.shape[1]
-        mean, variance = self.given[:, self.at : self.at + 2 * channels, None, None].chunk(2, 1)
-        self.at += 2 * channels
-        return mean, variance
+def mean_and_variance(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each channel: (N, C, H, W) -> two of (N, C, 1, 1)."""
+    variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+    return mean, variance
 
 
 class StyleNorm(nn.Module):
@@ -177,7 +165,7 @@ class StyleTransformer(nn.Module):
 
     def content_statistics(self, x: Tensor, code: Tensor) -> Tensor:
         """What the norms measure on the way: (N, 3, H, W) in [0, 1], (N or 1, 100) -> (N, S), for `forward`."""
-        seen = Seen(None)
+        seen = Seen(None, mean_and_variance)
         self._run(x, code, seen)
         return torch.cat(seen.found, 1)
 
@@ -187,7 +175,7 @@ class StyleTransformer(nn.Module):
         `statistics`, (N or 1, S) from `content_statistics`, stand in for this picture's own. Raises ValueError if a
         side of the picture is shorter than 5 pixels.
         """
-        return self._run(x, code, Seen(statistics))
+        return self._run(x, code, Seen(statistics, mean_and_variance))
 
     def _run(self, x: Tensor, code: Tensor, seen: Seen) -> Tensor:
         height, width = x.shape[2:]

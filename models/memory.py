@@ -1,4 +1,4 @@
-"""How much memory there is for a run: on the card, or on this machine and in the container that holds it."""
+"""How much memory there is for a run: on the card, or on this machine and in the container that holds it; in words."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def free_bytes(where: torch.device) -> int:
         return available_bytes()
     free, _ = torch.cuda.mem_get_info(where)
     return int(free + torch.cuda.memory_reserved(where) - torch.cuda.memory_allocated(where))
+
+
+def amount(count: int) -> str:
+    """Bytes in a unit that suits them: `2.6 GB`, `144 MB`, `0.3 MB`."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.{0 if count >= 1e7 else 1}f} MB"
 
 
 def available_bytes(root: Path = ROOT) -> int:

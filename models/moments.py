@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 EPS = 1e-4
+Measure = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,17 +68,17 @@ def transport(old: Tensor, new: Tensor) -> Tensor:
 class Seen:
     """What a network measures of a picture on its way: kept, or, where given, read back in order."""
 
-    def __init__(self, given: Tensor | None) -> None:
-        self.given, self.at = given, 0
+    def __init__(self, given: Tensor | None, measure: Measure = moments) -> None:
+        self.given, self.measure, self.at = given, measure, 0
         self.found: list[Tensor] = []
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, C, H, W) -> mean and deviation, each (N or 1, C, 1, 1)."""
+        """(N, C, H, W) -> what `measure` says, mean and deviation, each (N or 1, C, 1, 1)."""
         if self.given is None:
-            mean, deviation = moments(x)
+            mean, deviation = self.measure(x)
             self.found += [mean.flatten(1), deviation.flatten(1)]
-            return mean, deviation
-        mean, deviation = self._next(2 * x.shape[1])[:, :, None, None].chunk(2, 1)
+        else:
+            mean, deviation = self._next(2 * x.shape[1])[:, :, None, None].chunk(2, 1)
         return mean, deviation
 
     def map(self, x: Tensor, share: float, wanted: Tensor) -> Tensor:

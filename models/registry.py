@@ -1,4 +1,4 @@
-"""Every model the page can use. The one list, in models/cards/ by family; nothing registers itself."""
+"""Every model the page can use, and how it is built; nothing registers itself. The files are in cards.json."""
 
 from __future__ import annotations
 
@@ -8,22 +8,55 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import nn
 
-from models import device, weights
+from models import (
+    classifier,
+    device,
+    diffusion,
+    efficientnet,
+    gan,
+    hed,
+    imagenet,
+    judge,
+    magenta,
+    perceptual,
+    pixelcnn,
+    stylemix,
+    stylizer,
+    vae,
+    vgg,
+    weights,
+)
 from models.cache import ModelCache, default_device
-from models.card import ModelCard
-from models.cards import diffusions, evaluators, features, gans, pixelcnns, stylizers, vaes
-from models.cards.features import VGG_LITE
+from models.card import ModelCard, cards, described
 from models.weights import Place
 
 HUB = "hub:"
-CARDS: tuple[ModelCard, ...] = (
-    *features.CARDS,
-    *stylizers.CARDS,
-    *gans.CARDS,
-    *vaes.CARDS,
-    *pixelcnns.CARDS,
-    *diffusions.CARDS,
-    *evaluators.CARDS,
+CARDS: tuple[ModelCard, ...] = cards(
+    {
+        "vgg-lite": described(vgg.vgg_lite),
+        "vgg19": vgg.torchvision_network("vgg19"),
+        "vgg16": vgg.torchvision_network("vgg16"),
+        "vgg16-hed": hed.build,
+        "squeezenet": vgg.torchvision_network("squeezenet1_1"),
+        "lpips": perceptual.lpips_squeeze,
+        "magenta-style": magenta.load_predictor,
+        "magenta-transfer": magenta.load_transformer,
+        "stylizer": described(stylizer.Stylizer),
+        "gan-mnist": described(gan.generator),
+        "gan-mnist-mlp": described(gan.generator),
+        "gan-cifar10": described(gan.generator),
+        "stylemix": described(stylemix.StyleMixer),
+        "stylemix-reader": described(stylemix.Reader),
+        "vae-mnist": described(vae.VAE),
+        "vae-map-mnist": described(vae.VAE),
+        "pixelcnn-mnist": described(pixelcnn.PixelCNN),
+        "diffusion-mnist": described(diffusion.Denoiser),
+        "diffusion-cifar10": described(diffusion.Denoiser),
+        "digits": described(judge.DigitClassifier),
+        "cifar10": described(classifier.Classifier),
+        "efficientnet-lite0": efficientnet.build,
+        "vgg19-imagenet": imagenet.build,
+    }
 )
 MODELS = {card.name: card for card in CARDS}
 
@@ -95,5 +128,5 @@ def _gigabytes(variable: str, default: float | None) -> int | None:
 
 def warm(cache: ModelCache) -> None:
     """Load the bundled feature network and run it once, so that the first visitor does not wait for either."""
-    with cache.use(VGG_LITE.name, working=0) as (module,), torch.no_grad(), device.autocast(cache.device):
+    with cache.use("vgg-lite", working=0) as (module,), torch.no_grad(), device.autocast(cache.device):
         module(torch.zeros(1, 3, 64, 64, device=cache.device), ["conv5_1"])

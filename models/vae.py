@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.pixelcnn import binarise
+
 CLASSES, SIDE = 10, 28
 FRESH = 8  # draws of a code that measure a fitted bound
 ROWS = 16  # noise is drawn for a multiple of this many pictures: one does not depend on how many are asked for
@@ -174,12 +176,6 @@ def sample(module: VAE, labels: Tensor | None, seed: int, count: int | None = No
     number = len(labels) if labels is not None else count or 1
     codes = draw_codes(module, labels, number, seed, temperature)
     return torch.cat([module.decode(part).sigmoid() for part in torch.split(codes, 500)])
-
-
-def binarise(x: Tensor, seed: int) -> Tensor:
-    """Black and white by chance, a pixel of grey g being white with probability g ("dynamic" binarisation)."""
-    noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(seed))
-    return (noise.to(x.device) < x).float()
 
 
 @torch.no_grad()

@@ -6,12 +6,15 @@ Layers are named as in Gatys et al. (arXiv:1508.06576): conv4_2 is the second co
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from models import weights
 
 Pooling = Literal["max", "average"]
 CONTENT_LAYERS = ("conv4_2",)
@@ -150,3 +153,17 @@ def from_torchvision_squeezenet(layers: nn.Sequential) -> Features:
             fires += 1
             steps.append((f"fire{fires}", layer))
     return Features(steps, content=("fire5",), style=("conv1", "fire2", "fire4", "fire6", "fire8"), stem=4)
+
+
+def torchvision_network(name: str) -> Callable[[Path], nn.Module]:
+    """A builder for one of torchvision's networks by its function's name."""
+
+    def build(path: Path) -> nn.Module:
+        import torchvision.models  # 10 s: only when such a model is asked for
+
+        module = getattr(torchvision.models, name)(weights=None, **({"init_weights": False} if "vgg" in name else {}))
+        module.load_state_dict(weights.read_pickle(path), strict=True)
+        adapt = from_torchvision_vgg if "vgg" in name else from_torchvision_squeezenet
+        return adapt(module.features)
+
+    return build

@@ -26,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from models.download import DownloadError, UnreachableError, download, remove_stale
+from models.memory import amount
 
 logger = logging.getLogger(__name__)
 
@@ -78,11 +79,6 @@ class Weights:
             raise ValueError(f"sha256 of {self.name} is {self.sha256!r}: needs 8 to 64 lower-case hex digits")
         if not re.fullmatch(r"\w[\w.+-]*", self.file):
             raise ValueError(f"file of {self.name} is {self.file!r}: needs a plain file name")
-
-    @property
-    def sha256_is_prefix(self) -> bool:
-        """Whether only the first digits of the digest are known; `digest(path)` gives all of them."""
-        return len(self.sha256) < 64
 
     def find_fault(self, path: Path) -> str | None:
         """What is wrong with the file at `path`, in words; None if it is this file, by size and whole sha256."""
@@ -284,7 +280,7 @@ def _offline_variable() -> str | None:
 
 
 def _title(w: Weights) -> str:
-    return f"{w.name} ({w.file}, {w.bytes / 1e6:.{0 if w.bytes >= 1e7 else 1}f} MB)"
+    return f"{w.name} ({w.file}, {amount(w.bytes)})"
 
 
 @lru_cache(maxsize=256)

@@ -94,7 +94,6 @@ class Pipeline(Generic[P]):
     title: str
     params: type[P]
     generate: Callable[[P, Lender], Steps]
-    source: str  # paper or page
     resume: Callable[[P, Lender, Any], Steps] | None = None  # go on from a Progress.state
     finish: Callable[[P, Any], PIL.Image.Image] | None = (
         None  # a Progress.state as a picture, with the settings of `after`

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,25 +70,20 @@ def recorded(told: Record, pipeline: Pipeline[Any]) -> dict[str, Any]:
 def look_up(values: dict[str, Any], pipeline: Pipeline[Any], near: Path) -> dict[str, Any]:
     """Replace recorded pictures ({"sha256": ...}) by files with those pixels, found near `near` or in examples/."""
     wanted = {s.name for s in settings(pipeline.params) if s.kind in {"image", "images"}}
-    known: dict[str, PIL.Image.Image] = {}
+    known: dict[str, Path] = {}
 
     def find(name: str, item: Any) -> Any:
         if not isinstance(item, dict):
             return item
         if not known:
             folders = [*(path for path in sorted(EXAMPLES.iterdir()) if path.is_dir()), near, Path.cwd()]
-            for file in [file for folder in folders for file in pictures(folder)]:
-                try:
-                    image = images.load(file)
-                except images.ImageError:
-                    continue
-                known.setdefault(images.digest(image), image)
+            known.update(by_pixels(file for folder in folders for file in pictures(folder)))
         if item.get("sha256") not in known:
             raise ParamError(
                 f"The picture used as {name} ({item.get('width')}x{item.get('height')}) is not here: "
                 f"give --{name} FILE."
             )
-        return known[item["sha256"]]
+        return images.load(known[item["sha256"]])
 
     return {
         name: [find(name, item) for item in value]
@@ -98,6 +93,17 @@ def look_up(values: dict[str, Any], pipeline: Pipeline[Any], near: Path) -> dict
         else value
         for name, value in values.items()
     }
+
+
+def by_pixels(files: Iterable[Path]) -> dict[str, Path]:
+    """Pictures by the digest of their pixels, the first of equal ones; files that are none are left out."""
+    known: dict[str, Path] = {}
+    for file in files:
+        try:
+            known.setdefault(images.digest(images.load(file)), file)
+        except images.ImageError:
+            continue
+    return known
 
 
 def pictures(folder: Path) -> list[Path]:

@@ -1,20 +1,69 @@
-"""Many small pictures as one: a grid on the ground of the page, pixels kept as squares."""
+"""Many pictures as one, on the ground of the page: row by row, or as a grid with pixels kept as squares."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
+from itertools import accumulate
 
 import PIL.Image
+from PIL import ImageDraw, ImageFont
 from PIL.Image import Resampling
 from torch import Tensor
 
 from pipelines import images
 
-GROUND = (246, 244, 240)
+GROUND, INK, MUTED, ACCENT = (246, 244, 240), (40, 38, 35), (120, 115, 108), (180, 83, 42)
 SIDE = 640  # pixels: small pictures are enlarged by a whole number until the grid is about this wide
 MOST = 4096  # pixels: no grid is wider or higher, pictures on it are made smaller; 50 MB as RGB
 GAP = 4  # pixels of ground between two pictures
+
+
+Corner = tuple[int, int]  # x, y in pixels
+
+
+@cache
+def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """Pillow's own font, which needs no file; `size` in pixels."""
+    return ImageFont.load_default(size)
+
+
+def lay(
+    rows: Sequence[Sequence[PIL.Image.Image]],
+    gap: int = GAP,
+    start: Corner | None = None,
+    below: Sequence[int] | None = None,
+    width: int = 0,
+    edge: int | None = None,
+    captions: Sequence[Sequence[str]] | None = None,
+    size: int = 13,
+) -> tuple[PIL.Image.Image, list[list[Corner]]]:
+    """Pictures row by row, each row aligned at its top: the sheet, and the upper left corner of every picture.
+
+    Args:
+        rows: at least one, of at least one picture each; of any sizes, mode RGB.
+        gap: pixels of ground between two pictures and between two rows.
+        start: corner of the first picture; None: `gap` from both edges.
+        below: of each row, pixels under its pictures that are left for words; None: none.
+        width: of the sheet at least, in pixels.
+        edge: pixels of ground on the right and at the foot; None: `gap`.
+        captions: a line under each picture, which `below` has room for; `size` of its letters in pixels.
+    """
+    left, y = start or (gap, gap)
+    edge = gap if edge is None else edge
+    corners: list[list[Corner]] = []
+    for row, words in zip(rows, below or [0] * len(rows), strict=True):
+        corners.append([(x, y) for x in accumulate((p.width + gap for p in row[:-1]), initial=left)])
+        y += max(p.height for p in row) + words + gap
+    across = max(places[-1][0] + row[-1].width for row, places in zip(rows, corners, strict=True)) + edge
+    sheet = PIL.Image.new("RGB", (max(width, across), y - gap + edge), GROUND)
+    pen = ImageDraw.Draw(sheet)
+    for row, places, texts in zip(rows, corners, captions or [[""] * len(row) for row in rows], strict=True):
+        for picture, (x, y), text in zip(row, places, texts, strict=True):
+            sheet.paste(picture, (x, y))  # over the end of a long caption on its left
+            pen.text((x, y + picture.height + 2), text, INK, font(size))
+    return sheet, corners
 
 
 def place(
@@ -53,16 +102,13 @@ def grid(
         One picture, mode RGB, at most MOST pixels wide and high.
     """
     columns = columns or math.ceil(math.sqrt(len(pictures)))
-    rows = math.ceil(len(pictures) / columns)
     scale = max(1, side // (columns * (pictures[0].width + gap)))
     size = (pictures[0].width * scale, pictures[0].height * scale)
     width, height = place(size, len(pictures), columns, gap)
     how = Resampling.NEAREST if (width, height) == size else Resampling.LANCZOS
-    sheet = PIL.Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap), GROUND)
-    for i, picture in enumerate(pictures):
-        corner = (gap + i % columns * (width + gap), gap + i // columns * (height + gap))
-        sheet.paste(picture.resize((width, height), how), corner)
-    return sheet
+    sized = [picture.resize((width, height), how) for picture in pictures]
+    rows = [sized[i : i + columns] for i in range(0, len(sized), columns)]
+    return lay(rows, gap, width=columns * (width + gap) + gap)[0]
 
 
 def pictures_of(x: Tensor) -> list[PIL.Image.Image]:

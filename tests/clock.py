@@ -43,5 +43,5 @@ def tick(p: Clock, _: Lender) -> Steps:
     return Output([PIL.Image.new("RGB", (p.size, p.size), (p.seed, 0, 0))])
 
 
-CLOCK = Pipeline("clock", "Clock", Clock, tick, source="this file")
+CLOCK = Pipeline("clock", "Clock", Clock, tick)
 TABLE: dict[str, Pipeline[Any]] = {"gatys": GATYS, "clock": CLOCK}

@@ -24,7 +24,7 @@ def test_the_walk_sees_the_methods_and_what_functions_import() -> None:
     by_name = {room.name: room for room in house.rooms()}
     assert {"app.py", "models/cache.py", "ui/page.py", "pipelines/gatys/__init__.py"} <= set(by_name)
     assert {"gatys", "compare", "explore"} <= set(house.methods())
-    assert "torchvision.models" in by_name["models/cards/features.py"].imports  # inside a builder
+    assert "torchvision.models" in by_name["models/vgg.py"].imports  # inside a builder
 
 
 def test_start_imports_torch_and_nothing_heavier() -> None:

@@ -134,7 +134,7 @@ def sheet(x: Tensor, path: Path, columns: int = 10, scale: int = 2) -> None:
 def export(model: nn.Module, config: Mapping[str, Any], told: Mapping[str, Any], path: Path) -> None:
     """Write `model`'s weights as float16 safetensors with `config` (constructor arguments) and `told` in the header.
 
-    Logs the size and sha256 that its record in models/cards/ needs.
+    Logs the size and sha256 that its record in models/cards.json needs.
     """
     tensors = {  # the moments of a judge's features stay exact
         name: tensor.detach().cpu().contiguous() if name.startswith("real_") else half(tensor.detach().cpu())

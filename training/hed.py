@@ -14,8 +14,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from models import hed, weights
-from models.cards.features import VGG16_HED
+from models import hed, registry, weights
 from models.vgg import Features
 
 SIDE = 256  # pixels
@@ -43,7 +42,7 @@ def mean_activations(network: Features) -> tuple[float, ...]:
 
 def main() -> None:
     """Print the constants, to four digits."""
-    raw = hed.assemble(hed.read(weights.locate(VGG16_HED)))
+    raw = hed.assemble(hed.read(weights.locate(registry.MODELS["vgg16-hed"].weights)))
     print(", ".join(f"{mean:.4g}" for mean in mean_activations(raw)))
 
 

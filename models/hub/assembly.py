@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -219,8 +218,3 @@ def quiet() -> None:
     for logging in (cast(Any, diffusers_logging), cast(Any, transformers_logging)):
         logging.disable_progress_bar()
         logging.set_verbosity_error()
-
-
-def denoiser(parts: Sequence[str]) -> str:
-    """Which of a pipeline's parts removes the noise."""
-    return next((part for part in ("unet", "transformer", "prior") if part in parts), parts[0])

@@ -15,7 +15,6 @@ from models.hub.adapters import Adapter
 
 TEXT_L, TEXT_H, TEXT_G, VAE = 123_060_480, 340_387_840, 694_659_840, 83_653_863
 CHECKER, VISION_H = 303_981_588, 632_076_800
-PARTS = ("unet", "transformer", "vae")
 
 
 @dataclass(frozen=True)

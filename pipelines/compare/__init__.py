@@ -176,4 +176,4 @@ def table_of(pipeline: Pipeline[CompareParams]) -> dict[str, Pipeline[Any]]:
 def method(table: Mapping[str, Pipeline[Any]]) -> Pipeline[CompareParams]:
     """Compare over the methods in `table`."""
     work = partial(generate, table=table)
-    return Pipeline("compare", "Compare", CompareParams, work, source="https://arxiv.org/abs/1508.06576")
+    return Pipeline("compare", "Compare", CompareParams, work)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import PIL.Image
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 from PIL.Image import Resampling
 
-from pipelines.sheet import GROUND
+from pipelines.sheet import GROUND, font, lay
 
 INK, QUIET, WARN, EMPTY = (43, 39, 36), (107, 100, 93), (163, 32, 32), (234, 230, 224)
 WIDE = 320  # pixels of a picture's place, at least
@@ -53,23 +53,6 @@ def fitted(picture: PIL.Image.Image, width: int, height: int) -> PIL.Image.Image
     return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), how)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where things go on a sheet, in pixels."""
-
-    columns: int
-    width: int  # of a picture's place
-    height: int
-    below: int  # what is written under a picture takes this much
-    left: int
-    top: int
-
-    def at(self, i: int) -> tuple[int, int]:
-        """Upper left corner of cell `i`."""
-        row, column = divmod(i, self.columns)
-        return self.left + column * (self.width + GAP), self.top + row * (self.height + self.below + GAP)
-
-
 def sheet(
     cells: Sequence[Cell],
     columns: int | None = None,
@@ -88,42 +71,48 @@ def sheet(
         One picture, mode RGB.
     """
     columns = columns or min(4, len(cells))
-    title, text = ImageFont.load_default(TITLE), ImageFont.load_default(TEXT)
-    made = [c.picture for c in cells if c.picture is not None]
-    width = min(MOST, max([WIDE, *(p.width for p in made)]))
-    height = max([round(p.height * width / p.width) for p in made] or [width * 3 // 4])
+    title, text = font(TITLE), font(TEXT)
+    pictures = [c.picture for c in cells if c.picture is not None]
+    width = min(MOST, max([WIDE, *(p.width for p in pictures)]))
+    height = max([round(p.height * width / p.width) for p in pictures] or [width * 3 // 4])
     notes = [[part for line in (*c.lines, c.warning) for part in wrapped(line, text, width)] for c in cells]
-    below = TITLE + 12 + max(len(n) for n in notes) * LINE
     left = GAP + (round(max(title.getlength(y) for y in heads[1])) + GAP if heads else 0)
-    layout = Layout(columns, width, height, below, left, GAP + (TITLE + 12 if heads else 0))
     across = left + columns * (width + GAP)
     foot = [line for remark in legend for line in wrapped(remark, text, across - 2 * GAP)]
-    end = layout.at(columns * math.ceil(len(cells) / columns))[1]
-    page = PIL.Image.new("RGB", (across, end + len(foot) * LINE + (GAP if foot else 0)), GROUND)
+    places = [placed(c.picture, width, height) for c in cells]
+    rows = [places[i : i + columns] for i in range(0, len(places), columns)]
+    below = [TITLE + 12 + max(len(n) for n in notes) * LINE] * len(rows)
+    if foot:
+        rows.append([PIL.Image.new("RGB", (1, len(foot) * LINE), GROUND)])
+        below.append(0)
+    page, corners = lay(rows, GAP, (left, GAP + (TITLE + 12 if heads else 0)), below, across)
     draw = ImageDraw.Draw(page)
-    for i, (cell, lines) in enumerate(zip(cells, notes, strict=True)):
-        put(page, draw, layout, i, cell, lines)
-    for k, label in enumerate(heads[0] if heads else ()):
-        draw.text((layout.at(k)[0], GAP), label, INK, title)
-    for k, label in enumerate(heads[1] if heads else ()):
-        draw.text((GAP, layout.at(k * columns)[1] + height // 2), label, INK, title)
+    at = [corner for row in corners for corner in row]
+    for (x, y), cell, lines in zip(at, cells, notes, strict=False):
+        write(draw, x, y + height + 8, cell, lines)
+    for (x, _), label in zip(at, heads[0] if heads else (), strict=False):
+        draw.text((x, GAP), label, INK, title)
+    for ((_, y), *_), label in zip(corners, heads[1] if heads else (), strict=False):
+        draw.text((GAP, y + height // 2), label, INK, title)
     for k, line in enumerate(foot):
-        draw.text((GAP, end + k * LINE), line, QUIET, text)
+        draw.text((GAP, at[-1][1] + k * LINE), line, QUIET, text)
     return page
 
 
-def put(page: PIL.Image.Image, draw: Any, layout: Layout, i: int, cell: Cell, lines: Sequence[str]) -> None:
-    """Draw cell `i`: its picture, or an empty place, with title and lines under it."""
-    x, y = layout.at(i)
-    if cell.picture is None:
-        draw.rectangle((x, y, x + layout.width - 1, y + layout.height - 1), fill=EMPTY)
-    else:
-        page.paste(fitted(cell.picture, layout.width, layout.height), (x, y))
-    under = y + layout.height + 8
-    draw.text((x, under), cell.title, INK, ImageFont.load_default(TITLE))
+def placed(picture: PIL.Image.Image | None, width: int, height: int) -> PIL.Image.Image:
+    """A place of that size with a picture in its upper left corner, or empty."""
+    place = PIL.Image.new("RGB", (width, height), EMPTY if picture is None else GROUND)
+    if picture is not None:
+        place.paste(fitted(picture, width, height), (0, 0))
+    return place
+
+
+def write(draw: ImageDraw.ImageDraw, x: int, y: int, cell: Cell, lines: Sequence[str]) -> None:
+    """What is said under a picture, from (x, y) down: the title, and lines."""
+    draw.text((x, y), cell.title, INK, font(TITLE))
     for k, line in enumerate(lines):
         colour = WARN if cell.warning and line in cell.warning else QUIET
-        draw.text((x, under + TITLE + 6 + k * LINE), line, colour, ImageFont.load_default(TEXT))
+        draw.text((x, y + TITLE + 6 + k * LINE), line, colour, font(TEXT))
 
 
 def bundle(pictures: Mapping[str, bytes], table: Any) -> bytes:

@@ -152,7 +152,7 @@ def ranged(text: str, whole: bool) -> list[str]:
     if not 2 <= many <= MOST_VALUES:
         raise ParamError(f"The range {text!r} has {many} values: give 2 to {MOST_VALUES}.")
     steps = [first + (last - first) * i / (many - 1) for i in range(many)]
-    return [f"{round(v) if whole else round(v, 6):g}" if not whole else str(round(v)) for v in steps]
+    return [str(round(v)) if whole else f"{round(v, 6):g}" for v in steps]
 
 
 def grid(found: list[Entry], x: str, y: str) -> tuple[list[Entry], tuple[tuple[str, ...], tuple[str, ...]] | None]:

@@ -40,4 +40,4 @@ def work(p: DiffusionParams) -> float:
     return calls * (10 + p.count * (1 if p.guidance == 1 else 2)) * 7e-4
 
 
-PIPELINE = Pipeline("diffusion", "Diffusion", DiffusionParams, generate, source="arXiv:2006.11239", work=work)
+PIPELINE = Pipeline("diffusion", "Diffusion", DiffusionParams, generate, work=work)

@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 
 import PIL.Image
 import torch
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 from PIL.Image import Resampling
 from torch import Tensor
 
 from models.diffusion import Moment, pixels
-from pipelines.sheet import GROUND, grid, pictures_of
+from pipelines.sheet import ACCENT, GAP, GROUND, INK, MUTED, font, grid, lay, pictures_of
 
-INK, MUTED, ACCENT = (40, 38, 35), (120, 115, 108), (180, 83, 42)
 LEGEND = "rows: the noisy picture x_t, and below it the picture that the network expects"
 WIDE = 1010  # pixels: about how wide a table of pictures is
-GAP, BESIDE, ABOVE = 4, 118, 24  # pixels between pictures, for a name beside a row, for one above a column
+BESIDE, ABOVE = 118, 24  # pixels for a name beside a row, for one above a column
 EXPECTED = "E[x_0 | x_t]"  # what the network expects of the picture when it sees x_t
 MOST_MOMENTS = 60  # of a run that are kept, evenly spread
 MOST_PIXELS = 1 << 18  # of the pictures of one moment that are kept
@@ -44,28 +43,21 @@ def table(
     room = (wide - BESIDE) / columns - GAP
     scale = max(1, int(min(room, CELL) / width)) if room >= width else room / width
     width, height = max(1, round(width * scale)), max(1, round(height * scale))
-    top = ABOVE if heads else GAP
-    size = (BESIDE + columns * (width + GAP), top + len(rows) * (height + GAP))
-    sheet = PIL.Image.new("RGB", size, GROUND)
+    how = Resampling.NEAREST if scale >= 1 else Resampling.LANCZOS
+    sized = [[picture.resize((width, height), how) for picture in row] for row in rows]
+    sheet, corners = lay(sized, start=(BESIDE, ABOVE if heads else GAP))
     pen = ImageDraw.Draw(sheet)
-    for i, head in enumerate(heads):
-        place = (BESIDE + i * (width + GAP) + width / 2, ABOVE / 2)
-        pen.text(place, head, MUTED, ImageFont.load_default(12), anchor="mm")
-    for j, (row, name) in enumerate(zip(rows, names, strict=True)):
-        y = top + j * (height + GAP)
-        pen.text((BESIDE - 10, y + height / 2), name, INK, ImageFont.load_default(14), anchor="rm")
-        for i, picture in enumerate(row):
-            how = Resampling.NEAREST if scale >= 1 else Resampling.LANCZOS
-            sheet.paste(picture.resize((width, height), how), (BESIDE + i * (width + GAP), y))
+    longest = max(corners, key=len)
+    for (x, _), head in zip(longest, heads, strict=False):
+        pen.text((x + width / 2, ABOVE / 2), head, MUTED, font(12), anchor="mm")
+    for ((_, y), *_), name in zip(corners, names, strict=True):
+        pen.text((BESIDE - 10, y + height / 2), name, INK, font(14), anchor="rm")
     return sheet
 
 
 def side_by_side(left: PIL.Image.Image, right: PIL.Image.Image) -> PIL.Image.Image:
     """Two pictures of one height in one."""
-    sheet = PIL.Image.new("RGB", (left.width + BETWEEN + right.width, left.height), GROUND)
-    sheet.paste(left, (0, 0))
-    sheet.paste(right, (left.width + BETWEEN, 0))
-    return sheet
+    return lay([[left, right]], BETWEEN, (0, 0), edge=0)[0]
 
 
 def shown(x: Tensor) -> Tensor:
@@ -143,8 +135,8 @@ def chart(points: Sequence[tuple[int, float]], title: str) -> PIL.Image.Image:
     """
     width, height, left, right, top, bottom = WIDE, 300, 60, 40, 48, 46
     sheet = PIL.Image.new("RGB", (width, height), GROUND)
-    pen, small = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    pen.text((left, 14), title, INK, ImageFont.load_default(16))
+    pen, small = ImageDraw.Draw(sheet), font(13)
+    pen.text((left, 14), title, INK, font(16))
     far = math.log(max(2, points[-1][0]))
     low, high = min(math.log(v) for _, v in points), max(math.log(v) for _, v in points)
     span = max(high - low, 0.1)

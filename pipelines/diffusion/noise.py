@@ -18,7 +18,7 @@ from pipelines.diffusion.draw import LEGEND, Trail, chart, preview_of, strip_of,
 from pipelines.diffusion.params import DiffusionParams
 from pipelines.diffusion.source import Source
 from pipelines.params import ParamError
-from pipelines.sheet import announce, grid, pictures_of
+from pipelines.sheet import announce, grid, lay, pictures_of
 
 READ = "read as asked"
 IN_A_ROW = 8  # pictures in a row of a table
@@ -171,7 +171,5 @@ def _ladder(
     if not points:
         return below
     above = chart(points, f"{p.scheduler} · {p.measured}")
-    sheet = PIL.Image.new("RGB", (above.width, above.height + below.height), above.getpixel((0, 0)))
-    sheet.paste(above, (0, 0))
-    sheet.paste(below, (0, above.height))
-    return sheet
+    sheet = lay([[above], [below]], 0)[0]
+    return sheet.crop((0, 0, above.width, sheet.height))  # a table may be a few pixels wider

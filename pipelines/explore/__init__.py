@@ -73,4 +73,4 @@ def looking(encoder: Encoder) -> Callable[[ExploreParams, Lender], Steps]:
     return generate
 
 
-PIPELINE = Pipeline("explore", "Explore", ExploreParams, looking(Encoder()), source="arXiv:1311.2901")
+PIPELINE = Pipeline("explore", "Explore", ExploreParams, looking(Encoder()))

@@ -12,14 +12,13 @@ from functools import cache
 import PIL.Image
 import torch
 import torch.nn.functional as F
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 from torch import Tensor
 
 from pipelines import images
 from pipelines.explore.probes import Box
-from pipelines.sheet import GROUND
+from pipelines.sheet import ACCENT, GROUND, INK, MUTED, font, lay
 
-INK, MUTED, ACCENT = (40, 38, 35), (120, 115, 108), (180, 83, 42)
 GAP, LEADING = 10, 6  # pixels between panels, and between a panel's caption and what is below
 # Sixteen stops of viridis (Smith and van der Walt 2015, CC0): even in brightness, readable by the colour-blind.
 _VIRIDIS = (
@@ -98,19 +97,14 @@ def within(width: int, height: int, side: int) -> tuple[int, int]:
     return images.fit(width, height, side)
 
 
-@cache
-def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """Pillow's own font, which needs no file."""
-    return ImageFont.load_default(size)
-
-
-def _row_height(row: Sequence[Cell], size: int) -> int:
-    return max(p.height for p, _ in row) + (size + LEADING) * any(text for _, text in row)
-
-
 def height(rows: Sequence[Sequence[Cell]], gap: int = GAP, size: int = 13) -> int:
     """Of the sheet of these rows, in pixels."""
-    return sum(_row_height(row, size) + gap for row in rows) + gap
+    return sum(max(p.height for p, _ in row) + gap for row in rows) + sum(_for_captions(rows, size)) + gap
+
+
+def _for_captions(rows: Sequence[Sequence[Cell]], size: int) -> list[int]:
+    """Of each row, the pixels that its captions take."""
+    return [(size + LEADING) * any(text for _, text in row) for row in rows]
 
 
 def sheet(rows: Sequence[Sequence[Cell]], gap: int = GAP, size: int = 13) -> PIL.Image.Image:
@@ -121,18 +115,9 @@ def sheet(rows: Sequence[Sequence[Cell]], gap: int = GAP, size: int = 13) -> PIL
         gap: pixels between two panels.
         size: of the captions, in pixels.
     """
-    heights = [_row_height(row, size) for row in rows]
-    width = max(sum(p.width + gap for p, _ in row) for row in rows) + gap
-    paper = PIL.Image.new("RGB", (width, height(rows, gap, size)), GROUND)
-    pen, top = ImageDraw.Draw(paper), gap
-    for row, tall in zip(rows, heights, strict=True):
-        left = gap
-        for picture, text in row:
-            paper.paste(picture, (left, top))
-            pen.text((left, top + picture.height + 2), text, INK, font(size))
-            left += picture.width + gap
-        top += tall + gap
-    return paper
+    pictures = [[picture for picture, _ in row] for row in rows]
+    captions = [[text for _, text in row] for row in rows]
+    return lay(pictures, gap, below=_for_captions(rows, size), captions=captions, size=size)[0]
 
 
 def over(picture: PIL.Image.Image, x: Tensor, share: float = 0.55) -> PIL.Image.Image:

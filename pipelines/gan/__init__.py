@@ -158,4 +158,4 @@ def work(p: GanParams) -> float:
     return (16 + frames * (6 * batches + p.count) + drawn) * 3.6e-4
 
 
-PIPELINE = Pipeline("gan", "GAN", GanParams, generate, source="arXiv:1406.2661", work=work)
+PIPELINE = Pipeline("gan", "GAN", GanParams, generate, work=work)

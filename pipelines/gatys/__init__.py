@@ -253,7 +253,6 @@ PIPELINE = Pipeline(
     "Optimise",
     GatysParams,
     generate,
-    source="arXiv:1508.06576",
     resume=resume,
     finish=finish,
     after=("colours", "sharpen", "contrast"),

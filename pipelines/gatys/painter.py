@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models.colour import match_statistics
-from models.losses import resized
 from pipelines.gatys.pyramid import PyramidAdam, PyramidLBFGS
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,8 @@ class Canvas:
         if self.image.shape[-2:] == (height, width) and self._engine is not None:
             return
         old = self._engine
-        self.image = resized(self.picture(), height, width).clamp(0, 1).contiguous()
+        sized = F.interpolate(self.picture(), (height, width), mode="bicubic", antialias=True)
+        self.image = sized.clamp(0, 1).contiguous()
         self._average, self._weight, self._best, self._stalled = None, 0.0, (math.inf, None), 0
         self._engine = self._new_engine()
         if isinstance(old, PyramidAdam) and isinstance(self._engine, PyramidAdam):

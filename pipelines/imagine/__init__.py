@@ -188,7 +188,6 @@ PIPELINE = Pipeline(
     "Imagine",
     ImagineParams,
     generate,
-    source="huggingface.co/docs/diffusers",
     work=work,
     space=lambda p: p.size**2 / 1e6,
     lacks=lacks,

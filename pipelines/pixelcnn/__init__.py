@@ -156,4 +156,4 @@ def work(p: PixelcnnParams) -> float:
     return pixels * (45 + p.count) * 1.1e-2
 
 
-PIPELINE = Pipeline("pixelcnn", "PixelCNN", PixelcnnParams, generate, source="arXiv:1606.05328", work=work)
+PIPELINE = Pipeline("pixelcnn", "PixelCNN", PixelcnnParams, generate, work=work)

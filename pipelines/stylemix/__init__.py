@@ -169,4 +169,4 @@ def _share(sure: Tensor, labels: Tensor) -> Tensor:
     return (sure.argmax(1) == labels[: len(sure)]).double().mean()
 
 
-PIPELINE = Pipeline("stylemix", "Style mixing", StylemixParams, generate, source="arXiv:1812.04948")
+PIPELINE = Pipeline("stylemix", "Style mixing", StylemixParams, generate)

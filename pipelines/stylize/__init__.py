@@ -110,7 +110,6 @@ PIPELINE = Pipeline(
     "Stylise",
     StylizeParams,
     generate,
-    source="arXiv:1705.06830",
     repaint=repaint,
     after=("styles", "model", "strength", "style_scale", "colours", "style_weights", "colours_first"),
     variants="model",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models import vae
 from models.cache import Lender
+from models.pixelcnn import binarise
 from models.vae import VAE
 from pipelines import digits
 from pipelines.base import Output, Pipeline, Progress, Steps
@@ -124,7 +125,7 @@ def digit(p: VaeParams, module: VAE) -> Steps:
 
 def account(module: VAE, x: Tensor, seed: int) -> tuple[dict[str, Any], dict[str, float | Tensor]]:
     """What a digit (1, 1, 28, 28) in [0, 1] costs, binarised, averaged over 64 draws of its code: tables, numbers."""
-    black_or_white = vae.binarise(x, seed)
+    black_or_white = binarise(x, seed)
     noise = torch.randn(64, module.latent, generator=torch.Generator().manual_seed(seed)).to(x)
     reconstruction, _ = module.bound(black_or_white.expand(64, -1, -1, -1), noise)
     kl = module.divergence(*module.encode(black_or_white))
@@ -166,4 +167,4 @@ def work(p: VaeParams) -> float:
     return (18 + pictures) * 1.3e-4
 
 
-PIPELINE = Pipeline("vae", "VAE", VaeParams, generate, source="arXiv:1312.6114", work=work)
+PIPELINE = Pipeline("vae", "VAE", VaeParams, generate, work=work)

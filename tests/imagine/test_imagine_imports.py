@@ -27,7 +27,7 @@ def test_the_measures_are_not_imported_while_a_run_takes_a_step(cache: ModelCach
         yield
 
     results: list[Any] = []
-    method = Pipeline("waiting", "Waiting", Waiting, generate, source="this test")
+    method = Pipeline("waiting", "Waiting", Waiting, generate)
     step = threading.Thread(target=lambda: results.extend(run(method, Waiting(), cache)))
     imports = threading.Thread(target=metrics.warm)
     step.start()

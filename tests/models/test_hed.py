@@ -10,12 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models import hed, weights
-from models.cards.features import VGG16_HED
+from models import hed, registry, weights
 from models.vgg import Features
 from models.weights import WeightsError
 from training.hed import mean_activations
 
+VGG16_HED = registry.MODELS["vgg16-hed"].weights
 LAYERS = [f"conv{block}_{i}" for block, depth in enumerate(hed.DEPTHS, 1) for i in range(1, depth + 1)]
 
 

@@ -15,7 +15,6 @@ from models.losses import (
     gram,
     mixed_moments,
     moments,
-    resized,
 )
 
 
@@ -161,9 +160,3 @@ def test_criterion_adds_up_weighs_layers_and_says_so() -> None:
     torch.testing.assert_close(loss, 2 * content + 0.5 * styles + 10 * variation)
     torch.testing.assert_close(parts, {"loss": loss, "content": content, "style": styles, "variation": variation})
     assert "content 2, style 0.5, total variation 10" in repr(criterion)
-
-
-def test_resized_keeps_flat_pictures_and_averages_when_it_shrinks() -> None:
-    torch.testing.assert_close(resized(torch.full((1, 3, 8, 6), 0.4), 11, 9), torch.full((1, 3, 11, 9), 0.4))
-    board = (torch.arange(32)[:, None] + torch.arange(32)) % 2
-    assert float(resized(board.float().expand(1, 3, 32, 32), 8, 8).sub(0.5).abs().max()) < 0.05

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models import registry, restyle, weights
+from models import registry, restyle, vgg, weights
 from models.cache import OutOfBudget
-from models.cards import features
 from pipelines import PIPELINES, gan
 from pipelines.params import settings
 
@@ -34,7 +33,7 @@ def test_bundle_is_small_and_every_file_is_known() -> None:
 
 
 def test_bundled_network_is_half_precision_and_describes_itself() -> None:
-    config, tensors = weights.read(weights.BUNDLED / registry.VGG_LITE.file)
+    config, tensors = weights.read(weights.BUNDLED / registry.MODELS["vgg-lite"].weights.file)
     assert {"widths", "depths", "mean", "std"} == set(config) and tuple(config["depths"]) == (2, 2, 4, 4, 2)
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
     module = CARDS["vgg-lite"].load()
@@ -56,7 +55,7 @@ def test_names_are_unique_and_every_choice_of_a_method_is_a_model() -> None:
 
 
 def test_the_digest_for_the_record_is_that_of_the_file_in_use() -> None:
-    assert registry.sha256("vgg-lite") == registry.VGG_LITE.sha256
+    assert registry.sha256("vgg-lite") == registry.MODELS["vgg-lite"].weights.sha256
 
 
 @pytest.mark.parametrize("variable", ["ATELIER_RAM_GB", "ATELIER_VRAM_GB"])
@@ -99,7 +98,7 @@ def test_squeezenet_is_built_from_a_plain_state_dict(tmp_path: Path) -> None:
     torch.manual_seed(0)
     reference = torchvision.models.squeezenet1_1(weights=None)
     torch.save(reference.state_dict(), tmp_path / "net.pth")
-    module = features.torchvision_network("squeezenet1_1")(tmp_path / "net.pth")
+    module = vgg.torchvision_network("squeezenet1_1")(tmp_path / "net.pth")
     x = torch.rand(1, 3, 64, 64)
     mean, std = torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1), torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1)
     with torch.no_grad():

@@ -186,7 +186,7 @@ def plain(p: Plain, cache: Lender) -> Steps:
         return Output([PIL.Image.new("RGB", (16, 9))], {"end": torch.tensor(2.0)}, ["a remark"])
 
 
-PLAIN = Pipeline("plain", "Plain", Plain, plain, source="this file")
+PLAIN = Pipeline("plain", "Plain", Plain, plain)
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_a_failing_run_gives_its_models_back_and_keeps_its_traceback(line: Model
         with cache.use("line", working=0):
             raise RuntimeError("a bug")
 
-    stream = run(Pipeline("fails", "", Plain, fail, ""), Plain(), line)
+    stream = run(Pipeline("fails", "", Plain, fail), Plain(), line)
     with pytest.raises(RuntimeError, match=r"^a bug$"):
         list(stream)
     assert pins(line) == 0 and isinstance([*run(PLAIN, Plain(), line)][-1], Result)

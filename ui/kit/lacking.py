@@ -9,6 +9,7 @@ from models import weights
 from models.hub import download
 from models.hub.download import Report
 from models.hub.needs import Need, of_model
+from models.memory import amount
 from models.weights import Weights, WeightsMissing
 from ui.kit.i18n import spoken
 
@@ -37,11 +38,6 @@ def asked_for(lacks: Sequence[Lack], sizes: Sizes) -> Sizes:
     """`sizes` with those that only the hub knows. Raises WeightsMissing, WeightsError."""
     unknown = [lack for lack in lacks if isinstance(lack, Need) and size_of(lack, sizes) is None]
     return sizes | {need: need.look().bytes for need in unknown}
-
-
-def amount(count: int) -> str:
-    """Bytes in a unit that suits them: `2.6 GB`, `144 MB`, `0.3 MB`."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.{0 if count >= 1e7 else 1}f} MB"
 
 
 def caption(lacks: Sequence[Lack], sizes: Sizes, request: Any) -> str:

@@ -11,9 +11,9 @@ import gradio as gr
 from models import registry, restyle, weights
 from models.cache import Model, ModelCache
 from models.card import ModelCard
+from models.memory import amount
 from ui.kit import fetching, hub
 from ui.kit.i18n import in_words, spoken, t
-from ui.kit.lacking import amount
 from ui.kit.session import PRIVATE, QUICK
 
 

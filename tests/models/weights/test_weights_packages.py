@@ -167,7 +167,7 @@ def made() -> Record:
             yield Progress(1, 1)
         return Output([PIL.Image.new("RGB", (8, 8))])
 
-    toy = Pipeline("toy", "Toy", Toy, generate, source="")
+    toy = Pipeline("toy", "Toy", Toy, generate)
     *_, result = run(toy, Toy(), registry.open_cache(), sha256=registry.sha256)
     assert isinstance(result, Result)
     return result.record

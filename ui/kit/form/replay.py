@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from pipelines import images, record, replay
+from pipelines import record, replay
 from pipelines.base import Pipeline
-from pipelines.images import ImageError
 from pipelines.params import ParamError, Setting, settings
 from pipelines.record import Record
 from ui.kit.form import controls
@@ -36,16 +36,17 @@ def recorded(path: str, methods: Mapping[str, Pipeline[Any]], otherwise: str, re
         raise refused(f"The record in {Path(path).name} cannot be used. {error}", request) from error
 
 
+@cache
+def examples() -> dict[str, Path]:
+    """The examples by the digest of their pixels."""
+    return replay.by_pixels((*CONTENT, *STYLE, *DIGITS, RESULTS / "gatys.png"))
+
+
 def known_pictures(*given: Any) -> dict[str, str]:
     """Pictures by the digest of their pixels: the examples, and what picture inputs hold now."""
-    own = [row[0] if isinstance(row, tuple | list) else row for value in given for row in rows_of(value)]
-    known: dict[str, str] = {}
-    for path in (*CONTENT, *STYLE, *DIGITS, RESULTS / "gatys.png", *own):
-        try:
-            known.setdefault(images.digest(images.load(path)), str(path))
-        except ImageError:  # an input may hold anything: a run says what is wrong with it
-            continue
-    return known
+    rows = [row[0] if isinstance(row, tuple | list) else row for value in given for row in rows_of(value)]
+    # An input may hold anything: a run says what is wrong with it.
+    return {digest: str(path) for digest, path in (replay.by_pixels(map(Path, rows)) | examples()).items()}
 
 
 def rows_of(value: Any) -> list[Any]:

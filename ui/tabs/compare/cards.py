@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import gradio as gr
 
+from models.memory import amount
 from pipelines.compare import Heads, plan
 from pipelines.compare.engine import Card
 from pipelines.metrics import MEASURES
@@ -67,24 +68,19 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s" if value < 1 else f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
 
 
-def size(count: int) -> str:
-    """`1.2 GB`, `85 MB`."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
-
-
 def cost(card: Card, request: gr.Request | None) -> str:
     """What it took, or what it will take."""
     if card.result is None:
         about = card.prediction
         if card.state == "failed":
             return ""
-        memory = f" · {size(about.bytes)}" if about.bytes else ""
+        memory = f" · {amount(about.bytes)}" if about.bytes else ""
         word = "about {}" if about.measured else "perhaps {}"
         return html.escape(spoken(word, request).format(seconds(about.seconds)) + memory)
     r = card.result.record
     load = f"{spoken('loading', request)} {seconds(r.seconds.load)}"
     told = html.escape(spoken("Peak of the whole program, and what this run added to it", request))
-    peak = size(r.peak_bytes) + (f" (+{size(card.added)})" if card.added is not None else "")
+    peak = amount(r.peak_bytes) + (f" (+{amount(card.added)})" if card.added is not None else "")
     return (
         f'<b>{seconds(r.seconds.run)}</b><span>{load}</span><span title="{told}">{peak}</span>'
         f"<span>{html.escape(', '.join(r.networks))}</span>"

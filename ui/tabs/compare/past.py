@@ -10,7 +10,7 @@ import html
 import io
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,6 +21,7 @@ from pipelines.compare import CompareParams, plan
 from pipelines.compare.engine import Card
 from pipelines.params import settings
 from pipelines.record import Record
+from ui.kit.form import replay
 from ui.kit.form.examples import CONTENT, STYLE
 from ui.kit.i18n import spoken
 from ui.tabs.compare import cards as compare_cards
@@ -35,21 +36,19 @@ def state() -> gr.BrowserState:
     return gr.BrowserState([], storage_key=STORAGE, secret=SECRET)
 
 
-@cache
-def examples() -> dict[str, tuple[str, str]]:
-    """Digest of an example's pixels -> its name and its path."""
-    return {images.digest(images.load(path)): (path.stem, str(path)) for path in (*CONTENT, *STYLE)}
-
-
 def link(p: CompareParams) -> str:
     """A query string that reopens the page with these settings; pictures of one's own are not in it."""
-    known = examples()
-    names = {}
-    if p.content is not None and (found := known.get(images.digest(p.content))):
-        names["content"] = found[0]
-    styles = [known.get(images.digest(style)) for style in p.styles]
+    known, names = replay.examples(), {}
+
+    def stem(picture: PIL.Image.Image, among: list[Path]) -> str:
+        path = known.get(images.digest(picture))
+        return path.stem if path and path in among else ""
+
+    if p.content is not None and (name := stem(p.content, CONTENT)):
+        names["content"] = name
+    styles = [stem(style, STYLE) for style in p.styles]
     if styles and all(styles):
-        names["styles"] = ",".join(found[0] for found in styles if found)
+        names["styles"] = ",".join(styles)
     return written(p.model_dump(mode="json"), names)
 
 
@@ -68,7 +67,7 @@ def recorded(told: Record, table: plan.Table, known: Mapping[str, str] | None = 
     """The settings in a record, of a contact sheet or of one method's picture; pictures are found by their pixels.
 
     `known`: digest -> path of the pictures that are here; None: the examples."""
-    known = {digest: path for digest, (_, path) in examples().items()} if known is None else known
+    known = replay.known_pictures() if known is None else known
     params = told.params
     found = {name: value for name, value in params.items() if name in FIELDS}
     if told.pipeline in table:

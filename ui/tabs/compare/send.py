@@ -16,6 +16,7 @@ from pipelines.compare import CompareParams, engine, plan
 from pipelines.compare.engine import Card
 from pipelines.params import ParamError, Params, parse
 from ui.kit import show
+from ui.kit.form import replay
 from ui.kit.i18n import in_words, spoken
 from ui.kit.run import RUNS
 from ui.kit.session import PRIVATE, QUICK, explain, picture_file
@@ -90,10 +91,10 @@ def joined(form: Form, made: show.Memory, given: Sequence[Any]) -> dict[str, Any
 
 def own(params: Params, name: str) -> Any:
     """The pictures of a run as files: the example's own, else a copy, since an upload may be gone by now."""
-    value, known = getattr(params, name, None), past.examples()
+    value, known = getattr(params, name, None), replay.known_pictures()
 
     def file(picture: PIL.Image.Image) -> str:
-        return known.get(images.digest(picture), ("", ""))[1] or picture_file(picture)
+        return known.get(images.digest(picture)) or picture_file(picture)
 
     return [file(picture) for picture in value] if isinstance(value, list) else value and file(value)
 

@@ -10,11 +10,12 @@ import gradio as gr
 
 from models.hub import offers
 from models.hub.needs import Need, of_model
+from models.memory import amount
 from pipelines.imagine import plan
 from pipelines.imagine.params import ImagineParams
 from ui.kit import fetching
 from ui.kit.i18n import in_words, spoken
-from ui.kit.lacking import Sizes, amount, asked_for, caption, size_of
+from ui.kit.lacking import Sizes, asked_for, caption, size_of
 from ui.kit.session import KNOWN, PRIVATE, QUICK
 from ui.kit.show import failed_status
 from ui.kit.tab import Form
