@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 UNLIMITED = 1 << 62
+REFUSALS = ("DefaultCPUAllocator", "out of memory")  # how torch's allocators begin where they have no class of error
 ROOT = Path("/")
 
 
@@ -61,3 +62,10 @@ def _room(group: Path, limit: str, usage: str, reclaimable: str) -> int:
         return most - held + next((int(value) for name, value in rows if name == reclaimable), 0)
     except (OSError, ValueError):  # no such file, or "max": no limit
         return UNLIMITED
+
+
+def exhausted(error: BaseException) -> bool:
+    """Whether an allocation failed: Python's, the card's, or torch's own on the CPU, which is a plain RuntimeError."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return type(error) is RuntimeError and any(words in str(error) for words in REFUSALS)

@@ -15,10 +15,11 @@ from typing import Any, Literal, cast
 
 import torch
 
+from models import memory
 from models.cache import Borrower, ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images, metrics
-from pipelines.base import STOP, Progress, Result, run
+from pipelines.base import STOP, Progress, Result, advance, run
 from pipelines.compare import measured
 from pipelines.compare.estimate import Estimates, Prediction, cached_models, trimmed_bytes
 from pipelines.compare.plan import Entry
@@ -60,7 +61,7 @@ class Card:
         self.state, self.error = "failed", error
         if isinstance(error, KNOWN):
             self.sentence = str(error)
-        elif isinstance(error, torch.OutOfMemoryError | MemoryError):
+        elif memory.exhausted(error):
             self.sentence = "The device ran out of memory: choose a smaller size."
         else:
             reference = secrets.token_hex(3)
@@ -162,7 +163,7 @@ def follow(
     try:
         while True:
             start = time.perf_counter()
-            event = stream.send(STOP) if end and card.progress else next(stream, None)
+            event = advance(stream, stop=end and card.progress is not None)
             spent += time.perf_counter() - start
             if event is None or isinstance(event, Result):
                 break

@@ -24,7 +24,7 @@ from gradio.events import Dependency
 
 from models import registry
 from models.cache import ModelCache
-from pipelines.base import STOP, Pipeline, Progress, Result, run
+from pipelines.base import Pipeline, Progress, Result, advance, run
 from pipelines.params import Params
 from ui.kit.i18n import in_browser
 from ui.kit.session import PRIVATE, QUICK, Busy, preview_file, visitor_of
@@ -229,7 +229,7 @@ def follow(
                     shown = view.seconds
                     note(view, event)
                     yield view
-                event = stream.send(STOP) if press.stopped else next(stream, None)
+                event = advance(stream, press.stopped)
         finally:
             stream.close()
 

@@ -13,6 +13,7 @@ import PIL.Image
 import torch
 from gradio.utils import get_upload_folder
 
+from models import memory
 from models.cache import OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images
@@ -36,7 +37,7 @@ def explain(error: Exception) -> str:
     """One sentence for the visitor; what is not a known error goes to the log under a short reference."""
     if isinstance(error, KNOWN):
         return str(error)
-    if isinstance(error, torch.OutOfMemoryError):
+    if memory.exhausted(error):
         return "The device ran out of memory: choose a smaller size."
     reference = secrets.token_hex(3)
     log.exception("reference %s", reference, exc_info=error)

@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 import PIL.Image
-import torch
 
 from models.cache import OutOfBudget
+from models.memory import exhausted
 from pipelines.base import Pipeline, Result
 from pipelines.compare.plan import comparable
 from pipelines.params import ParamError, Params
@@ -122,7 +122,7 @@ def failed(
 ) -> Update:
     """The failed state: one sentence, and the button that does what it advises; the picture before stays in use."""
     kept = earlier is not None and earlier.result is not None
-    small = isinstance(error, OutOfBudget | torch.OutOfMemoryError)
+    small = isinstance(error, OutOfBudget) or exhausted(error)
     lacks = lacking.of(error)
     return Update(
         status=failed_status(in_words(explain(error), request)),
