@@ -28,6 +28,7 @@ _UPRIGHT |= {5: Transpose.TRANSPOSE, 6: Transpose.ROTATE_270, 7: Transpose.TRANS
 # The mode in which a profile of each colour space wants the pixels, and the modes of pictures that it may describe.
 _ICC = {"RGB": ("RGB", {"RGB", "RGBX", "YCbCr", "P", "L", "1"}), "GRAY": ("L", {"L", "1"}), "CMYK": ("CMYK", {"CMYK"})}
 
+
 class Picture(Image.Image):
     """A picture as `load` gives it, of which parts were transparent: they have the background's colour now."""
 

@@ -20,7 +20,7 @@ from pipelines import images, record
 from pipelines.base import Result, run
 from pipelines.explore import PIPELINE, draw, looking
 from pipelines.explore.encode import Shelf
-from pipelines.explore.params import LAYERS, ExploreParams
+from pipelines.explore.params import LAYERS, ExploreParams, side
 from ui.kit import replay
 from ui.kit.run import Server
 from ui.tabs.explore import hand
@@ -213,9 +213,7 @@ def test_a_recorded_look_gives_its_settings_back(cache: ModelCache, tmp_path: Pa
     back = hand.given_back(found.params, replay.known_pictures())
     assert back["content"] == str(common.content("cat")) and back["other"] is None and back["view"] == "invert"
     assert (
-        back["several"]["value"] == ["conv1_1", "conv2_1"]
-        and back["resolution"] == 128
-        and back["label"]["value"] == -1
+        back["several"]["value"] == ["conv1_1", "conv2_1"] and back["resolution"] == 64 and back["label"]["value"] == -1
     )
     assert set(GIVEN) == set(back) and images.digest(images.load(back["content"])) == found.params["content"]["sha256"]
 
@@ -225,7 +223,22 @@ def test_only_what_a_view_uses_is_recorded() -> None:
     assert set(explore_rows.values_of(list(said), tuple(said.values()))) == {"content", "view"}
     said |= {"view": "invert", "several": ["conv1_1", "conv2_1"]}
     found = explore_rows.values_of(list(said), tuple(said.values()))
-    assert found["layer"] == "conv1_1,conv2_1" and found["resolution"] == 32 and "other" not in found
+    assert found["layer"] == "conv1_1,conv2_1" and found["resolution"] == 64 and "other" not in found
+
+
+@pytest.mark.parametrize("size", [32, 40, 63])
+def test_a_small_size_is_the_one_that_was_typed(size: int, looks: Looks) -> None:
+    settings: dict[str, Any] = {"view": "invert", "resolution": size, "steps": 1, "several": ["conv1_1"]}
+    *_, due = looks.look(READER, *given(**settings))
+    *_, last = looks.stream(READER, due, *given(**settings))
+    assert told(last, "record")["params"]["resolution"] == size, told(last, "status")
+
+
+def test_without_a_size_each_view_has_its_own() -> None:
+    picture = common.content("cat")
+    sides = {view: side(ExploreParams(content=picture, view=view)) for view in ("layers", "invert")}  # type: ignore[arg-type]
+    assert sides == {"layers": 256, "invert": 128}
+    assert side(ExploreParams(content=picture, view="invert", resolution=300)) == 300  # type: ignore[arg-type]
 
 
 def test_what_the_colours_mean_is_said(cache: ModelCache) -> None:

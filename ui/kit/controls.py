@@ -94,7 +94,8 @@ def number_component(setting: Setting, label: Any, info: Any) -> gr.components.C
         numbers = map(str, range(int(low or 0), int(high or 0) + 1))
         chips: list[Any] = [(t("any"), ANY), *((n, n) for n in numbers)]
         return gr.Radio(chips, value=ANY, label=label, info=info, elem_classes="chips", min_width=190)
-    if low is None or high is None or high - low > (1e6 if whole else 100):
+    wide = low is None or high is None or high - low > (1e6 if whole else 100)
+    if low is None or high is None or wide or setting.default is None:  # a slider cannot be empty
         bounds: dict[str, Any] = {"minimum": low, "maximum": high, "precision": 0 if whole else None}
         return untouched(gr.Number(setting.default, label=label, info=info, min_width=190, **bounds))
     step = 1.0 if whole else 0.01 if high - low <= 10 else 0.1

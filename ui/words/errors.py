@@ -101,6 +101,8 @@ SENTENCES: dict[str, str] = {
     "{} holds no pictures: give a folder or zip with PNG or JPEG files.": "{0} 里没有图片：请给含有 PNG 或 JPEG 的文件夹或 ZIP。",
     "{} cannot be read as a film ({}): give an MP4 with one video track.": "{0} 不能作为影片读取（{1}）：请给含一条视频轨的 MP4。",
     "{} has no video track: give an MP4 with one.": "{0} 没有视频轨：请给带视频轨的 MP4。",
+    "{} is empty: give a number from {}.": "“{0}”是空的：请给 {1} 之间的数。",
+    "There are no frames to write, because the run showed no previews: leave the animation out.": "没有可写的画面，因为运行中没有预览：请不要动画。",
     "{} has no frames: give another film.": "{0} 没有画面：请换一段影片。",
     "The picture is in colour, but a digit in black and white is needed: {}.": "图片是彩色的，需要黑白的数字：{0}。",
     "The picture is empty, or too faint to see a digit in it: {}.": "图片是空的，或太淡，看不出数字：{0}。",

@@ -28,7 +28,7 @@ CHINESE: dict[str, str] = {
     "How many feature maps, the most active first": "显示多少张特征图，最活跃的在前",
     "Optimiser steps of invert": "反演的优化步数",
     "Resolution": "分辨率",
-    "Longest side at which the network sees it, in pixels": "网络所见图片最长边的像素数",
+    "Longest side at which the network sees it, in pixels; none: 256, and 128 for invert": "网络所见图片最长边的像素数；不填：256，反演为 128",
     "most probable": "最可能的一类",
     "usual": "常用层",
     "{} is now the content layer in Optimise.": "{} 已设为“优化”的内容层。",
@@ -96,7 +96,7 @@ CHINESE: dict[str, str] = {
     "d/dx: right minus left, d/dy: below minus above; blue below zero, red above.": "d/dx：右减左，d/dy：下减上；蓝色小于零，红色大于零。",
     "Per pixel, the second picture varies {} times as much as the first.": "按每像素计，第二张图的变化是第一张的 {} 倍。",
     "Which channels fire together, wherever they are: what Optimise calls style. With a style and a result beside it, red and blue show what the result still misses.": "哪些通道同时活跃，不论位置：这就是“优化”所说的风格。把风格图与结果并排，红蓝处就是结果还欠缺的。",
-    "The picture made again from one layer alone, from noise, layer by layer, at half the resolution. Shallow layers keep the pixels, deep ones only the arrangement. Stop keeps what is there.": "只凭一层的特征，从噪声重画这张图，逐层并排，分辨率减半。浅层留住像素，深层只留布局。按“停止”会保留当前画面。",
+    "The picture made again from one layer alone, from noise, layer by layer. Shallow layers keep the pixels, deep ones only the arrangement. Stop keeps what is there.": "只凭一层的特征，从噪声重画这张图，逐层并排。浅层留住像素，深层只留布局。按“停止”会保留当前画面。",
     "How much neighbouring pixels differ, before and after style transfer: why Optimise has a smoothness weight.": "风格迁移前后，相邻像素相差多少：这就是“优化”要有平滑度的原因。",
 }
 
