@@ -70,7 +70,8 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
         case "int" | "float":
             return number_component(setting, label, info)
         case "text" | "floats":
-            return gr.Textbox(shown(setting, setting.default), label=label, info=info, max_lines=1)
+            text = shown(setting, setting.default)
+            return gr.Textbox(text, label=label, info=info, max_lines=1, max_length=setting.letters)
 
 
 def is_chips(setting: Setting) -> bool:

@@ -183,6 +183,13 @@ SENTENCES: dict[str, str] = {
     "At a strength of {}, {} steps leave nothing to do: choose {} steps or more, or more strength.": "强度为 {0} 时，{1} 步等于什么也不做：请选 {2} 步以上，或加大强度。",
     "No IP-Adapter is known for {}: choose {}, or leave the styles out.": "没有适合 {0} 的 IP-Adapter：请选 {1}，或去掉风格图。",
     "{} or {}": "{0} 或 {1}",
+    "{} is a Git LFS pointer instead of the weights: run `git lfs pull` where it lies, or fetch it again.": "{0} 是 Git LFS 指针，不是权重：请在其所在处运行 `git lfs pull`，或重新获取。",
+    "{} cannot be read ({}): fetch or save it again.": "{0} 无法读取（{1}）：请重新获取或保存。",
+    "{} is empty: fetch or save it again.": "{0} 是空文件：请重新获取或保存。",
+    "{} is no safetensors file, or the beginning of one: fetch or save it again.": "{0} 不是 safetensors 文件，或只是它的开头：请重新获取或保存。",
+    "{} is cut short or damaged: fetch or save it again.": "{0} 被截断或已损坏：请重新获取或保存。",
+    "{} leads out of {}: name a file inside it.": "{0} 指向 {1} 之外：请指明其中的文件。",
+    "{} has {} letters: give at most {}.": "“{0}”有 {1} 个字符：最多 {2} 个。",
     # what was measured
     "CIFAR-10 accuracy {} %, expected calibration error {} % (test, n = {})": "CIFAR-10 准确率 {0} %，期望校准误差 {1} %（测试集，n = {2}）",
     # memory
@@ -195,6 +202,9 @@ SENTENCES: dict[str, str] = {
     "The device ran out of memory: choose a smaller size.": "设备内存不足：请选择更小的尺寸。",
     "Something broke here, not in your input. Reference {} is in the server's log.": "是这里出了问题，与您的输入无关。服务器日志中的编号为 {0}。",
     # remarks under a result
+    "the prompt is longer than the {} tokens that this model reads: without “{}”": "提示词超过了该模型能读的 {0} 个词元：未用“{1}”",
+    "the negative prompt is longer than the {} tokens that this model reads: without “{}”": "“不要出现”超过了该模型能读的 {0} 个词元：未用“{1}”",
+    "{} of {} entries of the LoRA {} fit no layer of this model": "LoRA {2} 的 {1} 项中有 {0} 项在该模型中没有对应的层",
     "stopped after step {} of {}": "在第 {0} 步（共 {1} 步）停止",
     "your digit was not looked at: set view to digit or walk for that": "没有用到您的数字：请把视图设为数字或过渡",
     "your digit was not looked at: set view to complete or surprise for that": "没有用到您的数字：请把视图设为补全或惊讶度",
