@@ -241,6 +241,36 @@ def test_without_a_size_each_view_has_its_own() -> None:
     assert side(ExploreParams(content=picture, view="invert", resolution=300)) == 300  # type: ignore[arg-type]
 
 
+def test_a_look_that_memory_has_no_room_for_is_refused_and_a_stored_one_is_not(
+    looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *_, due = looks.look(READER, *given())
+    *_, _last = looks.stream(READER, due, *given())
+    monkeypatch.setattr("models.memory.available_bytes", lambda: 10 << 20)
+    *row, _ = looks.look(READER, *given())
+    assert told(row, "record"), told(row, "status")
+    *_, due = looks.look(READER, *given(resolution=512))
+    *_, row = looks.stream(READER, due, *given(resolution=512))
+    assert "A resolution of 512 needs about 0.2 GB of memory" in told(row, "status") and row[RUN]["interactive"]
+    *_, due = looks.look(CHINESE_READER, *given(resolution=512))
+    *_, row = looks.stream(CHINESE_READER, due, *given(resolution=512))
+    assert "分辨率 512 约需 0.2 GB" in told(row, "status")
+
+
+def test_out_of_memory_in_a_look_is_a_sentence_and_the_next_one_works(
+    looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.explore.views.view_of", full)
+        *row, due = looks.look(READER, *given(view="frequencies"))
+        assert "The device ran out of memory: choose a smaller size." in told(row, "status") and not due
+    *row, _ = looks.look(READER, *given(view="frequencies"))
+    assert told(row, "record")
+
+
 def test_what_the_colours_mean_is_said(cache: ModelCache) -> None:
     by_map, by_layer = (result(cache, view="layers", scale=scale).record for scale in ("map", "layer"))
     low, high = by_layer.details["ends"]

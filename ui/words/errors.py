@@ -73,8 +73,8 @@ SENTENCES: dict[str, str] = {
     "the sheet is at most {} pixels wide and high: on it each picture is {}x{}, one by one {}x{}": "拼图长宽最多 {0} 像素：其中每张图为 {1}×{2}，单张图为 {3}×{4}",
     "{} is transparent in places, which count as white": "“{0}”有透明部分，按白色处理",
     "{} of the content is an even ground, where strokes show most: less strength calms it": "内容图有 {0} 是均匀的底色，笔触在那里最明显：降低强度会更平静",
-    "A size of {} needs about {} GB of memory, and {} GB can be had: choose a size of at most {}.": "尺寸 {0} 约需 {1} GB 内存，可用 {2} GB：请选不超过 {3} 的尺寸。",
-    "A size of {} needs about {} GB of memory, and {} GB can be had, and no size fits: close other programs, or choose a smaller model.": "尺寸 {0} 约需 {1} GB 内存，可用 {2} GB，任何尺寸都放不下：请关闭其他程序，或换更小的模型。",
+    "A {} of {} needs about {} GB of memory, and {} GB can be had: choose a {} of at most {}.": "{0} {1} 约需 {2} GB 内存，可用 {3} GB：请选不超过 {5} 的{4}。",
+    "A {} of {} needs about {} GB of memory, and {} GB can be had, and no size fits: close other programs, or choose a smaller model.": "{0} {1} 约需 {2} GB 内存，可用 {3} GB，任何尺寸都放不下：请关闭其他程序，或换更小的模型。",
     # pictures
     "{} is {}, which is not read as a picture: give a PNG or JPEG instead.": "{0} 是{1}，不能作为图片读取：请改用 PNG 或 JPEG。",
     "{} is a camera's raw file, which is not read: export it as JPEG.": "{0} 是相机的 RAW 文件，无法读取：请导出为 JPEG。",

@@ -52,7 +52,7 @@ CHINESE: dict[str, str] = {
     "Still life": "静物",
     "Night train": "夜行列车",
     "Models to choose from": "可选模型",
-    "Upload a LoRA (.safetensors)": "上传 LoRA（.safetensors）",
+    "Upload a LoRA (.safetensors, up to 1 GB)": "上传 LoRA（.safetensors，不超过 1 GB）",
     "Good pictures in one to four steps; the one to start with": "一到四步就能出好图，适合先试",
     "Many LoRAs, style pictures, and a safety checker": "LoRA 众多，支持风格图，带安全检查",
     "Large pictures with more detail": "更大、细节更多的图片",
