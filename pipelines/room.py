@@ -29,6 +29,6 @@ def require(p: Any, working: Callable[[Any], int], where: torch.device, name: st
 
 
 def largest(p: Any, working: Callable[[Any], int], free: int, name: str = "size") -> int | None:
-    """The largest `name` in steps of STEP pixels, below that of `p`, at which `working` is at most `free`; None: none."""
+    """The largest `name` in steps of STEP pixels, below that of `p`, whose `working` is at most `free`; None: none."""
     sizes = range((getattr(p, name) - 1) // STEP * STEP, 0, -STEP)
     return next((size for size in sizes if working(p.model_copy(update={name: size})) <= free), None)

@@ -115,7 +115,7 @@ def caption(cards: Sequence[ModelCard]) -> str:
 
 
 def offers(groups: Sequence[Sequence[ModelCard]]) -> list[Any]:
-    """The line above the buttons, the button of each group, and those of the hub: there as long as there is something to
+    """The line above the buttons, the button of each group, and those of the hub: there while there is something to
     fetch."""
     left = [bool(absent(cards)) for cards in groups]
     buttons = [gr.update(visible=on, value=caption(cards)) for on, cards in zip(left, groups, strict=True)]
