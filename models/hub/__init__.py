@@ -232,5 +232,7 @@ def parameter_bytes(repo: str, part: str, dtype: torch.dtype) -> int:
     """Memory of a part in bytes once it is loaded as `dtype`, from the headers of its files. Raises WeightsError."""
     total = 0
     for path in files(repo, part, dtype)[0]:
-        total += sum(math.prod(tensor["shape"]) * dtype.itemsize for tensor in header(path, f"{part}/{path.name}").values())
+        total += sum(
+            math.prod(tensor["shape"]) * dtype.itemsize for tensor in header(path, f"{part}/{path.name}").values()
+        )
     return total
