@@ -188,6 +188,8 @@ def make(args: argparse.Namespace) -> None:
     out = check_out(place, kinds, to_folder=not filmed)
     if frames and Path(frames).suffix not in {".gif", ".webp"}:
         raise Usage(f"--frames is {frames}: give a name that ends in .gif or .webp.")
+    if frames and (many or filmed):
+        raise Usage(f"--frames shows how one picture comes about, and {content} holds many: leave it out.")
     if frames:
         check_place("--frames", Path(frames))
     try:

@@ -7,6 +7,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -92,3 +93,27 @@ def out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed: on a card, in RAM by way of PyTorch (a plain RuntimeError there), or in Python."""
     told = isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in str(error) or "out of memory" in str(error))
     return told or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+class Peak:
+    """The most memory held while it watches, in `bytes`. The device has one mark for everybody: a watch within another
+    tells that one what the mark stood at before it was reset."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    @contextmanager
+    def watch(self, device: torch.device) -> Iterator[None]:
+        """Watch what the body does. Enter it for each step: never hold it across a yield."""
+        if (around := _WATCHING.get()) is not None:
+            around.bytes = max(around.bytes, peak_bytes(device))
+        reset_peak(device)
+        token = _WATCHING.set(self)
+        try:
+            yield
+        finally:
+            _WATCHING.reset(token)
+            self.bytes = max(self.bytes, peak_bytes(device))
+
+
+_WATCHING: ContextVar[Peak | None] = ContextVar("watching", default=None)

@@ -42,7 +42,7 @@ def draw(
     given: Tensor | None = None,
     known: int = 0,
 ) -> Iterator[Drawing]:
-    """Draw N pictures at once; yields after each pixel.
+    """Draw N pictures at once; yields after each pixel that is drawn.
 
     Args:
         module: the network.
@@ -54,16 +54,15 @@ def draw(
     """
     labels, noise = labels.to(module.bias.device), noise.to(module.bias)
     memory = _Memory(module, labels)
-    x, chance = noise.new_zeros(2, len(labels), 1, module.side, module.side)
+    x, chance = _begun(module, labels, temperature, given, known)
     for i in range(module.side):
         with device.one_thread():
             memory.start_row(x, i)
-        for j in range(module.side):
+        for j in range(module.side if i >= known else 0):
             with device.one_thread():
                 logit = memory.logit(x, i, j)
             chance[:, 0, i, j] = (logit / temperature).sigmoid()
-            drawn = noise[:, i, j] < chance[:, 0, i, j]
-            x[:, 0, i, j] = given[:, 0, i, j] if given is not None and i < known else drawn
+            x[:, 0, i, j] = noise[:, i, j] < chance[:, 0, i, j]
             yield Drawing(i * module.side + j + 1, x, chance)
 
 
@@ -78,13 +77,23 @@ def draw_naively(
 ) -> Iterator[Drawing]:
     """As `draw`, by one pass of the whole network for each pixel."""
     labels, noise = labels.to(module.bias.device), noise.to(module.bias)
-    x, chance = noise.new_zeros(2, len(labels), 1, module.side, module.side)
-    for i in range(module.side):
+    x, chance = _begun(module, labels, temperature, given, known)
+    for i in range(known, module.side):
         for j in range(module.side):
             chance[:, 0, i, j] = (module(x, labels)[:, 0, i, j] / temperature).sigmoid()
-            drawn = noise[:, i, j] < chance[:, 0, i, j]
-            x[:, 0, i, j] = given[:, 0, i, j] if given is not None and i < known else drawn
+            x[:, 0, i, j] = noise[:, i, j] < chance[:, 0, i, j]
             yield Drawing(i * module.side + j + 1, x, chance)
+
+
+def _begun(
+    module: PixelCNN, labels: Tensor, temperature: float, given: Tensor | None, known: int
+) -> tuple[Tensor, Tensor]:
+    """`x` and `chance` of a Drawing with `known` rows of `given`: one pass tells how likely all of them were."""
+    x, chance = module.bias.new_zeros(2, len(labels), 1, module.side, module.side)
+    if given is not None and known:
+        x[:, :, :known] = given[:, :, :known]
+        chance[:, :, :known] = (module(x, labels)[:, :, :known] / temperature).sigmoid()
+    return x, chance
 
 
 def sample(module: PixelCNN, labels: Tensor, seed: int, temperature: float = 1.0, batch: int = 250) -> Tensor:

@@ -10,6 +10,7 @@ import PIL.Image
 from torch import Tensor
 
 from pipelines import images
+from pipelines.params import ParamError
 
 LONGEST_SIDE = 384  # pixels: an animation is for a talk or a page
 MOST_FRAMES = 60
@@ -34,10 +35,10 @@ class Frames:
 
 
 def write(pictures: Sequence[PIL.Image.Image], path: Path) -> None:
-    """Write pictures as `.gif` or `.webp`: four seconds, and a pause on the last. Raises ValueError for none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write pictures as `.gif` or `.webp`: four seconds, and a pause on the last. Raises ParamError for none."""
     if not pictures:
-        raise ValueError("There are no frames to write: the run showed no previews.")
+        raise ParamError("There are no frames to write, because the run showed no previews: leave the animation out.")
+    path.parent.mkdir(parents=True, exist_ok=True)
     size = images.fit(*pictures[-1].size, min(LONGEST_SIDE, max(pictures[-1].size)))
     grown = [picture.convert("RGB").resize(size, PIL.Image.Resampling.BICUBIC) for picture in pictures]
     durations = [max(40, 4000 // len(grown))] * (len(grown) - 1) + [1500]

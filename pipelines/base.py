@@ -6,6 +6,7 @@ import math
 import random
 import threading
 import time
+import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from models import device, registry
-from models.cache import Borrower, Lender, ModelCache
+from models.cache import Borrower, Lender, ModelCache, OutOfBudget
 from pipelines import images, record, remarks
 from pipelines.params import Params
 from pipelines.record import Record
@@ -131,8 +132,9 @@ def run(
         sha256: model name -> digest of its weights, for the record.
 
     Yields:
-        Each Progress, then one Result. Sending STOP ends the run early with what the last preview shows;
-        closing the generator abandons it. Either way the models are given back.
+        Each Progress, then one Result. Sending STOP ends the run early with what the last preview shows, and without
+        a Result where there was none (`advance` sends it); closing the generator abandons it. Either way the models
+        are given back.
 
     Raises:
         ParamError, ImageError, WeightsMissing, OutOfBudget: one sentence each; anything else is a bug.
@@ -143,31 +145,65 @@ def run(
     borrower = cache.borrower()
     resumed = go_on(params, borrower, state) if state is not None and go_on else None
     steps = resumed or pipeline.generate(params, borrower)
-    last, output, seconds = Progress(0, 0), None, 0.0
-    device.reset_peak(cache.device)
+    last, output, seconds, peak = Progress(0, 0), None, 0.0, device.Peak()
+    visible = last
     _seed(getattr(params, "seed", None))
     try:
         while output is None:
             with _ONE_AT_A_TIME:  # not held across our own yield: a consumer may resume on another thread
                 start = time.perf_counter()
-                try:
-                    last = next(steps)
-                except StopIteration as end:
-                    output = end.value
-                    device.synchronise(cache.device)
+                event = _next(steps, peak, borrower.cache)
                 seconds += time.perf_counter() - start
-            if output is None and (yield last) == STOP:
+            if isinstance(event, Output):
+                output = event
+                continue
+            last = event
+            visible = last if last.preview is not None else visible
+            if (yield last) == STOP:
                 break
     finally:
         steps.close()
     if output is None:
-        if last.preview is None:
-            return
-        finished = pipeline.finish(params, last.state) if pipeline.finish else images.to_image(last.preview)
-        note = f"stopped after step {last.step} of {last.total}"
-        output = Output([finished], last.metrics, [*last.notes, note])
-    told = _record(pipeline, params, borrower, cache, seconds, last, output, sha256)
+        last = visible
+        output = _stopped(pipeline, params, last)
+    if output is None:
+        return
+    told = _record(pipeline, params, borrower, cache, (seconds, peak.bytes), last, output, sha256)
     yield Result(output.images, told, last.state, output.sheet, output.records)
+
+
+def _stopped(pipeline: Pipeline[P], params: P, last: Progress) -> Output | None:
+    """What there is of a run that was stopped after `last`; None: nothing was seen yet."""
+    if last.preview is None:
+        return None
+    finished = pipeline.finish(params, last.state) if pipeline.finish else images.to_image(last.preview)
+    return Output([finished], last.metrics, [*last.notes, f"stopped after step {last.step} of {last.total}"])
+
+
+def _next(steps: Steps, peak: device.Peak, cache: ModelCache) -> Progress | Output:
+    """The run's next step, or what it made. Raises OutOfBudget where memory ran out."""
+    try:
+        with peak.watch(cache.device):
+            return next(steps)
+    except StopIteration as end:
+        device.synchronise(cache.device)
+        made: Output = end.value
+        return made
+    except (MemoryError, RuntimeError) as error:
+        if not device.out_of_memory(error):
+            raise
+        traceback.clear_frames(error.__traceback__)  # they hold the tensors that there was no room beside
+        cache.relieve()
+        raise OutOfBudget("The device ran out of memory: choose a smaller size.") from error
+
+
+def advance(stream: Run, stop: bool = False) -> Progress | Result | None:
+    """What a run that has begun comes to next; `stop`: end it with what is there. None: it is over, and where it was
+    stopped before there was anything to see, it has no Result."""
+    try:
+        return stream.send(STOP if stop else None)
+    except StopIteration:
+        return None
 
 
 def between_steps() -> AbstractContextManager[Any]:
@@ -187,12 +223,13 @@ def _record(
     params: Params,
     borrower: Borrower,
     cache: ModelCache,
-    seconds: float,
+    cost: tuple[float, int],
     last: Progress,
     output: Output,
     sha256: Callable[[str], str],
 ) -> Record:
     places = {name: place for name in borrower.names if (place := registry.place(name))}
+    seconds, peak_bytes = cost
     metrics = {name: float(value) for name, value in {**last.metrics, **output.metrics}.items()}
     return Record(
         pipeline=pipeline.name,
@@ -203,7 +240,7 @@ def _record(
         packages={name: place.package for name, place in places.items() if place.package},
         seconds=record.Seconds(load=round(borrower.seconds, 3), run=round(seconds - borrower.seconds, 3)),
         steps=last.step,
-        peak_bytes=device.peak_bytes(cache.device),
+        peak_bytes=peak_bytes,
         device=device.describe(cache.device),
         dtype=str(device.fast_dtype(cache.device)).removeprefix("torch."),
         versions=record.versions(),

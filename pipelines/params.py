@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 from pipelines import images
 
 MOST_SEED = 2**31 - 1
+MOST_LETTERS = 8000  # of a text that has no length of its own
 
 
 class ParamError(ValueError):
@@ -63,7 +64,7 @@ def param(
         ge: smallest value.
         le: largest value.
         min_length: fewest items of a list.
-        max_length: most items of a list.
+        max_length: most items of a list, or letters of a text.
     """
     return Field(
         default,
@@ -80,7 +81,9 @@ def param(
 class Params(BaseModel):
     """Base of every method's parameters: frozen, unknown names refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False, str_max_length=MOST_LETTERS
+    )
 
 
 def parse(kind: type[Params], values: Mapping[str, Any]) -> Any:
@@ -110,6 +113,8 @@ def _sentence(kind: type[Params], error: Any) -> str:
         return f"{name}: {limits['error']}"
     if what in {"too_short", "too_long"}:
         return f"{name} has {limits['actual_length']} items: give {_bounds(_first(kind, error), 'length')}."
+    if what == "string_too_long":
+        return f"{name} has {len(given)} letters: give at most {limits['max_length']}."
     if what == "literal_error":
         if len(get_args(_first(kind, error).annotation)) == 1:
             return f"{name} is {shown}: {limits['expected']} is the only one here."
@@ -155,6 +160,7 @@ class Setting:
     high: float | None
     choices: tuple[str, ...] = ()
     detail: str = ""
+    letters: int | None = None  # most of a text
 
     @property
     def help(self) -> str:
@@ -174,6 +180,7 @@ def settings(kind: type[Params]) -> tuple[Setting, ...]:
 
 def _setting(name: str, info: FieldInfo) -> Setting:
     low, high = limits(info)
+    longest = limits(info, "length")[1]
     required = info.default is PydanticUndefined and info.default_factory is None
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     what, choices = _kind(info.annotation)
@@ -191,6 +198,7 @@ def _setting(name: str, info: FieldInfo) -> Setting:
         high=high,
         choices=choices,
         detail=str(extra.get("detail") or ""),
+        letters=int(longest or MOST_LETTERS) if what == "text" else None,
     )
 
 

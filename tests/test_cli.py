@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,7 @@ import torch
 import cli
 from pipelines import PIPELINES, record
 from pipelines.animation import MOST_FRAMES, Frames
-from pipelines.params import settings
+from pipelines.params import ParamError, settings
 from pipelines.record import Record
 
 METHOD = pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=PIPELINES)
@@ -197,6 +199,24 @@ def test_frames_are_an_animation_of_the_run(main: Main, name: str) -> None:
     assert main(*GATYS, "--start", "noise", "--frames", name)[0] == 0
     with PIL.Image.open(name) as film:
         assert (film.n_frames, film.size) == (3, (64, 48))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("many", ["pictures", "pictures.zip", "film.mp4"])
+def test_frames_of_a_folder_or_a_film_are_refused(main: Main, many: str) -> None:
+    Path("pictures").mkdir()
+    shutil.copy("content.png", "pictures")
+    with zipfile.ZipFile("pictures.zip", "w") as archive:
+        archive.write("content.png")
+    Path("film.mp4").write_bytes(b"not looked at")
+    said = f"--frames shows how one picture comes about, and {many} holds many: leave it out."
+    flags = ["stylize", "--content", many, "--styles", "style.png", "--frames", "a.gif"]
+    check(main, flags, said, set(Path.cwd().iterdir()))
+
+
+def test_a_run_that_shows_nothing_has_no_frames(tmp_path: Path) -> None:
+    with pytest.raises(ParamError, match="the run showed no previews: leave the animation out"):
+        Frames().write(tmp_path / "new" / "a.gif")
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("total", [1, 60, 61, 118, 119, 120, 500])

@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 5.0
 STOPPING = "This server is stopping: ask again when it is back."
+MAX_WEIGHTS_MB = 1024.0  # of an uploaded LoRA: 36 to 900 MB are usual
+UPLOAD = "/gradio_api/upload"
+HEAD = 4096  # bytes of an upload in which the name of its first file stands
+WEIGHTS_PART = re.compile(rb'filename="[^"\r\n]*\.safetensors"', re.IGNORECASE)
 
 
 class Front:
@@ -37,15 +41,16 @@ class Front:
     work from the inside.
     """
 
-    def __init__(self, app: ASGIApp, max_body: int, origins: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, max_body: int, max_weights: int, origins: frozenset[str]) -> None:
         self.app = app
-        self.max_body = max_body
+        self.max_body, self.max_weights = max_body, max_weights
         self.origins = origins
         self.moved_out = False
         self.layers = self._around(app)
 
     def _around(self, app: ASGIApp) -> ASGIApp:
-        return SafeHeaders(CrossOrigin(Health(Stopping(BodyLimit(Cancels(Events(app)), self.max_body))), self.origins))
+        limited = BodyLimit(Cancels(Events(app)), self.max_body, self.max_weights)
+        return SafeHeaders(CrossOrigin(Health(Stopping(limited)), self.origins))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" and not self.moved_out:
@@ -254,63 +259,102 @@ class _TooLarge(HTTPException, MultiPartException):
 
 
 class BodyLimit:
-    """413 for a request body of more than `max_body` bytes, on every route.
+    """413 for a request body of more than `max_body` bytes, or of more than `max_weights` where a file of weights is
+    uploaded, which its name tells.
 
     Before anything is read when Content-Length says so, else at the chunk that passes the limit.
     """
 
-    def __init__(self, app: ASGIApp, max_body: int) -> None:
+    def __init__(self, app: ASGIApp, max_body: int, max_weights: int) -> None:
         self.app = app
-        self.max_body = max_body
+        self.max_body, self.max_weights = max_body, max(max_body, max_weights)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        body = _Body(self.max_body, receive)
+        if scope["path"].endswith(UPLOAD) and scope["method"] == "POST":
+            body.wide = self.max_weights
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self.max_body:
-            await self._refuse(scope, receive, send, more_body=True)
+        if declared.isdecimal() and await body.refuses(int(declared)):
+            await self._refuse(scope, send, body)
             return
-        size = 0
-        more_body = True
         started = False
-
-        async def counted() -> Message:
-            nonlocal size, more_body
-            message = await receive()
-            size += len(message.get("body", b""))
-            more_body = message.get("more_body", False)
-            if size > self.max_body:
-                raise _TooLarge
-            return message
 
         async def guarded(message: Message) -> None:
             nonlocal started
-            if size <= self.max_body or started:  # else it is the handler's own word on _TooLarge: ours replaces it
+            if not body.too_large or started:  # else it is the handler's own word on _TooLarge: ours replaces it
                 started = True
                 await send(message)
 
         try:
-            await self.app(scope, counted, guarded)
+            await self.app(scope, body.receive, guarded)
         except Exception:
-            if size <= self.max_body or started:
+            if not body.too_large or started:
                 raise
-        if size > self.max_body and not started:
-            await self._refuse(scope, receive, send, more_body)
+        if body.too_large and not started:
+            await self._refuse(scope, send, body)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, more_body: bool) -> None:
-        text = f"The request is larger than the {self.max_body / 1024 / 1024:g} MB taken here: send a smaller picture."
-        body = json.dumps({"error": text}).encode()
+    async def _refuse(self, scope: Scope, send: Send, body: _Body) -> None:
+        most, cure = body.most / 1024 / 1024, "choose a smaller file" if body.weights else "send a smaller picture"
+        text = f"The request is larger than the {most:g} MB taken here: {cure}."
+        answer = json.dumps({"error": text}).encode()
         log.info("413 for %s %s", scope["method"], scope["path"])
         headers = [
             (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
+            (b"content-length", b"%d" % len(answer)),
             (b"connection", b"close"),
         ]
         await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": answer, "more_body": True})
         # Closing while the sender still writes would reset the connection, and the answer could be lost with it.
         with anyio.move_on_after(LINGER_SECONDS):
-            while more_body:
-                more_body = (await receive()).get("more_body", False)
+            while body.more:
+                await body.take()
         await send({"type": "http.response.body"})
+
+
+class _Body:
+    """A request's body on its way to the handler, its bytes counted; `wide`: what a file of weights may have."""
+
+    def __init__(self, most: int, receive: Receive) -> None:
+        self.most, self.wide = most, most
+        self.size, self.more = 0, True
+        self.weights = False
+        self._receive, self._held = receive, list[Message]()
+        self._head = b""
+
+    @property
+    def too_large(self) -> bool:
+        return self.size > self.most
+
+    async def refuses(self, declared: int) -> bool:
+        """Whether a body of that many bytes is too large; for a narrow call its beginning is read."""
+        if declared <= self.most:
+            return False
+        if declared > self.wide > self.most:  # whatever it is
+            self.most, self.weights = self.wide, True
+            return True
+        while declared <= self.wide and not self.weights and self.more and len(self._head) < HEAD:
+            self._held.append(await self.take())
+        return declared > self.most
+
+    async def take(self) -> Message:
+        """The next message, counted."""
+        message = await self._receive()
+        data = message.get("body", b"")
+        self.size += len(data)
+        self.more = message.get("more_body", False)
+        if self.wide > self.most and len(self._head) < HEAD:
+            self._head += data[: HEAD - len(self._head)]
+            if WEIGHTS_PART.search(self._head):
+                self.most, self.weights = self.wide, True
+        return message
+
+    async def receive(self) -> Message:
+        """For the handler. Raises _TooLarge."""
+        message = self._held.pop(0) if self._held else await self.take()
+        if self.too_large:
+            raise _TooLarge
+        return message

@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 from starlette.middleware import Middleware
 
-from ui.layers import Front
+from ui.layers import MAX_WEIGHTS_MB, Front
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +57,16 @@ class VersionError(StartError):
     """An installed package is too old to run on."""
 
 
-def middleware(max_body_mb: float | None = None, origins: Iterable[str] | None = None) -> list[Middleware]:
+def middleware(
+    max_body_mb: float | None = None, origins: Iterable[str] | None = None, max_weights_mb: float = MAX_WEIGHTS_MB
+) -> list[Middleware]:
     """The list for `demo.launch(app_kwargs={"middleware": ...})`.
 
     `max_body_mb`: largest request body in MiB, above 0; None reads ATELIER_MAX_BODY_MB (default 20).
     `origins`: other sites whose pages may call this one, as https://example.org; None reads the comma list
-    ATELIER_ORIGINS (default: none, so same-origin only). Raises SettingError for a value that makes no sense.
+    ATELIER_ORIGINS (default: none, so same-origin only).
+    `max_weights_mb`: largest file of weights that can be uploaded, in MiB.
+    Raises SettingError for a value that makes no sense.
     """
     if max_body_mb is None:
         max_body_mb = _number(os.environ.get("ATELIER_MAX_BODY_MB") or str(MAX_BODY_MB))
@@ -71,7 +75,8 @@ def middleware(max_body_mb: float | None = None, origins: Iterable[str] | None =
     if origins is None:
         origins = (part.strip() for part in os.environ.get("ATELIER_ORIGINS", "").split(","))
     allowed = frozenset(_origin(text) for text in origins if text)
-    return [Middleware(Front, max_body=int(max_body_mb * 1024 * 1024), origins=allowed)]
+    sizes = {"max_body": int(max_body_mb * 1024 * 1024), "max_weights": int(max_weights_mb * 1024 * 1024)}
+    return [Middleware(Front, **sizes, origins=allowed)]
 
 
 def _number(text: str) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -16,16 +17,18 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
-from models import weights
+from models import device, weights
+from models.hub.files import header, path_of
 from models.weights import WeightsError, WeightsMissing
 
 PREFIX = "hub:"
 INDEX = "model_index.json"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-LONGEST_ID = 200  # characters of an id, or of a path inside of it; file systems take 255
+LONGEST_ID = 200  # characters of a path inside of a model; file systems take 255
+REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 WEIGHTS_FILE = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?(\.fp16)?(-\d+-of-\d+)?\.safetensors")
 Classes = tuple[str, str]  # library and name of a part's class
 
@@ -59,22 +62,8 @@ def cache_folder() -> Path:
 
 def is_local(repo: str) -> bool:
     """Whether `repo` is a folder of this machine, not an id on the hub."""
-    path = named_path(repo)
+    path = path_of(repo)
     return path is not None and path.is_dir()
-
-
-def named_path(text: str) -> Path | None:
-    """The path that a person names; None where it cannot be one, or may not be: on a server (`ATELIER_FOLDERS=0`, as
-    app.py has it unless told otherwise) visitors name what they uploaded, and nothing else that is on its disk."""
-    try:
-        path = Path(text).expanduser()
-        path.stat()
-        if os.environ.get("ATELIER_FOLDERS", "1").lower() not in {"0", "off", "no", "false"}:
-            return path if text else None
-        uploads = os.environ.get("GRADIO_TEMP_DIR")
-        return path if uploads and path.resolve().is_relative_to(Path(uploads).resolve()) else None
-    except (OSError, RuntimeError, ValueError):  # absent, a name too long, a home that is not known, a NUL
-        return None
 
 
 def folder(repo: str) -> Path:
@@ -142,7 +131,7 @@ def part_class(repo: str, part: str) -> Any:
     home = library if library in {"diffusers", "transformers"} else f"diffusers.pipelines.{library}"
     try:
         return getattr(importlib.import_module(home), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise WeightsError(
             f"The part {part} of {repo} is a {library}.{name}, which diffusers does not have: code that a model brings "
             f"along is never run."
@@ -174,11 +163,11 @@ def part_folder(repo: str, part: str) -> Path:
 
 
 def file(repo: str, name: str) -> Path:
-    """A file of `repo` by its path inside it. Raises WeightsMissing."""
-    path = folder(repo) / name
-    if "\0" in name or len(name) > LONGEST_ID or ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
+    """A file of `repo` by its path inside it. Raises WeightsMissing, WeightsError."""
+    if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
         raise WeightsError(f"{name[:LONGEST_ID]!r} is no file inside of a model: give its path below the top folder.")
-    if not path.is_file():
+    path = folder(repo) / name
+    if "\0" in name or len(name) > LONGEST_ID or not path.is_file():
         raise missing(repo, name)
     return path
 
@@ -210,11 +199,15 @@ def load_part(name: str) -> nn.Module:
     kind = part_class(wanted.repo, wanted.part)
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
         raise WeightsError(f"{wanted.part} of {wanted.repo} is a {kind.__name__}, which is no network.")
-    _, variant = files(wanted.repo, wanted.part, wanted.dtype)
+    paths, variant = files(wanted.repo, wanted.part, wanted.dtype)
+    for path in paths:
+        header(path, f"{wanted.part}/{path.name}")  # what is wrong with a file, in a sentence
     options = {"dtype": wanted.dtype, "use_safetensors": True, "local_files_only": True, "variant": variant}
     try:
         module = cast(Any, kind).from_pretrained(part_folder(wanted.repo, wanted.part), **options)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:  # all four are how the two libraries report trouble
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:  # how the libraries report trouble
+        if device.out_of_memory(error):
+            raise
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"{wanted.part} of {wanted.repo} cannot be read: {reason}") from error
     return cast(nn.Module, module)
@@ -236,15 +229,10 @@ def digest(path: Path) -> str:
 
 
 def parameter_bytes(repo: str, part: str, dtype: torch.dtype) -> int:
-    """Memory of a part in bytes once it is loaded as `dtype`, read from the headers of its files."""
+    """Memory of a part in bytes once it is loaded as `dtype`, from the headers of its files. Raises WeightsError."""
     total = 0
     for path in files(repo, part, dtype)[0]:
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        for key, tensor in header.items():
-            if key != "__metadata__":
-                count = 1
-                for side in tensor["shape"]:
-                    count *= side
-                total += count * dtype.itemsize
+        total += sum(
+            math.prod(tensor["shape"]) * dtype.itemsize for tensor in header(path, f"{part}/{path.name}").values()
+        )
     return total

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
+from torch import nn
 
 from models import hub
+from models.hub.files import header, is_safetensors, path_of
 from models.weights import WeightsError
 
 LORA = "atelier"  # what peft calls it
@@ -32,7 +34,7 @@ class Adapter:
         """From `REPO#FILE`, or a folder with `ip_adapter.safetensors`; `image_encoder` lies beside the file."""
         repo, _, file = text.partition("#")
         file = file or "ip_adapter.safetensors"
-        if not file.endswith(".safetensors"):
+        if not is_safetensors(file):
             raise WeightsError(f"{file} is no safetensors file: adapters are read from nothing else.")
         return cls(repo, file, str(PurePosixPath(file).with_name("image_encoder")))
 
@@ -40,9 +42,9 @@ class Adapter:
 def lora_file(text: str) -> Path:
     """The safetensors file that `text` names: a path, `REPO#FILE`, or the only one in REPO. Raises WeightsMissing,
     WeightsError."""
-    path = hub.named_path(text)
+    path = path_of(text)
     if path is not None and path.is_file():
-        if path.suffix != ".safetensors":
+        if not is_safetensors(path.name):
             raise WeightsError(f"{path.name} is no safetensors file: LoRAs are read from nothing else.")
         return path
     repo, name = lora_source(text)
@@ -57,9 +59,9 @@ def lora_file(text: str) -> Path:
 def lora_source(text: str) -> tuple[str, str]:
     """REPO and FILE, or "" for its only one, of a text that is not the path of a file. Raises WeightsError."""
     repo, _, name = text.partition("#")
-    if name and not name.endswith(".safetensors"):
+    if name and not is_safetensors(name):
         raise WeightsError(f"{name} is no safetensors file: LoRAs are read from nothing else.")
-    if not name and repo.endswith(".safetensors"):
+    if not name and is_safetensors(repo):
         raise WeightsError(f"{text!r} is not on this machine: give the path of a file, or OWNER/NAME#FILE.safetensors.")
     return repo, name
 
@@ -81,18 +83,37 @@ def add_style(pipe: Any, adapter: Adapter, dtype: torch.dtype) -> None:
         raise Unsuitable(f"The IP-Adapter {adapter.file} does not fit this model ({reason}).") from error
 
 
-def add_lora(pipe: Any, file: str, weight: float) -> None:
-    """Put a LoRA into the twins, `weight` times. Raises Unsuitable, WeightsError."""
+def add_lora(pipe: Any, file: str, weight: float) -> str:
+    """Put a LoRA into the twins, `weight` times. Returns a remark where only a part of it fits, else "".
+
+    Raises Unsuitable, WeightsError.
+    """
     if not hasattr(pipe, "load_lora_weights"):
         raise Unsuitable(f"{type(pipe).__name__} takes no LoRA: leave it out, or choose another model.")
+    tensors = read_tensors(Path(file))
+    entries = len({stem for name in tensors if (stem := lora_layer(name))})
     try:
-        pipe.load_lora_weights(read_tensors(Path(file)), adapter_name=LORA)
+        pipe.load_lora_weights(tensors, adapter_name=LORA)
         if LORA not in {name for names in pipe.get_list_adapters().values() for name in names}:
             raise ValueError("none of its layers is in this model")
         pipe.set_adapters([LORA], [weight])
     except (ValueError, KeyError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise Unsuitable(f"The LoRA {Path(file).name} does not fit this model ({reason}): leave it out.") from error
+    left = entries - placed_layers(pipe)
+    return f"{left} of {entries} entries of the LoRA {Path(file).name} fit no layer of this model" if left > 0 else ""
+
+
+def lora_layer(name: str) -> str:
+    """The layer that a tensor of a LoRA is for, in whichever of the known layouts; "" for what is none."""
+    found = re.fullmatch(r"(.+?)[._](lora_A|lora_B|lora_down|lora_up|lora\.down|lora\.up)(\.\w+)*", name)
+    return found[1] if found else ""
+
+
+def placed_layers(pipe: Any) -> int:
+    """How many layers of the twins have a LoRA in them."""
+    modules = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
+    return sum(LORA in getattr(layer, "lora_A", ()) for module in modules for layer in module.modules())
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -100,7 +121,8 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    header(path)  # what is wrong with it, in a sentence
     try:
         return load_file(path)
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path.name} is not a readable safetensors file: {error}.") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -18,6 +18,7 @@ from models.hub.adapters import Adapter, Unsuitable, add_lora, add_style
 from models.hub.turns import Turns, owner
 from models.weights import WeightsError
 
+CLIP_TOKENS = 77
 Scheduler = Literal["own", "euler", "euler-a", "dpm", "dpm-karras", "ddim", "unipc", "lcm"]
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "euler": ("EulerDiscreteScheduler", {}),
@@ -51,6 +52,7 @@ class Studio:
     pipe: Any
     turns: Turns
     checked: bool  # whether a safety checker looks at the pictures
+    remarks: list[str] = field(default_factory=list)  # about what was put into it
 
     def accepts(self, name: str) -> bool:
         """Whether the pipeline's call has a parameter of this name."""
@@ -166,8 +168,8 @@ def _prepare(studio: Studio, order: Order, dtype: torch.dtype) -> None:
         pipe.scheduler = scheduler(pipe.scheduler, order.scheduler)
     if order.adapter:
         add_style(pipe, order.adapter, dtype)
-    if order.lora:
-        add_lora(pipe, *order.lora)
+    if order.lora and (remark := add_lora(pipe, *order.lora)):
+        studio.remarks.append(remark)
 
 
 def _settle_decoder(vae: Any, outside: torch.dtype) -> None:
@@ -208,6 +210,25 @@ def scheduler(own: Any, name: str) -> Any:
             f"choose {', '.join(['own', *fitting])}."
         )
     return getattr(diffusers, kind).from_config(own.config, **changes)
+
+
+def unread_text(studio: Studio, text: str) -> tuple[str, int]:
+    """The end of `text` that no encoder of the pipeline reads, and how many tokens the furthest one does ("", 0: all is
+    read). CLIP reads 77 with its two marks; the length that others are given is a default of the pipeline's call."""
+    call = inspect.signature(type(studio.pipe).__call__).parameters
+    given = call["max_sequence_length"].default if "max_sequence_length" in call else None
+    reads: list[tuple[int, int]] = []  # characters of the text, and tokens
+    for name, tokenizer in studio.pipe.components.items():
+        if not name.startswith("tokenizer") or not getattr(tokenizer, "is_fast", False):
+            continue
+        own = tokenizer.model_max_length
+        most = own if own <= CLIP_TOKENS or not given else min(own, int(given))
+        ids = tokenizer(text, return_offsets_mapping=True, truncation=True, max_length=most)
+        ends = [end for _, end in ids["offset_mapping"]]
+        reads.append((max(ends, default=0), most))
+    characters, tokens = max(reads, default=(len(text), 0))
+    rest = text[characters:].strip()
+    return rest, tokens if rest else 0
 
 
 def quiet() -> None:

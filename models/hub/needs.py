@@ -13,6 +13,7 @@ from models.hub import download
 from models.hub.adapters import Adapter, lora_file, lora_source
 from models.hub.choice import SOLE
 from models.hub.download import Snapshot
+from models.hub.files import path_of
 from models.hub.offers import KNOWN, OFFERS
 from models.weights import WeightsError, WeightsMissing
 
@@ -31,7 +32,9 @@ class Need:
     @property
     def name(self) -> str:
         """What a sentence calls it."""
-        return self.text if self.kind == "model" else f"{self.kind} {self.text}"
+        if self.kind == "model":
+            return self.text
+        return f"{self.kind} {Path(self.text).name if path_of(self.text) else self.text}"
 
     @property
     def fetchable(self) -> bool:
@@ -85,7 +88,7 @@ def of_adapter(adapter: Adapter) -> Need:
 
 def of_lora(text: str) -> Need:
     """A LoRA, as models.imagine_adapters.lora_file names it. Raises WeightsError for what can be none."""
-    path = hub.named_path(text)
+    path = path_of(text)
     if path is not None and path.is_file():
         return Need("LoRA", text, text)
     repo, file = lora_source(text)

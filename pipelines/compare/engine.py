@@ -19,7 +19,7 @@ from models import device
 from models.cache import Borrower, ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images, metrics
-from pipelines.base import STOP, Progress, Result, run
+from pipelines.base import STOP, Progress, Result, advance, run
 from pipelines.compare import measured
 from pipelines.compare.estimate import Estimates, Prediction, cached_models, trimmed_bytes
 from pipelines.compare.plan import Entry
@@ -163,7 +163,7 @@ def follow(
     try:
         while True:
             start = time.perf_counter()
-            event = stream.send(STOP) if end and card.progress else next(stream, None)
+            event = advance(stream, stop=end and card.progress is not None)
             spent += time.perf_counter() - start
             if event is None or isinstance(event, Result):
                 break

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from models import registry, weights
 from models.cache import Lender
-from pipelines import images
+from pipelines import images, room
 from pipelines.base import Pipeline, Progress, Steps
 from pipelines.explore import views
 from pipelines.explore.encode import Encoder, Shelf
 from pipelines.explore.invert import invert
-from pipelines.explore.params import ExploreParams
+from pipelines.explore.params import ExploreParams, side
 
 EFFICIENTNET, VGG19 = IMAGENET = ("efficientnet-lite0", "vgg19-imagenet")  # know ImageNet's classes; the better first
 
@@ -47,13 +47,13 @@ def ready(p: ExploreParams, shelf: Shelf) -> bool:
     judges = {n for n in names if n in {"cifar10", *IMAGENET} and p.view in {"classify", "attention"}}
     keys = [Shelf.key(p.content, name, 0) for name in judges]
     if p.view != "classify":
-        keys += [Shelf.key(picture, p.model, p.resolution) for picture in pictures]
+        keys += [Shelf.key(picture, p.model, side(p)) for picture in pictures]
     return all(key in shelf for key in keys)
 
 
 def working_bytes(p: ExploreParams) -> int:
     """Activations of all layers at once, in bytes: linear in pixels, heavier for the wide networks."""
-    return (3200 if p.model in {"vgg16-hed", "vgg19", "vgg16"} else 900) * p.resolution**2
+    return (3200 if p.model in {"vgg16-hed", "vgg19", "vgg16"} else 900) * side(p) ** 2
 
 
 def looking(encoder: Encoder) -> Callable[[ExploreParams, Lender], Steps]:
@@ -62,8 +62,11 @@ def looking(encoder: Encoder) -> Callable[[ExploreParams, Lender], Steps]:
     def generate(p: ExploreParams, cache: Lender) -> Steps:
         names = needed(p)
         with cache.use(*names, working=working_bytes(p)) as modules:
+            if modules and not (isinstance(encoder, Shelf) and ready(p, encoder)):
+                sized = p.model_copy(update={"resolution": side(p)})
+                room.require(sized, working_bytes, next(modules[0].parameters()).device, "resolution")
             if p.view == "invert":
-                found = encoder.features(p.content, p.model, modules[0], p.resolution)
+                found = encoder.features(p.content, p.model, modules[0], side(p))
                 return (yield from invert(p, modules[0], found))
             output = views.view_of(p, dict(zip(names, modules, strict=True)), encoder)
             assert output.sheet is not None

@@ -19,7 +19,7 @@ from models.imagenet import ImageNet
 from models.vgg import Features
 from pipelines import images
 from pipelines.explore import probes
-from pipelines.explore.params import ExploreParams
+from pipelines.explore.params import ExploreParams, side
 
 Halves = ImageNet | EfficientNetLite0  # networks of ImageNet's classes, in two halves: `look` and `read`
 Kept = TypeVar("Kept", "Encoded", "Judged")
@@ -149,7 +149,7 @@ def encoded(p: ExploreParams, modules: Mapping[str, nn.Module], encoder: Encoder
     """The features of the picture, or of the other one."""
     picture = p.other if other else p.content
     assert picture is not None
-    return encoder.features(picture, p.model, modules[p.model], p.resolution)
+    return encoder.features(picture, p.model, modules[p.model], side(p))
 
 
 @dataclass

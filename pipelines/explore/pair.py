@@ -14,7 +14,7 @@ from pipelines import images
 from pipelines.base import Output
 from pipelines.explore import draw, probes
 from pipelines.explore.encode import Encoded, Encoder, encoded
-from pipelines.explore.params import ExploreParams, chosen_layers
+from pipelines.explore.params import ExploreParams, chosen_layers, side
 from pipelines.sheet import GROUND
 
 MATRIX, BAR = 170, 12  # pixels: side of a Gram matrix; height of the colour scale
@@ -84,7 +84,7 @@ def frequencies(p: ExploreParams, _: dict[str, nn.Module], __: Encoder) -> Outpu
     given = [(name, picture) for name, picture in (("content", p.content), ("other", p.other)) if picture is not None]
     columns, told = [], []
     for name, picture in given:
-        x = images.to_tensor(picture, p.resolution)
+        x = images.to_tensor(picture, side(p))
         column, numbers = varied(x, ALONE if len(given) == 1 else BESIDE)
         columns.append(column)
         told.append({"picture": name, **numbers})

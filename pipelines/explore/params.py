@@ -57,8 +57,12 @@ class ExploreParams(Params):
     )
     count: int = param(64, ge=1, le=256, label="Count", description="How many feature maps, the most active first")
     steps: int = param(60, ge=1, le=2000, label="Steps", description="Optimiser steps of invert")
-    resolution: int = param(
-        256, ge=32, le=768, label="Resolution", description="Longest side at which the network sees it, in pixels"
+    resolution: int | None = param(
+        None,
+        ge=32,
+        le=768,
+        label="Resolution",
+        description="Longest side at which the network sees it, in pixels; none: 256, and 128 for invert",
     )
     tv_weight: float = param(
         5.0, ge=0, le=1000, label="Smoothness", description="Multiplies total variation", advanced=True
@@ -66,6 +70,11 @@ class ExploreParams(Params):
     seed: Seed = param(
         0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one", advanced=True
     )
+
+
+def side(p: ExploreParams) -> int:
+    """Longest side at which the network sees the pictures, in pixels: five at once, live, are seen smaller."""
+    return p.resolution or (128 if p.view == "invert" else 256)
 
 
 def chosen_layers(text: str, known: Sequence[str], usual: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import torch
 from PIL import ImageEnhance, ImageFilter
 from torch import Tensor, nn
 
-from models import device
+from models import device, held
 from models.cache import Lender
 from models.colour import Colours, recolour
 from models.losses import ContentLoss, Criterion, GramLoss, WassersteinLoss, mixed_moments
@@ -184,7 +184,7 @@ def generate(p: GatysParams, cache: Lender) -> Steps:
         start = blank(first, p.start, images.to_tensor(p.styles[0], 256)[0].to(first), p.noise, p.seed)
         canvas = Canvas(start, plan, p.optimizer, p.rate, p.average)
         remarks.even_ground(p.content, canvas.notes)
-        return (yield from paint(p, network, Work(canvas, first)))
+        return (yield from lent(p, network, Work(canvas, first)))
 
 
 def resume(p: GatysParams, cache: Lender, state: object) -> Steps:
@@ -193,7 +193,16 @@ def resume(p: GatysParams, cache: Lender, state: object) -> Steps:
     canvas = work.canvas
     canvas.plan = canvas.plan or [(p.size, p.steps)]
     with cache.use(p.model, working=working_bytes(p)) as (module,):
-        return (yield from paint(p, cast(Features, module), work))
+        return (yield from lent(p, cast(Features, module), work))
+
+
+def lent(p: GatysParams, network: Features, work: Work) -> Steps:
+    """`paint`, with the canvas on the device for as long as it takes: between runs it is kept on the CPU."""
+    held.move(work, network.mean.device)
+    try:
+        return (yield from paint(p, network, work))
+    finally:
+        held.move(work, torch.device("cpu"))
 
 
 def paint(p: GatysParams, network: Features, work: Work) -> Steps:

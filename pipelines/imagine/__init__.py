@@ -8,6 +8,7 @@ from typing import Any
 import PIL.Image
 import torch
 
+from models import device
 from models.cache import Lender, OutOfBudget
 from models.hub import assembly, offers, preview
 from models.hub import needs as imagine_needs
@@ -49,7 +50,9 @@ def locally(p: ImagineParams, cache: Lender) -> Steps:
         return (yield from lockstep.steps(work))
     except Unsuitable as error:
         raise ParamError(str(error)) from error
-    except torch.OutOfMemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if not device.out_of_memory(error):
+            raise
         owner(cache).relieve()
         raise OutOfBudget(
             f"The device ran out of memory at {p.size} pixels: choose {max(64, p.size // 2 // 64 * 64)} or less, "
@@ -133,7 +136,17 @@ class Work:
             and not studio.accepts("strength"),
             "looked at by the model's own safety checker": studio.checked,
         }
-        self.notes += [text for text, holds in remarks.items() if holds]
+        self.notes += [*(text for text, holds in remarks.items() if holds), *studio.remarks, *unread(studio, self.p)]
+
+
+def unread(studio: Studio, p: ImagineParams) -> list[str]:
+    """A remark for each text whose end the model's encoders do not read."""
+    notes: list[str] = []
+    for name, text in (("prompt", p.prompt), ("negative prompt", p.negative)):
+        rest, most = assembly.unread_text(studio, text) if studio.accepts(name.replace(" ", "_")) else ("", 0)
+        if rest:
+            notes.append(f"the {name} is longer than the {most} tokens that this model reads: without “{rest}”")
+    return notes
 
 
 def _matrix(studio: Studio) -> torch.Tensor | None:

@@ -67,18 +67,22 @@ def generate(p: PixelcnnParams, cache: Lender) -> Steps:
 
 @torch.no_grad()
 def pictures(p: PixelcnnParams, network: PixelCNN, given: Tensor | None) -> Steps:
-    """New digits, or endings of `given` (1, 1, 28, 28) of 0 and 1; the preview is the drawing as it comes about."""
+    """New digits, or endings of `given` (1, 1, 28, 28) of 0 and 1, whose rows that are kept are not drawn again; the
+    preview is the drawing as it comes about."""
     chances, labels = classes(p, network, given)
     noise = noise_for(network, p.count, p.seed)
-    total, pixels = -(-(network.side**2) // STRIDE), network.side**2
+    known, pixels = p.keep if given is not None else 0, network.side**2
+    first = known * network.side  # pixels that are there already
+    total = -(-(pixels - first) // STRIDE)
     whole = given.expand(p.count, -1, -1, -1) if given is not None else None
     numbers: dict[str, float | Tensor] = {}
     drawing = None
-    for drawing in draw(network, labels, noise, p.temperature, whole, p.keep if given is not None else 0):
-        if drawing.pixels % STRIDE == 0 or drawing.pixels == pixels:
+    for drawing in draw(network, labels, noise, p.temperature, whole, known):
+        done = drawing.pixels - first
+        if done % STRIDE == 0 or drawing.pixels == pixels:
             numbers = {"nats": cost(drawing.x, drawing.chance, drawing.pixels)}
-            shown = seen(drawing.chance if p.shade else drawing.x, drawing.pixels)
-            yield Progress(-(-drawing.pixels // STRIDE), total, preview(shown, columns(p)), numbers)
+            shown = preview(seen(drawing.chance if p.shade else drawing.x, drawing.pixels), columns(p))
+            yield Progress(-(-done // STRIDE), total, shown, numbers, share=done / (pixels - first))
     assert drawing is not None
     images = pictures_of(drawing.chance if p.shade else drawing.x)
     told: dict[str, Any] = {"classes": labels.tolist()}

@@ -23,7 +23,8 @@ STYLE_SIDE = 1280  # pixels: styles are read at most this large; the largest at 
 
 @dataclass
 class Memo:
-    """What a run leaves behind for the next one: codes of pictures, and the content painted in its own style."""
+    """What a run leaves behind for the next one, on the CPU: codes of pictures, and the content painted in its own
+    style."""
 
     codes: OrderedDict[tuple[object, ...], Tensor] = field(default_factory=OrderedDict)
     plain: tuple[tuple[object, ...], Tensor] | None = None
@@ -32,10 +33,10 @@ class Memo:
         """(1, D) of picture x (1, 3, H, W), encoded unless `key` is known; what was asked for last is kept longest."""
         key = (type(brush), scale, *key)
         found = self.codes.pop(key, None)
-        self.codes[key] = brush.encode(x, scale) if found is None else found
+        self.codes[key] = brush.encode(x, scale).cpu() if found is None else found
         while len(self.codes) > MOST_CODES:
             self.codes.popitem(last=False)
-        return self.codes[key]
+        return self.codes[key].to(x)
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,9 @@ class Easel:
             if self.tiles > len(tiles.boxes(*self.content.shape[2:])):
                 for before, y in enumerate(self._paint(self.own()), 1):
                     yield before, y
-                self.memo.plain = (self._plain_key(), y)
+                self.memo.plain = (self._plain_key(), y.cpu())
             assert self.memo.plain is not None
-            missing = self.content - self.memo.plain[1]
+            missing = self.content - self.memo.plain[1].to(self.content)
         for count, y in enumerate(self._paint(torch.lerp(self.own(), code, strength)), before + 1):
             if missing is not None:
                 y = (y + (1 - strength) * missing).clamp(0, 1)

@@ -41,6 +41,14 @@ def desk(form: Form, cache: ModelCache, tmp_path: Path) -> Desk:
     return Desk(Server(cache), dict(METHODS), Estimates(tmp_path / "costs.json"), form, nothing, nothing, nothing)
 
 
+def test_a_variant_that_is_no_choice_is_a_card_with_a_chinese_sentence(cache: ModelCache) -> None:
+    entries = plan.entries("gatys:optimizer=sgd", METHODS, {"content": str(CONTENT), "styles": [str(STYLE)]})
+    cards = engine.prepare(entries, cache, Estimates())
+    reader = gr.Request(session_hash="a visitor", headers={"accept-language": "zh-CN"})
+    shown = compare_cards.gallery(cards, compare_cards.Files(), None, reader)
+    assert "sgd" in compare_cards.title(cards[0], reader) and "请从" in shown and "choose one of" not in shown
+
+
 def made(cache: ModelCache, name: str, **values: Any) -> show.Memory:
     """What a tab remembers of a finished run."""
     params = parse(METHODS[name].params, values)

@@ -20,7 +20,7 @@ from pipelines import images, record
 from pipelines.base import Result, run
 from pipelines.explore import EFFICIENTNET, PIPELINE, draw, imagenet, looking
 from pipelines.explore.encode import Shelf
-from pipelines.explore.params import LAYERS, ExploreParams
+from pipelines.explore.params import LAYERS, ExploreParams, side
 from ui.kit.form import replay
 from ui.kit.run import Server
 from ui.tabs.explore import hand
@@ -216,9 +216,7 @@ def test_a_recorded_look_gives_its_settings_back(cache: ModelCache, tmp_path: Pa
     back = hand.given_back(found.params, replay.known_pictures())
     assert back["content"] == str(common.content("cat")) and back["other"] is None and back["view"] == "invert"
     assert (
-        back["several"]["value"] == ["conv1_1", "conv2_1"]
-        and back["resolution"] == 128
-        and back["label"]["value"] == -1
+        back["several"]["value"] == ["conv1_1", "conv2_1"] and back["resolution"] == 64 and back["label"]["value"] == -1
     )
     assert set(GIVEN) == set(back) and images.digest(images.load(back["content"])) == found.params["content"]["sha256"]
 
@@ -228,7 +226,52 @@ def test_only_what_a_view_uses_is_recorded() -> None:
     assert set(explore_rows.values_of(list(said), tuple(said.values()))) == {"content", "view"}
     said |= {"view": "invert", "several": ["conv1_1", "conv2_1"]}
     found = explore_rows.values_of(list(said), tuple(said.values()))
-    assert found["layer"] == "conv1_1,conv2_1" and found["resolution"] == 32 and "other" not in found
+    assert found["layer"] == "conv1_1,conv2_1" and found["resolution"] == 64 and "other" not in found
+
+
+@pytest.mark.parametrize("size", [32, 40, 63])
+def test_a_small_size_is_the_one_that_was_typed(size: int, looks: Looks) -> None:
+    settings: dict[str, Any] = {"view": "invert", "resolution": size, "steps": 1, "several": ["conv1_1"]}
+    *_, due = looks.look(READER, *given(**settings))
+    *_, last = looks.stream(READER, due, *given(**settings))
+    assert told(last, "record")["params"]["resolution"] == size, told(last, "status")
+
+
+def test_without_a_size_each_view_has_its_own() -> None:
+    picture = common.content("cat")
+    sides = {view: side(ExploreParams(content=picture, view=view)) for view in ("layers", "invert")}  # type: ignore[arg-type]
+    assert sides == {"layers": 256, "invert": 128}
+    assert side(ExploreParams(content=picture, view="invert", resolution=300)) == 300  # type: ignore[arg-type]
+
+
+def test_a_look_that_memory_has_no_room_for_is_refused_and_a_stored_one_is_not(
+    looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *_, due = looks.look(READER, *given())
+    *_, _last = looks.stream(READER, due, *given())
+    monkeypatch.setattr("models.memory.available_bytes", lambda: 10 << 20)
+    *row, _ = looks.look(READER, *given())
+    assert told(row, "record"), told(row, "status")
+    *_, due = looks.look(READER, *given(resolution=512))
+    *_, row = looks.stream(READER, due, *given(resolution=512))
+    assert "A resolution of 512 needs about 0.2 GB of memory" in told(row, "status") and row[RUN]["interactive"]
+    *_, due = looks.look(CHINESE_READER, *given(resolution=512))
+    *_, row = looks.stream(CHINESE_READER, due, *given(resolution=512))
+    assert "分辨率 512 约需 0.2 GB" in told(row, "status")
+
+
+def test_out_of_memory_in_a_look_is_a_sentence_and_the_next_one_works(
+    looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.explore.views.view_of", full)
+        *row, due = looks.look(READER, *given(view="frequencies"))
+        assert "The device ran out of memory: choose a smaller size." in told(row, "status") and not due
+    *row, _ = looks.look(READER, *given(view="frequencies"))
+    assert told(row, "record")
 
 
 def test_what_the_colours_mean_is_said(cache: ModelCache) -> None:

@@ -76,6 +76,22 @@ def test_too_large_a_picture_is_refused_before_it_starts_with_the_size_that_fits
         check_room(plan, cache)
 
 
+def test_a_machine_without_the_memory_refuses_with_the_size_that_fits(
+    cache: ModelCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.memory.available_bytes", lambda: 1 << 30)
+    loads = cache.stats.loads
+    said = (
+        r"^A size of 2048 needs about \d+\.\d GB of memory, and 1\.1 GB can be had: choose a size of at most (\d+)\.$"
+    )
+    with pytest.raises(OutOfBudget, match=said) as caught:
+        make(cache, size=2048)
+    fits = int(str(caught.value).rpartition(" ")[2].rstrip("."))
+    assert 64 <= fits < 2048 and cache.stats.loads == loads
+    (plan,) = plans(parse(PIPELINE.params, {"model": str(toy_pipelines.folder("sd")), "steps": 2, "size": fits}))
+    fit.check_room(plan, cache)
+
+
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Activations and layers count nothing, so that room is a matter of the parts' own sizes."""

@@ -98,7 +98,7 @@ def test_a_damaged_file_is_said(tmp_path: Path) -> None:
     folder = toy_pipelines.write("sd", tmp_path / "toy")
     (file,), _ = hub.files(str(folder), "vae")
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(WeightsError, match=r"vae of .* cannot be read"):
+    with pytest.raises(WeightsError, match=r"^vae/diffusion_pytorch_model\.safetensors is no safetensors file"):
         hub.load_part(name("vae", str(folder)))
     (folder / "model_index.json").write_text("{")
     with pytest.raises(WeightsError, match="not readable"):

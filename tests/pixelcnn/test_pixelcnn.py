@@ -15,7 +15,7 @@ from models import pixelcnn
 from models.cache import ModelCache
 from models.pixelcnn import PixelCNN
 from models.pixelcnn_draw import Drawing, draw, draw_naively, noise_for, sample
-from pipelines.base import Result, run
+from pipelines.base import Progress, Result, run
 from pipelines.images import ImageError
 from pipelines.params import ParamError, parse
 from pipelines.pixelcnn import PIPELINE, PixelcnnParams, heat
@@ -75,6 +75,29 @@ def test_drawing_with_a_memory_makes_the_same_pictures(network: PixelCNN, known:
     assert torch.equal(last[0].x, last[1].x)
     torch.testing.assert_close(last[0].chance, last[1].chance)
     assert 0.05 < last[0].x.mean() < 0.95 and (given is None or torch.equal(last[0].x[:, :, :4], given[:, :, :4]))
+
+
+def test_rows_that_are_known_are_not_drawn_and_the_rest_is_as_if_they_were(network: PixelCNN) -> None:
+    labels, noise, known = torch.arange(5), noise_for(network, 5, 3), 4
+    given = (noise_for(network, 5, 9) < 0.3).float()[:, None]
+    told = noise.clone()  # noise that gives the known rows, pixel by pixel
+    told[:, :known] = 1 - given[:, 0, :known]
+    drawings = [d.pixels for d in draw(network, labels, noise, 0.8, given, known)]
+    assert drawings == list(range(known * SIDE + 1, SIDE**2 + 1))
+    *_, all_drawn = draw(network, labels, told, 0.8)
+    *_, rest_drawn = draw(network, labels, noise, 0.8, given, known)
+    assert torch.equal(all_drawn.x, rest_drawn.x)
+    assert torch.equal(all_drawn.chance[:, :, known:], rest_drawn.chance[:, :, known:])
+    torch.testing.assert_close(all_drawn.chance, rest_drawn.chance)
+
+
+def test_a_completion_has_the_steps_of_what_is_left_and_tells_how_far_it_is(cache: ModelCache) -> None:
+    p = parse(PixelcnnParams, {"view": "complete", "digit": seven(), "keep": 20, "count": 1})
+    *steps, _ = run(PIPELINE, p, cache)
+    left = 8 * 28 // 7
+    assert [(s.step, s.total, s.share) for s in steps if isinstance(s, Progress)] == [
+        (step, left, step / left) for step in range(1, left + 1)
+    ]
 
 
 def test_probabilities_of_all_pictures_add_up_to_one() -> None:

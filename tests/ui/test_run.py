@@ -8,12 +8,14 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+import torch
 
 from models.cache import ModelCache
 from pipelines import METHODS
-from pipelines.params import parse
-from ui.kit.run import Press, Presses, Server, Turns, follow
+from pipelines.params import Params, parse
+from ui.kit.run import Press, Presses, Server, States, Turns, follow
 from ui.kit.session import Busy
+from ui.kit.show import Memory
 
 
 def test_turns_go_first_come_first_served_and_say_how_long() -> None:
@@ -113,3 +115,17 @@ def test_a_replaced_run_is_abandoned(cache: ModelCache) -> None:
     assert [view for view in views if view.result] == [] and not any(row.pins for row in cache.snapshot())
     with server.turns.take() as ticket:
         assert ticket.wait(0)
+
+
+def test_what_visitors_leave_behind_is_bounded() -> None:
+    states = States(most=1000)
+    memories = [Memory(Params(), state=[torch.zeros(100)]) for _ in range(3)]  # 400 bytes each
+    for memory in memories:
+        states.keep(memory)
+        states.keep(memory)
+    assert [memory.state is None for memory in memories] == [True, False, False] and states.bytes == 800
+    del memory, memories[1]
+    assert states.bytes == 400
+    large = Memory(Params(), state=torch.zeros(1000))
+    states.keep(large)
+    assert large.state is None and states.bytes == 0

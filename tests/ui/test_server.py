@@ -153,6 +153,30 @@ def test_413_chunked_upload_leaves_nothing_behind(web: httpx.Client, temp: Path,
     assert files_in(temp) == before
 
 
+@pytest.mark.parametrize("name", ["style.safetensors", "水墨 (1).SAFETENSORS"])
+def test_weights_may_be_larger_than_pictures(web: httpx.Client, temp: Path, name: str) -> None:
+    answer = web.post("/gradio_api/upload", files={"files": (name, b"\0" * 3 * MB)})
+    assert answer.status_code == 200 and Path(answer.json()[0]).suffix.lower() == ".safetensors"
+    head = f'--x\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    stream = chunks(3 * MB, head, b"\r\n--x--\r\n")
+    assert web.post("/gradio_api/upload", content=stream, headers=headers).status_code == 200
+    assert any(path.stat().st_size == 3 * MB for path in files_in(temp))
+    assert_refused(web.post("/gradio_api/queue/join", files={"files": (name, b"\0" * 3 * MB)}))
+
+
+def test_weights_have_a_limit_of_their_own() -> None:
+    routes = [Route("/gradio_api/upload", _read, methods=["POST"])]
+    layers = server.middleware(max_body_mb=1, max_weights_mb=2)
+    with TestClient(Starlette(routes=routes, middleware=layers)) as client:
+        for size, status in ((1, 200), (3, 413)):
+            answer = client.post("/gradio_api/upload", files={"files": ("a.safetensors", b"\0" * size * MB)})
+            assert answer.status_code == status
+        assert answer.json() == {"error": "The request is larger than the 2 MB taken here: choose a smaller file."}
+        head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.safetensors"\r\n\r\n'
+        assert client.post("/gradio_api/upload", content=chunks(3 * MB, head)).status_code == 413
+
+
 @pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/gradio_api/call/shape", "/gradio_api/run/shape"])
 def test_413_for_a_data_url_in_json(web: httpx.Client, path: str) -> None:
     link = "data:image/png;base64," + base64.b64encode(b"\0" * MB).decode()

@@ -39,11 +39,15 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ATELIER_MAX_BODY_MB", "2.5")
     monkeypatch.setenv("ATELIER_ORIGINS", f" {FRIEND} ,HTTP://LAN.local:8080,")
     (layer,) = server.middleware()
-    assert layer.kwargs == {"max_body": 2621440, "origins": frozenset({FRIEND, "http://lan.local:8080"})}
+    assert layer.kwargs == {
+        "max_body": 2621440,
+        "max_weights": 1024 * MB,
+        "origins": frozenset({FRIEND, "http://lan.local:8080"}),
+    }
     monkeypatch.delenv("ATELIER_MAX_BODY_MB")
     monkeypatch.delenv("ATELIER_ORIGINS")
     (layer,) = server.middleware()
-    assert layer.kwargs == {"max_body": 20 * MB, "origins": frozenset()}
+    assert layer.kwargs == {"max_body": 20 * MB, "max_weights": 1024 * MB, "origins": frozenset()}
 
 
 def start(parent: Path, then: str) -> tuple[subprocess.Popen[str], Path]:

@@ -70,7 +70,7 @@ class Runs:
 
     def go_on(self, request: gr.Request, token: str, memory: Memory | None) -> Iterator[list[Any]]:
         """The run before, continued."""
-        if memory is None:
+        if memory is None or memory.state is None:
             yield gone(request).row(running=False)
             return
         view = View(curves={name: list(points) for name, points in memory.curves.items()}, frames=[*memory.frames])
@@ -104,7 +104,9 @@ class Runs:
             for view in follow(self.server, pipeline, memory.params, press, state, known):
                 result = view.result
                 if result is not None:
-                    yield conclude(view, memory, pipeline, request).row(running=False)
+                    update = conclude(view, memory, pipeline, request)
+                    self.server.states.keep(memory)
+                    yield update.row(running=False)
                 elif view.progress is None:
                     yield waiting(view, request).row(running=True)
                 else:
@@ -158,7 +160,7 @@ def wire_after(pipeline: Pipeline[Any], form: Form, stage: Stage, controls_: Con
 
     def change(request: gr.Request, memory: Memory | None, *given: Any) -> list[Any]:
         if memory is None or memory.state is None or memory.result is None or pipeline.finish is None:
-            return (gone(request) if memory is None else Update()).row(running=False)
+            return gone(request).row(running=False)
         memory.params = memory.params.model_copy(update=dict(zip(pipeline.after, given, strict=True)))
         changed = memory.result.record.model_copy(update={"params": memory.params.model_dump(mode="json")})
         memory.result = replace(memory.result, images=[pipeline.finish(memory.params, memory.state)], record=changed)

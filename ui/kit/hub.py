@@ -1,8 +1,9 @@
-"""The hub's curated models: which of them are here, and a button for each of the others."""
+"""The hub's curated models: which of them are here, and a button for each of the others, as long as it is not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import gradio as gr
 
@@ -11,7 +12,6 @@ from models.hub import offers as imagine_offers
 from models.hub.needs import of_model
 from models.weights import WeightsError, WeightsMissing
 from ui.kit import fetching
-from ui.kit.session import PRIVATE
 
 
 def here(repo: str) -> bool:
@@ -22,14 +22,31 @@ def here(repo: str) -> bool:
         return False
 
 
-def offers(status: gr.HTML) -> None:
-    """A button for each curated model that is not on this machine."""
-    for offer in imagine_offers.OFFERS:
-        if here(offer.repo):
-            continue
-        button = gr.Button(f"{offer.title} · {offer.download_bytes / 1e9:.1f} GB ↓", size="sm", min_width=200)
+def buttons() -> list[gr.Button]:
+    """One for each curated model, in their order; hidden where the model is on this machine."""
+    return [
+        gr.Button(
+            f"{offer.title} · {offer.download_bytes / 1e9:.1f} GB ↓",
+            size="sm",
+            min_width=200,
+            visible=not here(offer.repo),
+        )
+        for offer in imagine_offers.OFFERS
+    ]
 
-        def start(request: gr.Request, repo: str = offer.repo) -> Iterator[str]:
+
+def offers() -> list[Any]:
+    """Values for `buttons`: there as long as there is something to fetch."""
+    return [gr.update(visible=not here(offer.repo)) for offer in imagine_offers.OFFERS]
+
+
+def starts() -> list[Callable[[gr.Request], Iterator[str]]]:
+    """What each of `buttons` does."""
+
+    def fetching_of(repo: str) -> Callable[[gr.Request], Iterator[str]]:
+        def start(request: gr.Request) -> Iterator[str]:
             yield from fetching.fetch([of_model(repo)], request)
 
-        button.click(start, None, [status], show_progress="hidden", concurrency_id="fetch", **PRIVATE)
+        return start
+
+    return [fetching_of(offer.repo) for offer in imagine_offers.OFFERS]

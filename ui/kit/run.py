@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,9 +23,9 @@ from typing import Any
 import gradio as gr
 from gradio.events import Dependency
 
-from models import registry
+from models import held, registry
 from models.cache import ModelCache
-from pipelines.base import STOP, Pipeline, Progress, Result, run
+from pipelines.base import Pipeline, Progress, Result, advance, run
 from pipelines.params import Params
 from ui.kit.i18n import in_browser
 from ui.kit.session import PRIVATE, QUICK, Busy, preview_file, visitor_of
@@ -34,6 +35,7 @@ SECONDS_BETWEEN_PLACES = 0.5  # while a run waits: also how soon Stop, or a visi
 PLACES = 24  # runs that are followed at once, waiting ones included; each wait holds a thread of the server's forty
 MOST_WAITING = 64
 MOST_PRESSES = 4096  # remembered
+STATE_BYTES = 1 << 30
 RUNS: dict[str, Any] = {"concurrency_id": "runs", "concurrency_limit": PLACES, "show_progress": "hidden", **PRIVATE}
 
 
@@ -95,6 +97,29 @@ class Turns:
         """Wait until `ticket` is the first; whether it is."""
         with self._change:
             return self._change.wait_for(lambda: self._line[0] is ticket, seconds)
+
+
+class States:
+    """What the visitors' last runs have left behind, on the CPU: at most `most` bytes of it, and what was left longest
+    ago is forgotten first. Its results stay."""
+
+    def __init__(self, most: int = STATE_BYTES) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._kept: list[weakref.ref[Any]] = []
+
+    @property
+    def bytes(self) -> int:
+        """Of all that is kept."""
+        return sum(held.size(memory.state) for ref in self._kept if (memory := ref()) is not None)
+
+    def keep(self, memory: Any) -> None:
+        """Count `memory.state` in, and forget others where it is too much."""
+        with self._lock:
+            others = [ref for ref in self._kept if (one := ref()) is not None and one is not memory]
+            self._kept = [*others, weakref.ref(memory)]
+            while self._kept and self.bytes > self._most:
+                if (oldest := self._kept.pop(0)()) is not None:
+                    oldest.state = None
 
 
 class Press:
@@ -184,6 +209,7 @@ class Server:
     cache: ModelCache
     turns: Turns = field(default_factory=Turns)
     presses: Presses = field(default_factory=Presses)
+    states: States = field(default_factory=States)
 
     @contextmanager
     def press(self, request: gr.Request | None, tab: str, token: str = "") -> Iterator[Press]:
@@ -248,7 +274,7 @@ def follow(
                     shown = view.seconds
                     note(view, event)
                     yield view
-                event = stream.send(STOP) if press.stopped else next(stream, None)
+                event = advance(stream, press.stopped)
         finally:
             stream.close()
 

@@ -96,45 +96,46 @@ def table(cache: ModelCache, request: gr.Request | None) -> str:
     return f'<div class="scroll"><table class="models"><tr>{head}</tr>{body}</table></div>'
 
 
-def absent() -> list[list[ModelCard]]:
-    """What can be fetched, a list a button: a file once, and networks that only work together in one."""
+def fetchable() -> list[list[ModelCard]]:
+    """What can be fetched at all, a list a button: a file once, and networks that only work together in one."""
     partners = {name: names for names in restyle.MODELS.values() for name in names}
     cards: dict[str, ModelCard] = {}
     found: dict[tuple[str, ...], list[ModelCard]] = {}
     for card in registry.CARDS:
-        if card.weights.urls and not weights.present(card.weights):
+        if card.weights.urls:
             cards.setdefault(card.weights.file, card)
     for card in cards.values():
         found.setdefault(partners.get(card.name, (card.name,)), []).append(card)
     return list(found.values())
 
 
+def absent(cards: Sequence[ModelCard]) -> list[ModelCard]:
+    """Those of `cards` whose file is not on this machine."""
+    return [card for card in cards if not weights.present(card.weights)]
+
+
+def caption(cards: Sequence[ModelCard]) -> str:
+    """`VGG-19 · 548 MB ↓`, by what a press would bring."""
+    size = sum(card.weights.bytes for card in absent(cards) or cards)
+    return f"{cards[0].title.partition(',')[0]} · {amount(size)} ↓"
+
+
+def offers(groups: Sequence[Sequence[ModelCard]]) -> list[Any]:
+    """The line above the buttons, the button of each group, and those of the hub: there while there is something to
+    fetch."""
+    left = [bool(absent(cards)) for cards in groups]
+    buttons = [gr.update(visible=on, value=caption(cards)) for on, cards in zip(left, groups, strict=True)]
+    return [gr.update(visible=any(left)), *buttons, *hub.offers()]
+
+
 def build(cache: ModelCache, page: gr.Blocks) -> None:
     """Lay out the tab."""
-    shown = gr.HTML("", padding=False)
-
-    def show(request: gr.Request) -> str:
-        return table(cache, request)
-
-    gr.on([gr.Timer(2.0).tick, page.load], show, None, [shown], **QUICK)
-    offered = absent()
+    shown, groups = gr.HTML("", padding=False), fetchable()
     status = gr.HTML("", elem_classes="status", padding=False)
-    if offered:
-        gr.Markdown(
-            t("Official weights that are not on this machine. Nothing is downloaded unless you press a button.")
-        )
+    about = t("Official weights that are not on this machine. Nothing is downloaded unless you press a button.")
+    line = gr.Markdown(about, visible=any(absent(cards) for cards in groups))
     with gr.Row():
-        for cards in offered:
-            title, size = cards[0].title.partition(",")[0], amount(sum(card.weights.bytes for card in cards))
-            button = gr.Button(f"{title} · {size} ↓", size="sm", min_width=200)
-
-            def start(request: gr.Request, cards: Sequence[ModelCard] = cards, title: str = title) -> Iterator[str]:
-                yield from fetching.fetch([card.weights for card in cards], request, title)
-
-            button.click(start, None, [status], show_progress="hidden", concurrency_id="fetch", **PRIVATE).then(
-                show, None, [shown], show_progress="hidden", **PRIVATE
-            )
-
+        buttons = [gr.Button(caption(cards), size="sm", min_width=200, visible=bool(absent(cards))) for cards in groups]
     if any(card.weights.packaged and not weights.present(card.weights) for card in registry.CARDS):
         gr.Markdown(
             t(
@@ -143,7 +144,23 @@ def build(cache: ModelCache, page: gr.Blocks) -> None:
             )
         )
     with gr.Row():
-        hub.offers(status)
+        of_hub = hub.buttons()
+    outputs = [shown, line, *buttons, *of_hub]
+
+    def show(request: gr.Request) -> list[Any]:
+        return [table(cache, request), *offers(groups)]
+
+    gr.on([gr.Timer(2.0).tick, page.load], show, None, outputs, **QUICK)
+    quiet: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
+    for cards, button in zip(groups, buttons, strict=True):
+        title = cards[0].title.partition(",")[0]
+
+        def start(request: gr.Request, cards: Sequence[ModelCard] = cards, title: str = title) -> Iterator[str]:
+            yield from fetching.fetch([card.weights for card in absent(cards)], request, title)
+
+        button.click(start, None, [status], concurrency_id="fetch", **quiet).then(show, None, outputs, **quiet)
+    for button, start_hub in zip(of_hub, hub.starts(), strict=True):
+        button.click(start_hub, None, [status], concurrency_id="fetch", **quiet).then(show, None, outputs, **quiet)
 
     def models() -> dict[str, Any]:
         """Which models there are, which weights are on this machine, and what the cache holds."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from page import PATIENCE, Open, button, download
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 
 def open_tab(page: Page, name: str) -> None:
@@ -54,6 +55,24 @@ def test_a_drawn_digit_comes_back_from_the_vae_and_lands_on_the_map(visit: Open,
     expect(code).not_to_have_text(clicked, timeout=PATIENCE)
     _, record = download(page, tmp_path)
     assert record.params["view"] == "digit" and record.metrics["nats"] > 0
+
+
+def test_the_place_of_the_map_says_what_will_be_there_until_it_is(visit: Open) -> None:
+    page, held = visit(), list[Route]()
+    page.route(re.compile("component_server"), lambda route: held.append(route))
+    open_tab(page, "VAE")
+    empty, key = page.locator(".atlas .empty"), page.locator(".atlas .key")
+    empty.scroll_into_view_if_needed()
+    expect(empty).to_have_text("The map is being drawn: nine hundred digits.")
+    expect(key).to_be_hidden()
+    expect(page.locator("canvas.map")).to_be_hidden()
+    held[0].fulfill(body="null", content_type="application/json")  # of a server that could not
+    expect(empty).to_have_text("The map could not be drawn: press to try again.")
+    page.unroute(re.compile("component_server"))
+    empty.click()
+    expect(page.locator("canvas.map[data-ready]")).to_be_visible()
+    expect(key).to_be_visible()
+    expect(empty).to_be_hidden()
 
 
 def test_the_top_of_a_drawn_digit_is_completed(visit: Open, tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
         case "int" | "float":
             return number_component(setting, label, info)
         case "text" | "floats":
-            return gr.Textbox(shown(setting, setting.default), label=label, info=info, max_lines=1)
+            text = shown(setting, setting.default)
+            return gr.Textbox(text, label=label, info=info, max_lines=1, max_length=setting.letters)
 
 
 def is_chips(setting: Setting) -> bool:
@@ -99,7 +100,8 @@ def number_component(setting: Setting, label: Any, info: Any) -> gr.components.C
         numbers = map(str, range(int(low or 0), int(high or 0) + 1))
         chips: list[Any] = [(t("any"), ANY), *((n, n) for n in numbers)]
         return gr.Radio(chips, value=ANY, label=label, info=info, elem_classes="chips", min_width=190)
-    if low is None or high is None or high - low > (1e6 if whole else 100):
+    wide = low is None or high is None or high - low > (1e6 if whole else 100)
+    if low is None or high is None or wide or setting.default is None:  # a slider cannot be empty
         bounds: dict[str, Any] = {"minimum": low, "maximum": high, "precision": 0 if whole else None}
         return gr.Number(setting.default, label=label, info=info, min_width=190, **bounds)
     step = 1.0 if whole else 0.01 if high - low <= 10 else 0.1

@@ -51,7 +51,7 @@ def title(card: Card, request: gr.Request | None) -> str:
     parts = [spoken(pipeline.title, request)]
     value = card.entry.values.get(variant.name) if variant else None
     if value:
-        told = spoken(str(value), request)
+        told = in_words(str(value), request)  # what was typed may be no choice, and have no Chinese
         parts.append(ENGLISH.get(told, told))
     return " · ".join(parts)
 

@@ -155,8 +155,9 @@ def wire(desk: Desk, looks: Looks) -> Again:
     on_stop(looks.server, again.controls)
     for name in ("layer", "several", "scale", "label"):
         again(desk.inputs[name].input)
-    again(desk.inputs["channel"].submit)
-    for name in ("steps", "count", "resolution"):
+    for name in ("channel", "resolution"):
+        again(desk.inputs[name].submit)
+    for name in ("steps", "count"):
         again(desk.inputs[name].release)
     for name in ("content", "other"):
         again(desk.inputs[name].change)

@@ -18,7 +18,7 @@ from ui.kit.form.examples import RESULTS
 from ui.kit.i18n import spoken, t
 from ui.kit.session import PRIVATE, QUICK, file_in_cache, picture_file
 from ui.kit.show import Memory, failed_status
-from ui.tabs.explore.rows import INVERT_SCALE, classes, handing, layer_choices
+from ui.tabs.explore.rows import classes, handing, layer_choices
 
 if TYPE_CHECKING:
     from ui.kit.tab import Frame
@@ -147,5 +147,4 @@ def given_back(params: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
         "several": gr.update(choices=layer_choices(model)[1:], value=named if several else []),
         "channel": "" if params["channel"] is None else str(params["channel"]),
         "label": gr.update(choices=known_classes, value=label),
-        "resolution": params["resolution"] * (INVERT_SCALE if params["view"] == "invert" else 1),
     }

@@ -16,7 +16,6 @@ from ui.kit.session import file_in_cache
 from ui.kit.show import STAYS, cost_status, in_order
 from ui.tabs.explore.numbers import numbers
 
-INVERT_SCALE = 2  # five pictures at once, live: at half the resolution
 HIDDEN = {"layers": ("count",), "invert": ("tv_weight", "seed")}  # view -> the advanced settings it uses
 ABOUT = {
     "classify": "What the picture shows, and the 32 × 32 pixels that the small network really saw.",
@@ -24,7 +23,7 @@ ABOUT = {
     "colours, deep ones parts of things.",
     "gram": "Which channels fire together, wherever they are: what Optimise calls style. With a style and a result "
     "beside it, red and blue show what the result still misses.",
-    "invert": "The picture made again from one layer alone, from noise, layer by layer, at half the resolution. "
+    "invert": "The picture made again from one layer alone, from noise, layer by layer. "
     "Shallow layers keep the pixels, deep ones only the arrangement. Stop keeps what is there.",
     "attention": "Where a classifier looks for a class, and the patch of your picture that excites one channel most.",
     "frequencies": "How much neighbouring pixels differ, before and after style transfer: why Optimise has a "
@@ -67,12 +66,12 @@ def values_of(names: list[str], given: tuple[Any, ...]) -> dict[str, Any]:
     """What the components say, as Params take it: only what the view uses, so that the record is short."""
     said = dict(zip(names, given, strict=True))
     view = said["view"]
-    used = ("content", "view", *HIDDEN.get(view, ()), *SHOWN[view])
+    sized = () if view == "classify" else ("resolution",)
+    used = ("content", "view", *sized, *HIDDEN.get(view, ()), *SHOWN[view])
     found = {name: said[name] for name in used if name != "several" and said[name] not in (None, "", -1)}
     if "several" in used and said["several"]:
         found["layer"] = ",".join(said["several"])
-    resolution = int(said["resolution"]) // (INVERT_SCALE if view == "invert" else 1)
-    return found if view == "classify" else found | {"resolution": resolution}
+    return found
 
 
 def begun(status: str) -> list[Any]:

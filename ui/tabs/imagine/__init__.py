@@ -57,7 +57,9 @@ def left(form: Form) -> Callable[[Any], Any]:
         fetch = gr.Button(t("Fetch"), size="sm", visible=False)
         progress = gr.HTML("", elem_classes="status", padding=False)
     with cast(Any, inputs["lora"]).parent.parent:  # the accordion around the form
-        upload = gr.UploadButton(cast(str, t("Upload a LoRA (.safetensors)")), file_types=[".safetensors"], size="sm")
+        upload = gr.UploadButton(
+            cast(str, t("Upload a LoRA (.safetensors, up to 1 GB)")), file_types=[".safetensors"], size="sm"
+        )
     upload.upload(lambda path: path, [upload], [inputs["lora"]], **QUICK)
     return imagine_fetch.wire(form, chosen, told, fetch, progress)
 

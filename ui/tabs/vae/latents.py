@@ -16,12 +16,13 @@ from pipelines import digits, images
 from pipelines.images import ImageError
 from pipelines.sheet import pictures_of
 from pipelines.vae import WEIGHTS, lattice, preview_map
-from ui.kit.i18n import t
+from ui.kit.i18n import in_browser, t
 
 SIDE = 30  # digits a row of the map
 MAP = WEIGHTS["mnist", "map"]
 HTML = """
 <div class="sheet">
+<button type="button" class="empty"></button>
 <canvas class="map" width="600" height="600" tabindex="0" role="application" aria-label="${value}"></canvas>
 <div class="side"><canvas class="here" width="28" height="28" role="img"></canvas><output></output>
 <div class="key"></div></div></div><small>${value}</small>
@@ -30,6 +31,10 @@ CSS = """
 .sheet { display: flex; gap: 16px; flex-wrap: wrap; }
 .map { width: min(100%, 480px); aspect-ratio: 1; cursor: crosshair; touch-action: none; border-radius: 8px;
        flex: none; }
+.empty { width: min(100%, 480px); aspect-ratio: 1; padding: 32px 24px; border-radius: 8px; flex: none; cursor: pointer;
+         border: 1px solid var(--border-color-primary); background: var(--block-background-fill);
+         color: var(--body-text-color); font: inherit; line-height: 1.6; }
+.sheet.ready .empty, .sheet:not(.ready) .map, .sheet:not(.ready) .side { display: none; }
 .here { width: 140px; height: 140px; image-rendering: pixelated; border-radius: 8px; background: #000; display: block; }
 output { display: block; margin: 8px 0; font-variant-numeric: tabular-nums; color: var(--body-text-color); }
 .key { display: grid; grid-template-columns: repeat(5, auto); gap: 4px 10px; font-size: .85rem; }
@@ -40,6 +45,7 @@ small { display: block; margin-top: 6px; color: var(--body-text-color-subdued); 
 SCRIPT = """
 const map = element.querySelector('.map'), here = element.querySelector('.here');
 const told = element.querySelector('output');
+const sheet = element.querySelector('.sheet'), empty = element.querySelector('.empty');
 const COLOURS = ['#e6194b','#f58231','#ffe119','#7ad151','#2a9d8f','#42d4f4','#4363d8','#a26bfa','#f032e6','#c0c0c0'];
 const key = (colour, label) => `<span><b style="background:${colour}"></b>${label}</span>`;
 element.querySelector('.key').innerHTML = COLOURS.map(key).join('');
@@ -71,10 +77,18 @@ const ask = async () => {
 };
 const move = (x, y) => { at = [Math.min(1, Math.max(0, x)), Math.min(1, Math.max(0, y))]; show(); ask(); };
 const start = async () => {
-    const found = await server.draw_map();
-    ground = await picture(found.picture); points = found.points; map.dataset.ready = 'yes';
-    move(...at);
+    if (empty.disabled) return;
+    empty.disabled = true; empty.textContent = SAID.drawing;
+    try {
+        const found = await server.draw_map();
+        ground = await picture(found.picture); points = found.points; map.dataset.ready = 'yes';
+        sheet.classList.add('ready');
+        move(...at);
+    } catch { empty.textContent = SAID.failed; }  // the server is away, say: nothing else on the page depends on it
+    empty.disabled = false;
 };
+empty.textContent = SAID.waiting;
+empty.addEventListener('click', start);
 const from = (event) => {
     const box = map.getBoundingClientRect();
     move((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
@@ -89,8 +103,13 @@ map.addEventListener('keydown', e => {
 map.addEventListener('land', e => move(...e.detail));
 new IntersectionObserver((seen, watch) => {
     if (seen.some(s => s.isIntersecting)) { watch.disconnect(); start(); }
-}).observe(map);
+}).observe(empty);
 """
+SAID = {
+    "waiting": "The map of all digits that two numbers can say will be here: press to draw it.",
+    "drawing": "The map is being drawn: nine hundred digits.",
+    "failed": "The map could not be drawn: press to try again.",
+}
 LAND = """(place) => {
     const land = place && new CustomEvent('land', {detail: JSON.parse(place)});
     if (land) document.querySelectorAll('canvas.map').forEach(map => map.dispatchEvent(land));
@@ -121,11 +140,17 @@ def atlas(cache: ModelCache) -> gr.HTML:
         t("Click or drag on the map, or use the arrow keys: the digit at that code is drawn. Dots are test digits."),
         html_template=HTML,
         css_template=CSS,
-        js_on_load=SCRIPT,
+        js_on_load=script(),
         server_functions=[draw_map, decode_place],
         elem_classes="atlas",
         apply_default_css=False,
     )
+
+
+def script() -> str:
+    """What runs in the browser, with its words in the reader's language."""
+    words = ", ".join(f"{name}: {in_browser(text)}" for name, text in SAID.items())
+    return f"const SAID = {{{words}}};\n{SCRIPT}"
 
 
 def landed(cache: ModelCache, path: str) -> list[float] | None:
