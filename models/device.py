@@ -91,8 +91,8 @@ OUT_OF_MEMORY = "The device ran out of memory: choose a smaller size."
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed: on a card, in RAM by way of PyTorch (a plain RuntimeError there), or in Python."""
-    told = isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in str(error) or "out of memory" in str(error))
-    return told or isinstance(error, torch.OutOfMemoryError | MemoryError)
+    refused = type(error) is RuntimeError and ("DefaultCPUAllocator" in str(error) or "out of memory" in str(error))
+    return refused or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 class Peak:

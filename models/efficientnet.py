@@ -102,10 +102,6 @@ class EfficientNetLite0(nn.Module):
         """(N, 3, H, W) sRGB in [0, 1], usually 224x224, to the last maps (N, 1280, H/32, W/32) in [0, 6]."""
         return F.relu6(self.bn1(self.conv_head(self.scales(x)[-1])))
 
-    def embed(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] to (N, 1280) in [0, 6]: the maps of `look`, averaged over the picture."""
-        return self.look(x).mean((2, 3))
-
     def read(self, maps: Tensor) -> Tensor:
         """The maps of `look` to logits (N, classes)."""
         logits: Tensor = self.fc(maps.mean((2, 3)))  # the dropout in front of it rests outside of training

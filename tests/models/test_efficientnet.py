@@ -34,7 +34,7 @@ def test_four_scales_and_two_halves() -> None:
         shapes = [tuple(maps.shape[1:]) for maps in module.scales(x)]
         assert shapes == [(24, 18, 16), (40, 9, 8), (112, 5, 4), (320, 3, 2)]
         assert tuple(shape[0] for shape in shapes) == efficientnet.WIDTHS
-        assert module.embed(x).shape == (2, efficientnet.EMBEDDING)
+        assert module.look(x).shape == (2, efficientnet.EMBEDDING, 3, 2)
         torch.testing.assert_close(module.read(module.look(x)), module(x))
     assert module(x).shape == (2, 7)
 

@@ -23,7 +23,7 @@ MB = 1 << 20
 
 
 def method(generate: Callable[[Any, Lender], Steps]) -> Pipeline[Any]:
-    return Pipeline("toy", "Toy", Params, generate, source="")
+    return Pipeline("toy", "Toy", Params, generate)
 
 
 def previews(*shown: Tensor | None) -> Pipeline[Any]:
