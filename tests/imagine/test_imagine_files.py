@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import PIL.Image
 import pytest
 import toy_pipelines
@@ -24,6 +25,7 @@ from pipelines.compare.estimate import Estimates
 from pipelines.imagine import PIPELINE
 from pipelines.params import ParamError, parse, settings
 from ui.kit import controls
+from ui.kit.i18n import in_words
 from ui.kit.session import KNOWN
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 3438167540\n"
@@ -143,6 +145,9 @@ def test_what_is_past_the_tokens_is_named(cache: ModelCache, toy: str) -> None:
     notes = [note for note in result.record.notes if "is longer than the 77 tokens that this model reads" in note]
     assert len(notes) == 2 and notes[0].startswith("the prompt") and notes[1].startswith("the negative prompt")
     assert notes[0].endswith("AND A LIGHTHOUSE”") and notes[1].endswith("blur”")
+    reader = gr.Request(headers={"accept-language": "zh-CN"})
+    assert in_words(notes[0], reader).startswith("提示词超过了该模型能读的 77 个词元：未用“")
+    assert in_words(notes[1], reader).startswith("不要出现的内容超过了")
     left = notes[0].partition("without “")[2].removesuffix("”")
     assert words.strip() + " AND A LIGHTHOUSE" == (words + "AND A LIGHTHOUSE") and words.endswith(left[:-16])
     _, short = make(cache, toy, prompt="boat")

@@ -202,8 +202,8 @@ SENTENCES: dict[str, str] = {
     "The device ran out of memory: choose a smaller size.": "设备内存不足：请选择更小的尺寸。",
     "Something broke here, not in your input. Reference {} is in the server's log.": "是这里出了问题，与您的输入无关。服务器日志中的编号为 {0}。",
     # remarks under a result
-    "the prompt is longer than the {} tokens that this model reads: without “{}”": "提示词超过了该模型能读的 {0} 个词元：未用“{1}”",
-    "the negative prompt is longer than the {} tokens that this model reads: without “{}”": "“不要出现”超过了该模型能读的 {0} 个词元：未用“{1}”",
+    "the {} is longer than the {} tokens that this model reads: without “{}”": "{0}超过了该模型能读的 {1} 个词元：未用“{2}”",
+    "negative prompt": "不要出现的内容",
     "{} of {} entries of the LoRA {} fit no layer of this model": "LoRA {2} 的 {1} 项中有 {0} 项在该模型中没有对应的层",
     "stopped after step {} of {}": "在第 {0} 步（共 {1} 步）停止",
     "your digit was not looked at: set view to digit or walk for that": "没有用到您的数字：请把视图设为数字或过渡",
