@@ -14,7 +14,7 @@ from served import CONTENT
 
 from models import registry
 from models.hub import offers
-from pipelines import images, record
+from pipelines import METHODS, images, record
 from ui.kit.form.examples import RESULTS
 
 
@@ -116,7 +116,7 @@ def test_a_picture_that_was_not_made_here_is_told_so(visit: Open, own: Path) -> 
     page = visit()
     drop(page, page.locator(".restore:visible button").first, own)
     expect(page.get_by_text("own.png holds no record")).to_be_visible(timeout=PATIENCE)
-    expect(number(page, "Strength")).to_have_value("0.5")
+    expect(number(page, "Strength")).to_have_value(str(METHODS["gatys"].params.model_fields["strength"].default))
 
 
 def test_what_cannot_be_used_is_said_and_the_page_goes_on(visit: Open) -> None:
