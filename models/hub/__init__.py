@@ -164,10 +164,11 @@ def part_folder(repo: str, part: str) -> Path:
 
 def file(repo: str, name: str) -> Path:
     """A file of `repo` by its path inside it. Raises WeightsMissing, WeightsError."""
-    if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
+    outside = ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute()
+    if outside or "\0" in name or len(name) > LONGEST_ID:
         raise WeightsError(f"{name[:LONGEST_ID]!r} is no file inside of a model: give its path below the top folder.")
     path = folder(repo) / name
-    if "\0" in name or len(name) > LONGEST_ID or not path.is_file():
+    if not path.is_file():
         raise missing(repo, name)
     return path
 

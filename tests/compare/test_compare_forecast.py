@@ -56,11 +56,24 @@ def test_after_one_run_seconds_and_memory_of_others_are_known(
     pictures = {"content": content, "styles": [style]}
     finished(first, cache, Estimates(tmp_path / "cold.json"), pictures)  # imports are no part of what a run costs
     monkeypatch.setattr("time.perf_counter", time.process_time)
-    estimates, _ = fastest(first, cache, tmp_path, pictures)
+    for _ in range(3):  # what else the machine does can spoil a forecast, and cannot mend a wrong one three times
+        wrong = missed(first, name, cache, tmp_path, pictures)
+        if not wrong:
+            return
+    pytest.fail(f"three times: {wrong}")
+
+
+def missed(first: str, name: str, cache: ModelCache, folder: Path, pictures: dict[str, Any]) -> list[str]:
+    """What was forecast worse than WITHIN after one run of `first`, in words."""
+    estimates, _ = fastest(first, cache, folder, pictures)
+    wrong = []
     for other in CASES[first]:
         (card,) = engine.prepare(plan.entries(f"{name}:{other}", METHODS, pictures), cache, estimates)
-        run = fastest(f"{name}:{other}", cache, tmp_path, pictures)[1].result
+        run = fastest(f"{name}:{other}", cache, folder, pictures)[1].result
         assert run and card.prediction.measured and card.prediction.bytes
         took, peak = run.record.seconds.run, run.record.peak_bytes
-        assert card.prediction.seconds == pytest.approx(took, rel=WITHIN, abs=NOISE), other
-        assert card.prediction.bytes == pytest.approx(peak, rel=WITHIN), other
+        if card.prediction.seconds != pytest.approx(took, rel=WITHIN, abs=NOISE):
+            wrong.append(f"{other}: {card.prediction.seconds:.3f} s foretold, {took:.3f} s taken")
+        if card.prediction.bytes != pytest.approx(peak, rel=WITHIN):
+            wrong.append(f"{other}: {card.prediction.bytes} bytes foretold, {peak} taken")
+    return wrong
