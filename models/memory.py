@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 UNLIMITED = 1 << 62
-REFUSALS = ("DefaultCPUAllocator", "out of memory")  # how torch's allocators begin where they have no class of error
 ROOT = Path("/")
 
 

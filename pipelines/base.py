@@ -194,7 +194,7 @@ def _next(steps: Steps, peak: device.Peak, cache: ModelCache) -> Progress | Outp
             raise
         traceback.clear_frames(error.__traceback__)  # they hold the tensors that there was no room beside
         cache.relieve()
-        raise OutOfBudget("The device ran out of memory: choose a smaller size.") from error
+        raise OutOfBudget(device.OUT_OF_MEMORY) from error
 
 
 def advance(stream: Run, stop: bool = False) -> Progress | Result | None:

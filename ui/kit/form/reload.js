@@ -1,10 +1,10 @@
 // Gradio loads the page again when a lost connection is back (it sends nothing before that). The tab that was open is
-// opened again, and one sentence says what happened; the settings are kept by the forms themselves (keep.py).
+// opened again, and one sentence says what happened; the forms of methods keep their settings themselves (keep.py).
 (() => {
   const TAB = "atelier-tab", LOST = "atelier-lost";
   const words = navigator.language.toLowerCase().startsWith("zh")
-    ? "与服务器的连接曾中断，现已恢复。设置都还在：请再按一次“运行”。"
-    : "The connection to the server was lost and is back. Your settings are still here: press Run again.";
+    ? "与服务器的连接曾中断，现已恢复。请看一眼设置，重新选择您自己的图片，再按一次“运行”。"
+    : "The connection to the server was lost and is back. Look over the settings, choose pictures of your own again, and press Run again.";
   const name = (tab) => tab.dataset.tabId ?? tab.id.replace(/-button$/, "");
   document.addEventListener("click", (event) => {
     const tab = event.target.closest?.('[role="tab"]');
