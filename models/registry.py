@@ -12,13 +12,11 @@ from models import (
     classifier,
     device,
     diffusion,
-    efficientnet,
     gan,
     hed,
     imagenet,
     judge,
     magenta,
-    perceptual,
     pixelcnn,
     stylemix,
     stylizer,
@@ -38,7 +36,7 @@ CARDS: tuple[ModelCard, ...] = cards(
         "vgg16": vgg.torchvision_network("vgg16"),
         "vgg16-hed": hed.build,
         "squeezenet": vgg.torchvision_network("squeezenet1_1"),
-        "lpips": perceptual.lpips_squeeze,
+        "lpips": vgg.lpips_squeeze,
         "magenta-style": magenta.load_predictor,
         "magenta-transfer": magenta.load_transformer,
         "stylizer": described(stylizer.Stylizer),
@@ -54,8 +52,8 @@ CARDS: tuple[ModelCard, ...] = cards(
         "diffusion-cifar10": described(diffusion.Denoiser),
         "digits": described(judge.DigitClassifier),
         "cifar10": described(classifier.Classifier),
-        "efficientnet-lite0": efficientnet.build,
-        "vgg19-imagenet": imagenet.build,
+        "efficientnet-lite0": imagenet.efficientnet_lite0,
+        "vgg19-imagenet": imagenet.vgg19,
     }
 )
 MODELS = {card.name: card for card in CARDS}
