@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from models import registry
-from models.losses import ContentLoss, Criterion, WassersteinLoss, moments
+from models.losses import ContentLoss, Criterion, WassersteinLoss, raw_moments
 from models.vgg import Features
 from pipelines import images
 from pipelines.gatys import GatysParams, balance
@@ -55,7 +55,7 @@ def objective(p: GatysParams, device: torch.device) -> Objective:
     wanted = network(style, network.style, p.pooling)
     criterion = Criterion(
         {name: ContentLoss(seen[name]) for name in network.content},
-        {name: WassersteinLoss(*moments(wanted[name])) for name in network.style},
+        {name: WassersteinLoss(*raw_moments(wanted[name])) for name in network.style},
         usual_weights(network.style),
         balance(p),
     )

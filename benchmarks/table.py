@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from benchmarks import common
+from benchmarks.coverage import precision_recall
 from models import registry, weights
 from models.judge import Judge, examine, measure
 from pipelines import dataset
@@ -51,7 +52,7 @@ ENTRIES = (
     Entry("gan", "GAN, convolutional", "gan-mnist", "models.gan:sample"),
     Entry("gan-mlp", "GAN, dense", "gan-mnist-mlp", "models.gan:sample"),
     Entry("vae", "VAE", "vae-mnist", "models.vae:sample", "models.vae:nats", bound=True),
-    Entry("pixelcnn", "PixelCNN", "pixelcnn-mnist", "models.pixelcnn_draw:sample", "models.pixelcnn:nats"),
+    Entry("pixelcnn", "PixelCNN", "pixelcnn-mnist", "models.pixelcnn:sample", "models.pixelcnn:nats"),
     Entry("diffusion", "Diffusion, 20 steps", "diffusion-mnist", "models.diffusion:sample"),
     Entry("gan-cifar10", "GAN, convolutional", "gan-cifar10", "models.gan:sample", dataset="cifar10"),
     Entry(
@@ -93,6 +94,12 @@ def make(
     return torch.cat(done).float().cpu(), len(labels) / seconds
 
 
+def judged(judge: Judge, pictures: Tensor, labels: Tensor, real: Tensor) -> dict[str, float | int | None]:
+    """The numbers of a row that pictures (N, C, H, W) of `labels` (N,) get beside features of real ones."""
+    precision, recall = precision_recall(real, examine(judge, pictures)[0])
+    return {**asdict(measure(judge, pictures, labels)), "precision": precision, "recall": recall}
+
+
 def row(entry: Entry, judge: Judge, real: Tensor, test: tuple[Tensor, Tensor], n: int, seed: int) -> dict[str, Any]:
     """Make `n` pictures and judge them; `real` are features of real ones, `test` pictures and classes for nats."""
     card = registry.MODELS[entry.model]
@@ -100,13 +107,13 @@ def row(entry: Entry, judge: Judge, real: Tensor, test: tuple[Tensor, Tensor], n
     module = card.load().eval().requires_grad_(False)
     labels = torch.arange(n) % 10
     pictures, rate = make(module, function(entry.sample), labels, seed, entry.title)
-    found = measure(judge, pictures, labels, real)
+    quality = judged(judge, pictures, labels, real)
     nats = float(function(entry.nats)(module, *test, seed).double().mean()) if entry.nats else None
     with safe_open(path, framework="pt") as file:
         minutes = (file.metadata() or {}).get("minutes")
     return {
         "title": entry.title,
-        **asdict(found),
+        **quality,
         "nats": nats,
         "bound": entry.bound,
         "samples_per_second": rate,
@@ -124,13 +131,13 @@ def floors(kind: dataset.DataSet, judge: Judge, real: Tensor, place: Path, n: in
     Digits as they are, and made black and white by chance, which is what PixelCNN learned from.
     """
     pictures, labels = some(kind, place, "train", n)
-    found = asdict(measure(judge, pictures, labels, real))
+    quality = judged(judge, pictures, labels, real)
     if kind.name != "mnist":
-        return {f"real-{kind.name}": {"title": "Real pictures (training set)", **found}}
+        return {f"real-{kind.name}": {"title": "Real pictures (training set)", **quality}}
     two = (torch.rand(pictures.shape, generator=torch.Generator().manual_seed(0)) < pictures).float()
     return {
-        "real": {"title": "Real digits (training set)", **found},
-        "binary": {"title": "The same, black or white", **asdict(measure(judge, two, labels, real))},
+        "real": {"title": "Real digits (training set)", **quality},
+        "binary": {"title": "The same, black or white", **judged(judge, two, labels, real)},
     }
 
 

@@ -24,7 +24,7 @@ def gram(x: Tensor) -> Tensor:
     return flat @ flat.T / flat.shape[1]
 
 
-def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+def raw_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (C,) and second raw moment (C, C) of (1, C, H, W); both may be averaged over several pictures."""
     return x[0].flatten(1).float().mean(1), gram(x)
 
@@ -85,7 +85,7 @@ class WassersteinLoss(nn.Module):
         return second - torch.outer(mean, mean) + floor * torch.eye(len(mean), device=mean.device)
 
     def forward(self, x: Tensor) -> Tensor:
-        mean, second = moments(x)
+        mean, second = raw_moments(x)
         covariance = self._covariance(mean, second)
         inner = self.root @ covariance @ self.root
         if not bool(inner.isfinite().all()):  # LAPACK raises on NaN: let the optimiser see it instead
@@ -142,8 +142,8 @@ class Criterion(nn.Module):
 
 
 def mixed_moments(found: Sequence[Activations], name: str, weights: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Weighted mean over several pictures of one layer's `moments`; `weights` add up to 1."""
-    pairs = [moments(activations[name]) for activations in found]
+    """Weighted mean over several pictures of one layer's `raw_moments`; `weights` add up to 1."""
+    pairs = [raw_moments(activations[name]) for activations in found]
     mean = torch.stack([w * m for (m, _), w in zip(pairs, weights, strict=True)]).sum(0)
     second = torch.stack([w * s for (_, s), w in zip(pairs, weights, strict=True)]).sum(0)
     return mean, second

@@ -25,8 +25,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from models.device import amount
 from models.download import DownloadError, UnreachableError, download, remove_stale
-from models.memory import amount
 
 logger = logging.getLogger(__name__)
 

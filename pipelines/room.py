@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from models import memory
+from models import device
 from models.cache import OutOfBudget
 
 STEP = 64  # pixels between the sizes that are tried
@@ -16,7 +16,7 @@ STEP = 64  # pixels between the sizes that are tried
 def require(p: Any, working: Callable[[Any], int], where: torch.device, name: str = "size") -> None:
     """Raises OutOfBudget where `working(p)` bytes are more than can be had on `where`. `name`: the setting of `p` that
     is its longest side in pixels."""
-    need, free = working(p), memory.free_bytes(where)
+    need, free = working(p), device.free_bytes(where)
     if need <= free:
         return
     said = (

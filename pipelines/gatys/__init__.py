@@ -11,10 +11,10 @@ import torch
 from PIL import ImageEnhance, ImageFilter
 from torch import Tensor, nn
 
-from models import device, held
+from models import device
 from models.cache import Lender
-from models.colour import Colours, recolour
 from models.losses import ContentLoss, Criterion, GramLoss, WassersteinLoss, mixed_moments
+from models.moments import Colours, recolour
 from models.vgg import Features, Pooling
 from pipelines import images, remarks, room
 from pipelines.base import Output, Pipeline, Progress, Steps
@@ -198,11 +198,11 @@ def resume(p: GatysParams, cache: Lender, state: object) -> Steps:
 
 def lent(p: GatysParams, network: Features, work: Work) -> Steps:
     """`paint`, with the canvas on the device for as long as it takes: between runs it is kept on the CPU."""
-    held.move(work, network.mean.device)
+    device.move(work, network.mean.device)
     try:
         return (yield from paint(p, network, work))
     finally:
-        held.move(work, torch.device("cpu"))
+        device.move(work, torch.device("cpu"))
 
 
 def paint(p: GatysParams, network: Features, work: Work) -> Steps:

@@ -10,7 +10,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from models.colour import YIQ, match_statistics, recolour
+from models.moments import YIQ, match_statistics, recolour
 from models.restyle import Brush
 from pipelines import images
 from pipelines.layers import shares

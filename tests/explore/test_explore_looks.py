@@ -249,7 +249,7 @@ def test_a_look_that_memory_has_no_room_for_is_refused_and_a_stored_one_is_not(
 ) -> None:
     *_, due = looks.look(READER, *given())
     *_, _last = looks.stream(READER, due, *given())
-    monkeypatch.setattr("models.memory.available_bytes", lambda: 10 << 20)
+    monkeypatch.setattr("models.device.available_bytes", lambda: 10 << 20)
     *row, _ = looks.look(READER, *given())
     assert told(row, "record"), told(row, "status")
     *_, due = looks.look(READER, *given(resolution=512))

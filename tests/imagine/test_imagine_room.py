@@ -79,7 +79,7 @@ def test_too_large_a_picture_is_refused_before_it_starts_with_the_size_that_fits
 def test_a_machine_without_the_memory_refuses_with_the_size_that_fits(
     cache: ModelCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.memory.available_bytes", lambda: 1 << 30)
+    monkeypatch.setattr("models.device.available_bytes", lambda: 1 << 30)
     loads = cache.stats.loads
     said = (
         r"^A size of 2048 needs about \d+\.\d GB of memory, and 1\.1 GB can be had: choose a size of at most (\d+)\.$"
