@@ -221,7 +221,7 @@ def show_weights(names: Sequence[str], adapter: str | None, lora: str | None) ->
 
         for name in (name for name in names if name in registry.MODELS):
             print(weights.fetch(registry.MODELS[name].weights, report))
-        for need in needs.named(of_hub, adapter, lora):
+        for need in needs.by_name(of_hub, adapter, lora):
             if need.fault() is not None:
                 snapshot = need.look()
                 print(f"{need.name}: {snapshot.bytes / 1e6:.1f} MB", file=sys.stderr)

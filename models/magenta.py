@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import onnx, tflite
+from models.convolutions import FileError, read_convolutions
 from models.moments import Statistics
-from models.tflite import FileError
 
 CODE = 100  # numbers that describe a style
 SHORTEST_SIDE = 5  # reflection by 4 pixels in front of the 9x9 convolutions needs one more than that
@@ -30,7 +29,6 @@ STAGES = (
     (6, 320, 1, 1),
 )
 Layers = list[tuple[str, nn.Module]]
-READERS = {".tflite": tflite.read_convolutions, ".onnx": onnx.read_convolutions}
 
 
 class SameConv(nn.Conv2d):
@@ -227,13 +225,11 @@ def load_transformer(path: Path) -> StyleTransformer:
 @torch.no_grad()
 def _fill(layers: Layers, path: Path) -> None:
     """Copy the file's convolutions into `layers`, one to one, by their scopes; shapes and strides must agree."""
-    if path.suffix not in READERS:
-        raise FileError(f"{path.name} is neither TFLite nor ONNX: give a file that ends in {' or '.join(READERS)}.")
-    found = READERS[path.suffix](path)
-    if len(found) != len(layers):
-        raise FileError(f"{path.name} has {len(found)} convolutions, but this network needs {len(layers)}.")
+    convolutions = read_convolutions(path)
+    if len(convolutions) != len(layers):
+        raise FileError(f"{path.name} has {len(convolutions)} convolutions, but this network needs {len(layers)}.")
     for scope, layer in layers:
-        c = next((c for c in found if c.name.startswith(f"{scope}/")), None)
+        c = next((c for c in convolutions if c.name.startswith(f"{scope}/")), None)
         if c is None:
             raise FileError(f"{path.name} has nothing where {scope} belongs: is it the right file?")
         weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")

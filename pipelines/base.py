@@ -1,9 +1,8 @@
-"""What a method is, and the one place that runs it: seeds, times, measures memory and writes the record."""
+"""What a method is, and the one place that runs it: times, measures memory and writes the record."""
 
 from __future__ import annotations
 
 import math
-import random
 import threading
 import time
 import traceback
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 import PIL.Image
-import torch
 from torch import Tensor
 
 from models import device, registry
@@ -147,7 +145,6 @@ def run(
     steps = resumed or pipeline.generate(params, borrower)
     last, output, seconds, peak = Progress(0, 0), None, 0.0, device.Peak()
     visible = last
-    _seed(getattr(params, "seed", None))
     try:
         while output is None:
             with _ONE_AT_A_TIME:  # not held across our own yield: a consumer may resume on another thread
@@ -210,12 +207,6 @@ def between_steps() -> AbstractContextManager[Any]:
     """No step of any run is taken meanwhile: for imports on a thread of their own. Two threads that import the same
     large library at once may each get half of it ("cannot import name 'AutoModel' from 'transformers'")."""
     return _ONE_AT_A_TIME
-
-
-def _seed(seed: int | None) -> None:
-    if seed is not None:
-        random.seed(seed)
-        torch.manual_seed(seed)
 
 
 def _record(

@@ -133,8 +133,8 @@ def strip(p: DiffusionParams, source: Source) -> Steps:
 def schedulers(p: DiffusionParams, source: Source) -> Steps:
     """The same noise through every scheduler: a row each."""
     count = min(p.count, IN_A_ROW)
-    lengths = {name: calls(source, name, p.steps) for name in SCHEDULERS}
-    rows: dict[str, Tensor] = {}
+    lengths: dict[Scheduler, int] = {name: calls(source, name, p.steps) for name in SCHEDULERS}
+    rows: dict[Scheduler, Tensor] = {}
     before = 0
     for name in SCHEDULERS:
         for moment in moments(p, source, name, p.steps, count):
@@ -150,7 +150,7 @@ def schedulers(p: DiffusionParams, source: Source) -> Steps:
     return Output(results, {}, notes, _by_name(rows, lengths), {"schedulers": details})
 
 
-def _by_name(rows: Mapping[str, Tensor], lengths: Mapping[str, int]) -> PIL.Image.Image:
+def _by_name(rows: Mapping[Scheduler, Tensor], lengths: Mapping[Scheduler, int]) -> PIL.Image.Image:
     """Every scheduler's row; empty ones for those to come."""
     blank = torch.full_like(next(iter(rows.values())), 0.92)
     pictures = [pictures_of(pixels(rows.get(name, blank))) for name in lengths]

@@ -10,10 +10,9 @@ import torch
 
 from models import device
 from models.cache import Lender, OutOfBudget
-from models.hub import assembly, offers, preview
+from models.hub import assembly, offers
 from models.hub import needs as imagine_needs
-from models.hub.adapters import Unsuitable
-from models.hub.assembly import Studio
+from models.hub.assembly import Studio, Unsuitable
 from models.hub.turns import owner
 from models.weights import WeightsError
 from pipelines import sheet
@@ -105,9 +104,9 @@ class Work:
             self.total = self.total or count * self.p.count * len(self.variants)
             self.done += 1
             self.total = max(self.total, self.done)
-            flat = preview.unpacked(pipe, latents, height, width) if matrix is not None else None
+            flat = assembly.unpacked_latents(pipe, latents, height, width) if matrix is not None else None
             if flat is not None and matrix is not None:
-                shown = preview.shown(flat, matrix, height, width)[:, : self.size[1], : self.size[0]]
+                shown = assembly.latent_preview(flat, matrix, height, width)[:, : self.size[1], : self.size[0]]
                 self.wall.show(row, column, shown)
             numbers = {"change": change, "noise level": float(timestep) / 1000}
             self.tell(Progress(self.done, self.total, self.wall.preview(), dict(numbers), notes=[*self.notes]))
@@ -154,7 +153,7 @@ def _matrix(studio: Studio) -> torch.Tensor | None:
     vae = getattr(studio.pipe, "vae", None)
     if vae is None or not hasattr(vae, "encode"):
         return None
-    return preview.fit(vae, studio.turns.device)
+    return assembly.colours_of_latents(vae, studio.turns.device)
 
 
 def work(p: ImagineParams) -> float:

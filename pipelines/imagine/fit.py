@@ -9,7 +9,7 @@ from torch import nn
 
 from models import hub
 from models.cache import Lender, ModelCache, OutOfBudget
-from models.hub import assembly, memory, turns
+from models.hub import assembly, offers, turns
 from pipelines import room
 from pipelines.imagine.params import ImagineParams, frame
 from pipelines.imagine.plan import Plan
@@ -49,7 +49,7 @@ def check_memory(plan: Plan, cache: ModelCache, sizes: Mapping[str, int], dtype:
     load = min(sum(away), most)
 
     def working(p: ImagineParams) -> int:
-        return load + max(memory.working_bytes(part, frame(p), batch, dtype) for part in sizes)
+        return load + max(offers.working_bytes(part, frame(p), batch, dtype) for part in sizes)
 
     room.require(plan.p, working, cache.device)
 
@@ -70,10 +70,10 @@ def check_room(plan: Plan, lender: Lender) -> None:
     width, height = frame(plan.p)
     least = {part: min(weights, LAYER) for part, weights in sizes.items()}
     ratio = min(width, height) / max(width, height)
-    fits = memory.largest_size(least, ratio, batch, dtype, most, plan.p.size)
+    fits = offers.largest_size(least, ratio, batch, dtype, most, plan.p.size)
     if fits == plan.p.size:
         return check_memory(plan, cache, sizes, dtype, batch)
-    need = max(least[p] + memory.working_bytes(p, (width, height), batch, dtype) for p in least)
+    need = max(least[p] + offers.working_bytes(p, (width, height), batch, dtype) for p in least)
     advice = f"choose {fits} pixels or less" if fits and fits >= 64 else "choose a smaller model"
     raise OutOfBudget(
         f"{width}x{height} pixels need {need >> 20} MiB on the device, where {max(0, most) >> 20} can be had: {advice}."

@@ -14,9 +14,9 @@ from PIL.Image import Resampling
 
 from models import hub
 from models.hub import offers
-from models.hub.adapters import Adapter, lora_file
 from models.hub.assembly import SCHEDULERS, Order, Scheduler, Studio
-from models.hub.needs import Need, adapter_named, of_adapter, of_lora, of_model
+from models.hub.needs import Need, adapter_named, lora_file, of_adapter, of_lora, of_model
+from models.hub.offers import Adapter
 from pipelines.imagine.params import ImagineParams, frame
 from pipelines.params import ParamError
 

@@ -95,7 +95,7 @@ def test_a_machine_without_the_memory_refuses_with_the_size_that_fits(
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Activations and layers count nothing, so that room is a matter of the parts' own sizes."""
-    monkeypatch.setattr("models.hub.memory.working_bytes", lambda *_: 0)
+    monkeypatch.setattr("models.hub.offers.working_bytes", lambda *_: 0)
     monkeypatch.setattr(fit, "LAYER", 0)
 
 
