@@ -184,7 +184,7 @@ def _room(group: Path, limit: str, usage: str, reclaimable: str) -> int:
 
 
 def tensors_in(value: Any, known: set[int] | None = None) -> Iterator[Tensor]:
-    """Every tensor in `value` once, in lists, mappings, optimisers and our own objects."""
+    """Every tensor in `value` once, in lists, mappings, networks, optimisers and our own objects."""
     known = set() if known is None else known
     if id(value) in known or isinstance(value, str | bytes | int | float | None):
         return
@@ -197,6 +197,8 @@ def tensors_in(value: Any, known: set[int] | None = None) -> Iterator[Tensor]:
     elif isinstance(value, list | tuple | set | frozenset):
         for item in value:
             yield from tensors_in(item, known)
+    elif isinstance(value, torch.nn.Module):
+        yield from tensors_in([*value.parameters(), *value.buffers()], known)
     elif isinstance(value, torch.optim.Optimizer):
         yield from tensors_in([value.param_groups, value.state], known)
     elif is_dataclass(value) or type(value).__module__.startswith(OURS):

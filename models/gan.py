@@ -1,4 +1,4 @@
-"""Class-conditional generators (what they are trained against: training/judges.py).
+"""Class-conditional generators (what they are trained against: models/recipes/gan.py).
 
 `ConvGenerator` follows DCGAN (Radford, Metz and Chintala 2015, arXiv:1511.06434) with class-conditional batch
 normalisation (Dumoulin, Shlens and Kudlur 2016, arXiv:1610.07629). `MlpGenerator` is the small fully connected one of

@@ -24,6 +24,7 @@ from models import (
     imagenet,
     judge,
     magenta,
+    own,
     pixelcnn,
     stylemix,
     stylizer,
@@ -117,17 +118,19 @@ MODELS = {card.name: card for card in CARDS}
 
 class Loaders(Mapping[str, Callable[[], nn.Module]]):
     """What the cache loads from: model name -> builder. Names that start with `hub:` are parts of diffusers pipelines
-    (models/hub/): any of them is known, without being in the list."""
+    (models/hub/), with `own:` files that somebody trained (models/own.py): any is known, without being in the list."""
 
     def __getitem__(self, name: str) -> Callable[[], nn.Module]:
         if name.startswith(HUB):
             from models import hub  # diffusers is only imported where such a model is asked for
 
             return lambda: hub.load_part(name)
+        if name.startswith(own.PREFIX):
+            return lambda: own.load(name)
         return MODELS[name].load
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (name.startswith(HUB) or name in MODELS)
+        return isinstance(name, str) and (name.startswith((HUB, own.PREFIX)) or name in MODELS)
 
     def __iter__(self) -> Iterator[str]:
         return iter(MODELS)
@@ -142,6 +145,8 @@ def sha256(name: str) -> str:
         from models import hub
 
         return hub.sha256(name)
+    if name.startswith(own.PREFIX):
+        return own.parse(name)[1]
     return weights.digest(weights.locate(MODELS[name].weights))
 
 

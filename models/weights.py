@@ -204,19 +204,29 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return config, tensors
 
 
-def write(
-    path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
-) -> None:
-    """Write a safetensors file whose header holds `config` (JSON) and `metadata`; whole or not at all.
+def half(tensor: Tensor) -> Tensor:
+    """As weights are stored: float16 where it is of floating point."""
+    return tensor.half() if tensor.is_floating_point() else tensor
+
+
+def pack(config: Mapping[str, Any], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
+    """A safetensors file whose header holds `config` (JSON) and `metadata`.
 
     The same contents give the same bytes, so the sha256 names the weights. Tied tensors are stored one by one.
     """
     header = {**(metadata or {}), "config": json.dumps(config, sort_keys=True)}
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(tensors.items())}
+    return _sort_header(safetensors.torch.save(copies, metadata=header))
+
+
+def write(
+    path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write what `pack` makes; whole or not at all."""
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
-            file.write(_sort_header(safetensors.torch.save(copies, metadata=header)))
+            file.write(pack(config, tensors, metadata))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

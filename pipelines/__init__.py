@@ -1,6 +1,6 @@
 """The methods. Each is one file and one name here."""
 
-from pipelines import compare, diffusion, explore, gan, gatys, imagine, pixelcnn, stylemix, stylize, vae
+from pipelines import compare, diffusion, explore, gan, gatys, imagine, pixelcnn, stylemix, stylize, train, vae
 from pipelines.base import Pipeline
 
 METHODS: dict[str, Pipeline] = {  # type: ignore[type-arg]
@@ -19,5 +19,7 @@ METHODS: dict[str, Pipeline] = {  # type: ignore[type-arg]
 PIPELINES: dict[str, Pipeline] = {  # type: ignore[type-arg]
     "compare": compare.method(METHODS),
     **METHODS,
-    "explore": explore.PIPELINE,  # makes nothing that could be compared
+    # These make nothing that could be compared.
+    "explore": explore.PIPELINE,
+    "train": train.PIPELINE,
 }

@@ -8,13 +8,13 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
 import PIL.Image
 from torch import Tensor
 
-from models import device, registry
+from models import device, own, registry
 from models.cache import Borrower, Lender, ModelCache, OutOfBudget
 from pipelines import images, record, remarks
 from pipelines.params import Params
@@ -51,6 +51,7 @@ class Output:
     sheet: all of them in one picture, where there are many; None: the first stands for the run.
     details: JSON for the record: latents, tables.
     records: one for each of `images`, where each was made by a run of its own.
+    pack: the file that a method makes beside its pictures (`Pipeline.file`), with the record inside.
     """
 
     images: list[PIL.Image.Image]
@@ -59,17 +60,19 @@ class Output:
     sheet: PIL.Image.Image | None = None
     details: dict[str, Any] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+    pack: Callable[[Record], bytes] | None = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """The last thing a run yields."""
+    """The last thing a run yields. `file`: what the method made beside its pictures, if anything."""
 
     images: list[PIL.Image.Image]
     record: Record
     state: Any = None
     sheet: PIL.Image.Image | None = None
     records: list[Record] = field(default_factory=list)
+    file: bytes = b""
 
     @property
     def picture(self) -> PIL.Image.Image:
@@ -97,6 +100,9 @@ class Pipeline(Generic[P]):
     finish: Callable[[P, Any], PIL.Image.Image] | None = (
         None  # a Progress.state as a picture, with the settings of `after`
     )
+    # What a run that was stopped with a Progress.state has made, where that is more than a picture.
+    conclude: Callable[[P, Lender, Any], Output] | None = None
+    file: str = ""  # suffix of the file that it makes beside its pictures
     after: tuple[str, ...] = ()  # settings that can be changed when the run is over, without running again
     variants: str = ""  # the choice whose values are columns of their own in a comparison
     work: Callable[[P], float] | None = None  # how long a run takes next to another of this method; any unit
@@ -162,19 +168,24 @@ def run(
         steps.close()
     if output is None:
         last = visible
-        output = _stopped(pipeline, params, last)
+        output = _stopped(pipeline, params, borrower, last)
     if output is None:
         return
     told = _record(pipeline, params, borrower, cache, (seconds, peak.bytes), last, output, sha256)
-    yield Result(output.images, told, last.state, output.sheet, output.records)
+    file = output.pack(told) if output.pack else b""
+    yield Result(output.images, told, last.state, output.sheet, output.records, file)
 
 
-def _stopped(pipeline: Pipeline[P], params: P, last: Progress) -> Output | None:
+def _stopped(pipeline: Pipeline[P], params: P, borrower: Borrower, last: Progress) -> Output | None:
     """What there is of a run that was stopped after `last`; None: nothing was seen yet."""
     if last.preview is None:
         return None
+    note = f"stopped after step {last.step} of {last.total}"
+    if pipeline.conclude:
+        output = pipeline.conclude(params, borrower, last.state)
+        return replace(output, notes=[*output.notes, note])
     finished = pipeline.finish(params, last.state) if pipeline.finish else images.to_image(last.preview)
-    return Output([finished], last.metrics, [*last.notes, f"stopped after step {last.step} of {last.total}"])
+    return Output([finished], last.metrics, [*last.notes, note])
 
 
 def _next(steps: Steps, peak: device.Peak, cache: ModelCache) -> Progress | Output:
@@ -226,7 +237,7 @@ def _record(
         pipeline=pipeline.name,
         params=params.model_dump(mode="json"),
         seed=getattr(params, "seed", None),
-        models={name: sha256(name) for name in borrower.names},
+        models={own.public(name): sha256(name) for name in borrower.names},
         files={name: place.path.name for name, place in places.items()},
         packages={name: place.package for name, place in places.items() if place.package},
         seconds=record.Seconds(load=round(borrower.seconds, 3), run=round(seconds - borrower.seconds, 3)),

@@ -32,9 +32,9 @@ _SPLITS = {"train": "train", "test": "t10k"}  # torchvision's names in MNIST's f
 class DataSet:
     """Labelled pictures of one size."""
 
-    name: Name
+    name: str
     title: str
-    judge: str  # the classifier, in the registry, whose features measure generated pictures
+    judge: str  # the classifier, in the registry, whose features measure generated pictures; "": there is none
     classes: tuple[str, ...]
     shape: tuple[int, int, int]  # channels, height, width
     theirs: str  # the folder that torchvision keeps it in
@@ -44,6 +44,9 @@ DATASETS: dict[Name, DataSet] = {
     "mnist": DataSet("mnist", "MNIST", "digits", tuple("0123456789"), (1, 28, 28), "MNIST/raw"),
     "cifar10": DataSet("cifar10", "CIFAR-10", "cifar10", THINGS, (3, 32, 32), "cifar-10-batches-py"),
 }
+
+GARMENTS = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+FASHION = DataSet("fashion", "Fashion-MNIST", "", GARMENTS, (1, 28, 28), "FashionMNIST/raw")  # to train with alone
 
 
 def of(picture: PIL.Image.Image) -> DataSet | None:
@@ -63,11 +66,11 @@ def present(name: Name = "mnist") -> bool:
     return place is not None and _found(DATASETS[name], place, "train") is not None
 
 
-def pictures(name: Name, place: Path | None, split: str) -> tuple[Tensor, Tensor]:
+def pictures(name: Name | DataSet, place: Path | None, split: str) -> tuple[Tensor, Tensor]:
     """A data set as it lies in `place` or in `place`/`name`: by class, or as torchvision keeps it.
 
     Args:
-        name: of the data set.
+        name: of the data set, or the data set itself.
         place: the folder; None: ATELIER_DATA names none.
         split: "train" or "test".
 
@@ -77,7 +80,7 @@ def pictures(name: Name, place: Path | None, split: str) -> tuple[Tensor, Tensor
     Raises:
         ParamError: when there is no such folder, or it is laid out otherwise.
     """
-    kind = DATASETS[name]
+    kind = name if isinstance(name, DataSet) else DATASETS[name]
     wanted = f"{split}/{kind.classes[0]}/*.png … {split}/{kind.classes[-1]}/*.png"
     if place is None:
         raise ParamError(f"The pictures are not here: set ATELIER_DATA to a folder with {wanted}, or {kind.theirs}.")
@@ -90,7 +93,7 @@ def pictures(name: Name, place: Path | None, split: str) -> tuple[Tensor, Tensor
 def _found(kind: DataSet, place: Path, split: str) -> Path | None:
     """Where under `place` the pictures lie: a file of torchvision's, or the folder of the classes; None: nowhere."""
     for home in (place / kind.name, place):
-        raw = _idx(home, split) if kind.name == "mnist" else home / kind.theirs
+        raw = _idx(home, kind, split) if kind.theirs.endswith("raw") else home / kind.theirs
         if raw is not None and raw.exists():
             return raw
         if [path.name for path in _classes(home / split)] == list(kind.classes):
@@ -139,10 +142,10 @@ def _classes(split: Path) -> list[Path]:
     return sorted(p for p in split.iterdir() if p.is_dir()) if split.is_dir() else []
 
 
-def _idx(place: Path, split: str) -> Path | None:
-    """torchvision's file of MNIST's pictures, if it is there."""
-    places = [base / f"{_SPLITS[split]}-images-idx3-ubyte" for base in (place / "MNIST" / "raw", place / "raw", place)]
-    return next((path for path in places if path.is_file()), None)
+def _idx(place: Path, kind: DataSet, split: str) -> Path | None:
+    """torchvision's file of a data set's pictures, if it is there; MNIST's may lie bare."""
+    homes = (place / kind.theirs, *((place / "raw", place) if kind.name in {"mnist", place.name} else ()))
+    return next((path for home in homes if (path := home / f"{_SPLITS[split]}-images-idx3-ubyte").is_file()), None)
 
 
 def _pixels(file: str, mode: str) -> np.ndarray:

@@ -27,6 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of each method at toy size, pictures 
     "pixelcnn": {"count": 2},
     "diffusion": {"count": 2, "steps": 3},
     "imagine": {"model": "toy:sd", "adapter": "toy:sd/ip_adapter", "steps": 3, "size": 64},
+    "train": {"model": "vae", "capacity": "tiny", "steps": 3, "batch": 8},
     "explore": {"view": "invert", "resolution": 48, "layer": "conv1_1", "steps": 3},
 }
 STEPS = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}

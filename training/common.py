@@ -6,18 +6,20 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
 
 from models import weights
 from models.judge import Judge, examine, gaussian
+from models.recipes import Recipe
 
 log = logging.getLogger("training")
+Alter = Callable[[Tensor, torch.Generator], Tensor]
 
 
 def flags(description: str | None, name: str, epochs: int, batch: int) -> argparse.ArgumentParser:
@@ -41,18 +43,12 @@ def flags(description: str | None, name: str, epochs: int, batch: int) -> argpar
     return parser
 
 
-def average(model: nn.Module, decay: float = 0.999) -> AveragedModel:
-    """An exponential moving average of `model`, buffers included (`.module` is the averaged network)."""
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-
-
 class Run:
     """A training run on disk: its parts, its random numbers, its history; saved after each epoch, resumed exactly.
 
-    run = Run(args, model=model, average=ema, optimizer=optimizer, schedule=schedule)
-    for epoch in run.epochs():
-        ...
-        run.note(loss=0.3, accuracy=0.98)      # one row of the history
+    run = Run(args, **learner.parts())
+    for _ in run.epochs():
+        run.note(**run.pass_over(learner, pictures, labels), accuracy=0.98)      # one row of the history
     """
 
     def __init__(self, args: argparse.Namespace, **parts: Any) -> None:
@@ -76,6 +72,23 @@ class Run:
             self.seconds += time.perf_counter() - start
             self._save()
             plot(self.history, self.args.runs / "curve.png")
+
+    def pass_over(
+        self, learner: Recipe, pictures: Tensor, labels: Tensor, limit: int = 10**9, alter: Alter = lambda x, _: x
+    ) -> dict[str, float]:
+        """One pass of a recipe over pictures (N, C, H, W) uint8 and their classes, `limit` steps at most; returns the
+        mean of each loss. `alter`: changes pictures in [0, 1] before they are learned from."""
+        args, epoch = self.args, len(self.history)
+        steps = min(len(pictures) // args.batch, limit)
+        order = torch.randperm(len(pictures), generator=self.generator)[: steps * args.batch]
+        sums: dict[str, Tensor] = {}
+        batches = tqdm(order.split(args.batch), desc=f"epoch {epoch + 1}/{args.epochs}", mininterval=20)
+        for i, chosen in enumerate(batches):
+            x = alter(pictures[chosen].to(args.device).float() / 255, self.generator)
+            done = (epoch + i / steps) / args.epochs
+            for name, loss in learner.step(x, labels[chosen].to(args.device), done, self.generator).items():
+                sums[name] = sums.get(name, torch.zeros_like(loss)) + loss / steps
+        return {name: float(total) for name, total in sums.items()}
 
     def note(self, **numbers: float) -> None:
         """Add a row to the history, and log it. Once an epoch."""
@@ -122,6 +135,12 @@ def plot(history: Sequence[Mapping[str, float]], path: Path) -> None:
     plt.close(figure)
 
 
+def mirrored(x: Tensor, generator: torch.Generator) -> Tensor:
+    """(N, C, H, W) with about half of the pictures mirrored."""
+    which = torch.rand(len(x), generator=generator) < 0.5
+    return torch.where(which.to(x.device)[:, None, None, None], x.flip(3), x)
+
+
 def sheet(x: Tensor, path: Path, columns: int = 10, scale: int = 2) -> None:
     """Write (N, 1 or 3, H, W) in [0, 1] as one PNG, enlarged `scale` times."""
     from torchvision.transforms.functional import to_pil_image
@@ -137,17 +156,12 @@ def export(model: nn.Module, config: Mapping[str, Any], told: Mapping[str, Any],
     Logs the size and sha256 that its record in models/cards.json needs.
     """
     tensors = {  # the moments of a judge's features stay exact
-        name: tensor.detach().cpu().contiguous() if name.startswith("real_") else half(tensor.detach().cpu())
+        name: tensor.detach().cpu() if name.startswith("real_") else weights.half(tensor.detach().cpu())
         for name, tensor in model.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     weights.write(path, dict(config), tensors, {name: _text(value) for name, value in told.items()})
     log.info("%s: %d bytes, sha256 %s, %s", path.name, path.stat().st_size, weights.digest(path), dict(told))
-
-
-def half(tensor: Tensor) -> Tensor:
-    """As it is stored: float16 where it is of floating point."""
-    return tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
 
 
 @torch.no_grad()
@@ -158,7 +172,7 @@ def note_moments(model: Judge, pictures: Tensor) -> None:
         model: on the CPU, with buffers real_mean and real_covariance.
         pictures: the test set, (N, C, H, W) uint8.
     """
-    model.load_state_dict({name: half(t).to(t.dtype) for name, t in model.state_dict().items()})
+    model.load_state_dict({name: weights.half(t).to(t.dtype) for name, t in model.state_dict().items()})
     mean, covariance = gaussian(examine(model.eval(), pictures.float() / 255)[0])
     model.real_mean.copy_(mean)
     model.real_covariance.copy_(covariance)

@@ -9,16 +9,14 @@ minutes on one thread. Mean and covariance of its features over the test set are
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from tqdm import tqdm
+from torch import Tensor
 
-from models import device
 from models.judge import DigitClassifier, examine
-from training.common import Run, average, export, flags, note_moments
+from models.recipes.cnn import DigitLearner
+from training.common import Run, export, flags, note_moments
 from training.pictures import labelled
 
 WIDTHS, FEATURES = (24, 48, 96), 128
@@ -48,30 +46,12 @@ def main() -> None:
     torch.manual_seed(args.seed)
     x_train, y_train = labelled(args.data, "train")
     x_test, y_test = labelled(args.data, "test")
-    model = DigitClassifier(WIDTHS, FEATURES).to(args.device, memory_format=torch.channels_last)
-    ema = average(model, 0.998)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.02)
-    steps = len(x_train) // args.batch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps * args.epochs, pct_start=0.15)
-    parts: dict[str, Any] = {"model": model, "average": ema, "optimizer": optimizer, "schedule": schedule}
-    run = Run(args, **parts)
-    for epoch in run.epochs():
-        model.train()
-        running = 0.0
-        order = torch.randperm(len(x_train), generator=run.generator)[: steps * args.batch]
-        for batch in tqdm(order.split(args.batch), desc=f"epoch {epoch + 1}/{args.epochs}", mininterval=20):
-            x = moved(x_train[batch].to(args.device).float() / 255, run.generator)
-            with device.autocast(args.device):
-                logits = model(x)
-            loss = F.cross_entropy(logits.float(), y_train[batch].to(args.device), label_smoothing=0.05)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            ema.update_parameters(model)
-            running += loss.item() / steps
-        run.note(loss=running, accuracy=accuracy(_averaged(ema), x_test, y_test))
-    best = _averaged(ema).cpu()
+    learner = DigitLearner(torch.zeros(0, device=args.device), {"widths": WIDTHS, "features": FEATURES})
+    run = Run(args, **learner.parts())
+    for _ in run.epochs():
+        losses = run.pass_over(learner, x_train, y_train, alter=moved)
+        run.note(**losses, accuracy=accuracy(learner.network, x_test, y_test))
+    best = learner.network.cpu()
     told = {
         "accuracy": f"{accuracy(best, x_test, y_test):.4f}",
         "n": str(len(y_test)),
@@ -79,13 +59,7 @@ def main() -> None:
         "epochs": str(args.epochs),
     }
     note_moments(best, x_test)
-    export(best, {"widths": WIDTHS, "features": FEATURES}, told, args.out)
-
-
-def _averaged(ema: nn.Module) -> DigitClassifier:
-    module = ema.module
-    assert isinstance(module, DigitClassifier)
-    return module
+    export(best, learner.config, told, args.out)
 
 
 if __name__ == "__main__":

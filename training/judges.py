@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from models import imagenet, registry
+from models.recipes.gan import ConvDiscriminator, MlpDiscriminator
 from models.vgg import Features
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4")  # of vgg-lite, that FeatureDiscriminator looks at
@@ -26,48 +27,6 @@ WIDTH = 128  # of the heads
 SHIFT = 4  # pixels, of pictures shown to FeatureDiscriminator
 ENLARGED = 128  # pixels, side of the pictures that ProjectedDiscriminator shows to EfficientNet-Lite0
 MIXED = (64, 64, 128, 256)  # channels of its four scales after the random mixing
-
-
-class ConvDiscriminator(nn.Module):
-    """A picture and a class -> how real it looks: three spectrally normalised convolutions and a projection."""
-
-    def __init__(
-        self, widths: tuple[int, int, int] = (32, 64, 128), classes: int = 10, size: int = 28, channels: int = 1
-    ) -> None:
-        super().__init__()
-        sizes = (channels, *widths)
-        self.convs = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in pairwise(sizes))
-        flat = widths[-1] * (size // 8) ** 2
-        self.score = spectral_norm(nn.Linear(flat, 1))
-        self.classes = spectral_norm(nn.Embedding(classes, flat))
-
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """(N, channels, size, size) in [0, 1] and (N,) classes -> (N,)."""
-        x = x * 2 - 1
-        for conv in self.convs:
-            x = F.leaky_relu(conv(x), 0.2)
-        x = x.flatten(1).float()  # (N, flat)
-        return self.score(x)[:, 0] + (x * self.classes(labels)).sum(1)  # type: ignore[no-any-return]
-
-
-class MlpDiscriminator(nn.Module):
-    """A picture and a class -> how real it looks, by dense layers with dropout."""
-
-    def __init__(
-        self, widths: tuple[int, ...] = (512, 256), classes: int = 10, size: int = 28, channels: int = 1
-    ) -> None:
-        super().__init__()
-        self.classes = classes
-        sizes = (channels * size * size + classes, *widths)
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        self.score = nn.Linear(sizes[-1], 1)
-
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """(N, channels, size, size) in [0, 1] and (N,) classes -> (N,)."""
-        x = torch.cat([x.flatten(1) * 2 - 1, F.one_hot(labels, self.classes).to(x)], 1)
-        for layer in self.hidden:
-            x = F.dropout(F.leaky_relu(layer(x), 0.2), 0.3, self.training)
-        return self.score(x)[:, 0].float()  # type: ignore[no-any-return]
 
 
 class Head(nn.Module):

@@ -24,8 +24,9 @@ from tqdm import tqdm
 
 from models import device
 from models.gan import draw
+from models.recipes import average
 from models.stylemix import LAYERS, SIDE, Reader, StyleMixer
-from training.common import Run, average, export, flags, log, sheet
+from training.common import Run, export, flags, log, sheet
 from training.pictures import labelled, random_resized_crops
 
 STEPS = 250  # of an epoch

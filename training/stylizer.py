@@ -26,8 +26,9 @@ from tqdm import tqdm
 
 from models import device, weights
 from models.moments import Statistics, covariance, moments
+from models.recipes import average
 from models.stylizer import Stylizer
-from training.common import Run, average, export, flags, sheet
+from training.common import Run, export, flags, sheet
 from training.pictures import SUFFIXES, random_resized_crops
 
 log = logging.getLogger("stylizer")

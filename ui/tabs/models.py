@@ -45,7 +45,7 @@ def state(cache: ModelCache) -> dict[str, Any]:
                 "move_seconds": round(model.move_seconds, 3) if model else 0.0,
             }
         )
-    rows += [borrowed(model) for name, model in held.items() if name not in registry.MODELS]
+    rows += [borrowed(model) for name, model in held.items() if name.startswith(registry.HUB)]  # not: visitors' own
     stats = vars(cache.stats)
     return {"device": str(cache.device), "ram_budget": cache.ram_budget, "stats": stats, "models": rows}
 

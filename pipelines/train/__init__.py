@@ -1,0 +1,220 @@
+"""Train: a network made in minutes, by the recipes that made the bundled ones (models/recipes/)."""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from models import device, weights
+from models.cache import Lender
+from models.judge import Judge, examine, read_as_asked
+from models.recipes import Recipe, drawn_from
+from pipelines.base import Output, Pipeline, Progress, Steps
+from pipelines.params import ParamError
+from pipelines.record import Record
+from pipelines.sheet import grid, pictures_of, preview
+from pipelines.train.data import Source, open_source
+from pipelines.train.learners import batch_of, learner
+from pipelines.train.params import Model, TrainParams
+
+FIRST = 2000  # pictures that a network begins from, and that it is made ready for use with
+KEEP = 25  # steps between two copies of all that learns, in case the loss is no number
+WATCHED = 0.15  # share of the time that goes into pictures and numbers to look at
+WORKING = 1 << 30  # bytes of activations and gradients
+NETWORKS: dict[Model, str] = {  # what is written into a file's header
+    "gan": "gan",
+    "gan-dense": "gan",
+    "vae": "vae",
+    "pixelcnn": "pixelcnn",
+    "diffusion": "diffusion",
+    "cnn": "cnn",
+}
+READ, SPEED = "read as asked", "pictures a second"
+
+
+@dataclass
+class Work:
+    """A training under way: all that Continue needs. goal: steps or seconds, as the budget is."""
+
+    recipe: Recipe
+    random: torch.Generator
+    goal: float
+    step: int = 0
+    seconds: float = 0.0
+    watched: float = 0.0  # seconds of them that went into looking
+    numbers: dict[str, float] = field(default_factory=dict)  # of the last look
+    sheet: Tensor | None = None
+    good: tuple[int, dict[str, Any]] = (0, {})  # a step, and the state of all parts after it
+
+    def done(self, p: TrainParams) -> float:
+        """Share of the work that is done."""
+        return min(1.0, (self.step if p.steps else self.seconds) / self.goal)
+
+    def keep(self) -> None:
+        """Remember all parts, if their weights are numbers."""
+        if all(bool(w.isfinite().all()) for w in self.recipe.model.parameters()):
+            states = {name: part.state_dict() for name, part in self.recipe.parts().items()}
+            self.good = self.step, copy.deepcopy(states)
+
+    def restore(self) -> None:
+        """Go back to what was remembered."""
+        self.step, states = self.good
+        for name, part in self.recipe.parts().items():
+            part.load_state_dict(copy.deepcopy(states[name]))
+
+
+def budget(p: TrainParams) -> float:
+    """The goal of one run: steps, or seconds."""
+    return p.steps or p.minutes * 60
+
+
+def most_minutes() -> float | None:
+    """The longest training that this server allows (ATELIER_TRAIN_MINUTES); None: any. Raises ParamError for 0."""
+    text = os.environ.get("ATELIER_TRAIN_MINUTES")
+    if text is None:
+        return None
+    if not float(text):
+        raise ParamError("Training is switched off on this server: run Atelier on a machine of your own.")
+    return float(text)
+
+
+def generate(p: TrainParams, cache: Lender) -> Steps:
+    """Train from nothing."""
+    return (yield from train(p, cache, None))
+
+
+def resume(p: TrainParams, cache: Lender, state: object) -> Steps:
+    """Go on exactly where a run was stopped; one that was finished goes on for as long again."""
+    work = cast(Work, state)
+    if work.done(p) >= 1:
+        work.goal += budget(p)
+    return (yield from train(p, cache, work))
+
+
+def train(p: TrainParams, cache: Lender, work: Work | None) -> Steps:
+    """Work to the goal; on the device for as long as it takes, between runs on the CPU."""
+    most = most_minutes()
+    if most is not None and not p.steps and p.minutes > most:
+        raise ParamError(f"minutes is {p.minutes:g}, but this server trains for at most {most:g}: choose fewer.")
+    source = open_source(p.data)
+    with cache.use(source.judge or "digits", working=WORKING) as (judge,):
+        where = next(judge.parameters()).device
+        work = work or begin(p, source, where)
+        device.move(work, where)
+        try:
+            notes = yield from learn(p, source, cast(Judge, judge), work, most)
+        finally:
+            device.move(work, torch.device("cpu"))
+    output = conclude(p, cache, work)
+    return Output(output.images, output.metrics, notes, output.sheet, pack=output.pack)
+
+
+def begin(p: TrainParams, source: Source, where: torch.device) -> Work:
+    """A network that knows nothing yet; the seed decides its first weights and all that comes after."""
+    random = torch.Generator().manual_seed(p.seed)
+    first = source.batch(FIRST, random)[0].to(where)
+    with drawn_from(random, where):
+        recipe = learner(p, first)
+    work = Work(recipe, random, budget(p))
+    work.keep()
+    return work
+
+
+def learn(
+    p: TrainParams, source: Source, judge: Judge, work: Work, most: float | None
+) -> Generator[Progress, None, list[str]]:
+    """Step by step to the goal; returns what is to be said of the way."""
+    recipe, watch = work.recipe, look(p, source, judge, work)
+    count, first, begun = batch_of(p, source.shape[0]), work.step, work.seconds
+    while (done := work.done(p)) < 1:
+        start = time.perf_counter()
+        if most is not None and work.seconds > 60 * most:
+            return [f"stopped after {most:g} minutes, the longest that this server trains"]
+        x, labels = (part.to(recipe.where) for part in source.batch(count, work.random))
+        losses = recipe.step(x, labels, done, work.random)
+        work.step += 1
+        if not bool(torch.stack([*losses.values()]).isfinite().all()):
+            step, rate = work.step, recipe.optimizer.param_groups[0]["highest"]
+            work.restore()
+            return [
+                f"at step {step} the loss was no number: the network is as it was after step {work.good[0]}; "
+                f"choose a rate below {rate:g}, such as {rate / 10:g}"
+            ]
+        if work.step % KEEP == 0:
+            work.keep()
+        watch_in_turn(work, watch)
+        work.seconds += time.perf_counter() - start
+        done = work.done(p)
+        speed = count * (work.step - first) / (work.seconds - begun)
+        assert work.sheet is not None  # the first look is taken at the first step
+        total = round(work.goal) if p.steps else round(work.step / done)
+        numbers = {**losses, **work.numbers, SPEED: speed}
+        yield Progress(work.step, total, preview(work.sheet, recipe.columns), numbers, work, done)
+    return []
+
+
+def watch_in_turn(work: Work, watch: Iterator[None]) -> None:
+    """Look a little further, as long as looking has had no more than its share of the time; at once at the first step.
+    What is looked at changes nothing of what is learned."""
+    while work.sheet is None or work.watched <= WATCHED * work.seconds:
+        start = time.perf_counter()
+        next(watch)
+        spent = time.perf_counter() - start
+        work.watched += spent
+        if work.sheet is not None:
+            return
+
+
+def look(p: TrainParams, source: Source, judge: Judge, work: Work) -> Iterator[None]:
+    """Held-out pictures, then the same seeds' samples, again and again, a short piece of work at a time."""
+    while True:
+        held = [part[: work.recipe.held].to(work.recipe.where) for part in source.held]
+        work.numbers |= work.recipe.held_out(*held)
+        yield
+        for sheet in work.recipe.samples(p.seed):
+            work.sheet = sheet
+            yield
+        work.numbers |= read(source, judge, work)
+
+
+def read(source: Source, judge: Judge, work: Work) -> dict[str, float]:
+    """Share of the sheet that the data's judge reads as asked, where there is one and a class was asked for."""
+    if not source.judge or not work.recipe.asked or work.sheet is None:
+        return {}
+    asked = torch.arange(work.recipe.columns).repeat(len(work.sheet) // work.recipe.columns)
+    return {READ: read_as_asked(examine(judge, work.sheet)[1], asked)}
+
+
+def conclude(p: TrainParams, cache: Lender, state: object) -> Output:
+    """The network as it is after a step, made ready for use: a sheet of what it draws, its numbers, and its file."""
+    work, source = cast(Work, state), open_source(p.data)
+    recipe = work.recipe
+    with cache.use(source.judge or "digits", working=WORKING) as (judge,):
+        where = next(judge.parameters()).device
+        device.move(work, where)
+        try:
+            recipe.finish(*(x.to(where) for x in source.batch(FIRST, torch.Generator().manual_seed(1))))
+            held = [part[: recipe.held].to(where) for part in source.held]
+            numbers = recipe.held_out(*held)
+            *_, work.sheet = recipe.samples(p.seed)
+            numbers |= read(source, cast(Judge, judge), work)
+        finally:
+            device.move(work, torch.device("cpu"))
+    tensors = {name: weights.half(tensor) for name, tensor in recipe.network.state_dict().items()}
+
+    def pack(record: Record) -> bytes:
+        header = {"network": NETWORKS[p.model], "record": record.model_dump_json()}
+        return weights.pack(recipe.config, tensors, header)
+
+    images = pictures_of(work.sheet)
+    return Output(images, {**numbers}, sheet=grid(images, recipe.columns), pack=pack)
+
+
+PIPELINE = Pipeline("train", "Train", TrainParams, generate, resume=resume, conclude=conclude, file=".safetensors")

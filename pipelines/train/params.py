@@ -1,0 +1,60 @@
+"""What can be asked of Train."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipelines.params import MOST_SEED, Params, Seed, param
+
+Model = Literal["gan", "gan-dense", "vae", "pixelcnn", "diffusion", "cnn"]
+Data = Literal["drawn", "mnist", "fashion", "cifar10"]
+Capacity = Literal["tiny", "small", "bundled"]
+
+
+class TrainParams(Params):
+    """Train a network from nothing, watch its pictures come out of noise, and use it in the tab of its kind.
+
+    The recipes are those that made the bundled networks. Digits drawn by code need no download and never repeat.
+    """
+
+    model: Model = param("gan", label="Network", description="What to train")
+    data: Data = param("drawn", label="Data", description="Digits drawn by code, or pictures of ATELIER_DATA")
+    minutes: float = param(
+        3.0, ge=0.02, le=600, label="Minutes", description="As good as it gets in this time, on this machine"
+    )
+    capacity: Capacity = param(
+        "small", label="Size of the network", description="Small ones learn more in minutes, large ones more in hours"
+    )
+    loss: Literal["recipe", "hinge", "non-saturating", "wasserstein-gp"] = param(
+        "recipe", label="Loss of a GAN", description="Of the game: as in its recipe, or another"
+    )
+    penalty: float = param(
+        10.0,
+        ge=0,
+        le=100,
+        label="Gradient penalty",
+        description="Weight in Wasserstein's loss; 0: none",
+        advanced=True,
+    )
+    beta: float = param(
+        1.0,
+        ge=0,
+        le=50,
+        label="Beta of a VAE",
+        description="Weight of the KL: more keeps less of a picture in its code",
+    )
+    latent: int = param(
+        0,
+        ge=0,
+        le=128,
+        label="Latent numbers",
+        description="Of a VAE's code or a GAN's noise; 2 make a VAE's map; 0: as in the recipe",
+    )
+    rate: float = param(
+        0.0, ge=0, le=10, label="Learning rate", description="The highest on the way; 0: as in the recipe"
+    )
+    batch: int = param(0, ge=0, le=2048, label="Batch", description="Pictures in a step; 0: as in the recipe")
+    steps: int = param(
+        0, ge=0, le=1_000_000, label="Steps", description="In place of minutes; 0: as many as the minutes allow"
+    )
+    seed: Seed = param(0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one")
