@@ -91,8 +91,9 @@ def add_output(parser: argparse.ArgumentParser, default: Any) -> None:
     parser.add_argument(
         "--out",
         default=default,
-        metavar="PNG|DIR/|ZIP|MP4",
-        help="picture to write (default METHOD.png), or folder/; folder/ or .zip, or a film, where --content is one",
+        metavar="PNG|DIR/|ZIP|MP4|SAFETENSORS",
+        help="picture to write (default METHOD.png), or folder/; folder/ or .zip, or a film, where --content is one; "
+        "the network that train makes",
     )
     parser.add_argument("--frames", default=default, metavar="GIF|WEBP", help="also write the run as an animation")
     parser.add_argument("--json", action="store_true", default=default, help="print the record on standard output")
@@ -123,7 +124,11 @@ def execute(
 
 
 def write(result: Result, pipeline: Pipeline[Any], out: Path) -> None:
-    """The picture as `out`, or all of them in the folder `out`."""
+    """The picture, or the file beside it, as `out`, or all of them in the folder `out`."""
+    if pipeline.file and out.suffix == pipeline.file:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(result.file)
+        return
     targets: dict[Path, int | None] = {out: None}
     if out.suffix != ".png":
         targets = {out / f"{pipeline.name}-{i:03d}.png": i for i in range(len(result.images))}
@@ -131,6 +136,8 @@ def write(result: Result, pipeline: Pipeline[Any], out: Path) -> None:
     next(iter(targets)).parent.mkdir(parents=True, exist_ok=True)
     for target, index in targets.items():
         target.write_bytes(result.png(index))
+    if pipeline.file and out.suffix != ".png":
+        (out / f"{pipeline.name}{pipeline.file}").write_bytes(result.file)
 
 
 def convert(
@@ -182,8 +189,14 @@ def make(args: argparse.Namespace) -> None:
     pipeline, content = PIPELINES[method], Path(str(given.get("content", "")))
     many = bool(given.get("content")) and batch.is_many(content)
     filmed = pipeline.frames is not None and video.is_film(content)
-    kinds = (".mp4", *sorted(video.SUFFIXES)) if filmed else (".zip",) if many else (".png",)
-    usual = f"{method}.mp4" if filmed else f"{method}/" if many else f"{method}.png"
+    kinds = (
+        (".mp4", *sorted(video.SUFFIXES))
+        if filmed
+        else (".zip",)
+        if many
+        else (".png", *([pipeline.file] if pipeline.file else []))
+    )
+    usual = f"{method}.mp4" if filmed else f"{method}/" if many else f"{method}{pipeline.file or '.png'}"
     place, frames, as_json = given.pop("out", usual), given.pop("frames", None), given.pop("json", False)
     out = check_out(place, kinds, to_folder=not filmed)
     if frames and Path(frames).suffix not in {".gif", ".webp"}:

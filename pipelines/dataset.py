@@ -54,6 +54,17 @@ def of(picture: PIL.Image.Image) -> DataSet | None:
     return next((d for d in DATASETS.values() if picture.size == (d.shape[2], d.shape[1])), None)
 
 
+def check_shape(name: Name, shape: tuple[int, ...], classes: object) -> None:
+    """Raises ParamError where a network of one's own draws other pictures than those of the data set that is named.
+
+    shape: channels, height, width. classes: how many it knows."""
+    other = next(
+        (kind.title for kind in DATASETS.values() if kind.shape == shape and kind.name != name), "another data set"
+    )
+    if shape != DATASETS[name].shape or classes not in (10, None):
+        raise ParamError(f"The network of your own does not draw pictures like {DATASETS[name].title}: choose {other}.")
+
+
 def folder() -> Path | None:
     """The folder that ATELIER_DATA names, or None where it names none."""
     named = os.environ.get("ATELIER_DATA")

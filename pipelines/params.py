@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from models.hub import path_of
 from pipelines import images
 
 MOST_SEED = 2**31 - 1
@@ -39,6 +40,16 @@ def drawn(value: Any) -> Any:
 
 Seed = Annotated[int, BeforeValidator(drawn)]
 """Where the random numbers start: 0 to MOST_SEED; -1 draws one, which the record then names."""
+
+
+def file_name(text: str) -> str:
+    """Of the path of a file its name alone: where it lies on this machine is in no record."""
+    path = path_of(text.strip())
+    return path.name if path is not None and path.is_file() else text
+
+
+NamedFile = Annotated[str, PlainSerializer(file_name, when_used="json")]
+"""A file of this machine, or what else a text may name; recorded by its name alone."""
 
 
 def param(
@@ -75,6 +86,17 @@ def param(
         min_length=min_length,
         max_length=max_length,
         json_schema_extra={"advanced": advanced, "detail": detail},
+    )
+
+
+def own_weights() -> Any:
+    """The setting for a network of one's own in the place of the bundled one."""
+    return param(
+        "",
+        label="Network of your own",
+        description="A .safetensors file that Train made; empty: the bundled one",
+        max_length=600,
+        advanced=True,
     )
 
 

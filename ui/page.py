@@ -13,7 +13,7 @@ from ui.kit import tab
 from ui.kit.i18n import I18N, t
 from ui.kit.run import Server
 from ui.kit.session import QUICK
-from ui.tabs import compare, diffusion, explore, gan, imagine, models, pixelcnn, stylemix, stylize, vae
+from ui.tabs import compare, diffusion, explore, gan, imagine, models, pixelcnn, stylemix, stylize, train, vae
 from ui.tabs.compare import send
 from ui.tabs.explore import hand
 from ui.trust import Page
@@ -30,6 +30,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "diffusion": diffusion.build,
     "imagine": imagine.build,
     "explore": explore.build,
+    "train": train.build,
 }
 DELETE_EVERY, DELETE_OLDER = 600, 3600  # seconds: previews and results are files
 
@@ -53,6 +54,8 @@ def build(cache: ModelCache) -> Page:
             frames[name].cure.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
         if "compare" in frames:
             send.link(frames["compare"], frames, tabs)
+        if "train" in frames:
+            train.link(frames["train"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
             hand.link(frames["explore"], frames["gatys"])
     page.presses = server.presses

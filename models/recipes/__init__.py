@@ -95,10 +95,21 @@ class Recipe:
 
 
 def average(model: nn.Module, decay: float) -> Any:
-    """An exponential moving average of `model`, buffers included (`.module` is the averaged network)."""
-    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+    """An exponential moving average of `model`, buffers included (`.module` is the averaged network).
 
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
+    It forgets its first steps sooner, since they know less: after n steps it keeps at most (1 + n) / (10 + n) of itself.
+    """
+    from torch.optim.swa_utils import AveragedModel
+
+    @torch.no_grad()
+    def follow(slow: Any, fast: Any, count: Any) -> None:
+        keep = min(decay, (1 + int(count)) / (10 + int(count)))
+        if slow[0].is_floating_point():
+            torch._foreach_lerp_(slow, fast, 1 - keep)
+        else:
+            torch._foreach_copy_(slow, fast)
+
+    return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
 
 
 def pace(optimizer: torch.optim.Optimizer, share: float) -> int:

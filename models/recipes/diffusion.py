@@ -10,7 +10,7 @@ left; "normal" draws the noise's logarithm from a normal distribution instead, a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -96,11 +96,12 @@ class Learner(Recipe):
 
         model = Denoiser(**config).to(first.device)
         if device.fast_dtype(first.device) != torch.float32:  # in float32 the layout only costs
-            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            model = model.to(memory_format=torch.channels_last)
         options: dict[str, Any] = {"lr": rate, "warm": WARM if fall else 1}
         optimizer = torch.optim.AdamW([{"params": model.parameters(), **options}], betas=(0.9, 0.99), weight_decay=0.01)
         super().__init__(model, config, optimizer, decay)
-        self.noise, self.fall, self.scheduler = noise, fall, diffusers.DDPMScheduler(**config["scheduler"])
+        self.noise, self.fall = noise, fall
+        self.scheduler = cast(Any, diffusers).DDPMScheduler(**config["scheduler"])
 
     def course(self, done: float) -> float:
         if self.fall:

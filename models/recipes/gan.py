@@ -147,7 +147,8 @@ class Learner(Recipe):
         share = torch.rand(len(real), 1, 1, 1, generator=random).to(real)
         x = torch.lerp(real, fake, share).requires_grad_()
         (slope,) = torch.autograd.grad(self.judge(x, labels).sum(), x, create_graph=True)
-        return ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+        away: Tensor = slope.flatten(1).norm(dim=1) - 1
+        return away.square().mean()
 
     def step(self, pictures: Tensor, labels: Tensor, done: float, random: torch.Generator) -> Losses:
         """One move of each."""

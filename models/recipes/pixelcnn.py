@@ -28,7 +28,7 @@ class Learner(Recipe):
         """Args: pictures (N, 1, H, W) in [0, 1] to begin from; arguments of PixelCNN; highest rate."""
         model = PixelCNN(**config).to(first.device).to(memory_format=torch.channels_last)
         nn.init.zeros_(model.last.weight)
-        nn.init.zeros_(model.last.bias)
+        model.last.bias.data.zero_()  # type: ignore[union-attr]
         model.bias.data.copy_(shades(first))
         options: dict[str, Any] = {"lr": rate, "warm": 200}
         optimizer = torch.optim.AdamW([{"params": model.parameters(), **options}], betas=(0.9, 0.99), weight_decay=1e-3)

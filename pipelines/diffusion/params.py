@@ -6,7 +6,7 @@ from typing import Literal
 
 from models.diffusion import Scheduler
 from pipelines.dataset import KNOWN, NUMBERED, Name
-from pipelines.params import MOST_SEED, Image, Params, Seed, param
+from pipelines.params import MOST_SEED, Image, NamedFile, Params, Seed, own_weights, param
 
 View = Literal["pictures", "strip", "schedulers", "forward", "invert", "interpolate", "quality"]
 
@@ -50,3 +50,4 @@ class DiffusionParams(Params):
         max_length=300,
         advanced=True,
     )
+    weights: NamedFile = own_weights()

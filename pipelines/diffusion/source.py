@@ -13,12 +13,12 @@ import torch
 from PIL import ImageOps
 from torch import Tensor
 
-from models import hub
+from models import hub, own
 from models.cache import Lender
 from models.diffusion import Denoiser
 from models.judge import DigitClassifier, Judge
 from pipelines import digits, images
-from pipelines.dataset import DATASETS, Name
+from pipelines.dataset import DATASETS, Name, check_shape
 from pipelines.params import ParamError
 
 BUNDLED: dict[Name, str] = {"mnist": "diffusion-mnist", "cifar10": "diffusion-cifar10"}
@@ -51,16 +51,20 @@ class Source:
 
 
 @contextmanager
-def borrow(dataset: Name, model: str, cache: Lender) -> Iterator[Source]:
-    """The bundled network of a data set, or, where `model` is not empty, one of the hub or of a folder.
+def borrow(dataset: Name, model: str, weights: str, cache: Lender) -> Iterator[Source]:
+    """The bundled network of a data set or, where `weights` is not empty, one's own in its place; where `model` is not,
+    one of the hub or of a folder.
 
     Raises:
         WeightsMissing: when it is not on this machine. WeightsError: when it is damaged.
         ParamError: when it makes no pictures from noise alone.
     """
     if not model:
-        with cache.use(BUNDLED[dataset], DATASETS[dataset].judge, working=WORKING) as (network, judge):
-            yield Source(BUNDLED[dataset], cast(Denoiser, network), cast(Judge, judge))
+        name = own.name_of("diffusion", weights) if weights else BUNDLED[dataset]
+        with cache.use(name, DATASETS[dataset].judge, working=WORKING) as (network, judge):
+            denoiser = cast(Denoiser, network)
+            check_shape(dataset, denoiser.shape, denoiser.classes)
+            yield Source(own.public(name), cast(Denoiser, network), cast(Judge, judge))
         return
     scheduler = scheduler_config(model)
     kind = hub.part_class(model, "unet").__name__

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
+from models import own
 from models.cache import Lender
 from models.gan import BATCH, Generator, draw, noise_of, slerp
 from models.judge import Judge, examine
@@ -16,7 +17,7 @@ from pipelines import dataset
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.dataset import KNOWN, NUMBERED
 from pipelines.dataset import Name as Trained
-from pipelines.params import MOST_SEED, ParamError, Params, Seed, param
+from pipelines.params import MOST_SEED, NamedFile, ParamError, Params, Seed, own_weights, param
 from pipelines.sheet import GROUND, grid, pictures_of, preview
 
 WEIGHTS = {("mnist", "conv"): "gan-mnist", ("mnist", "mlp"): "gan-mnist-mlp", ("cifar10", "conv"): "gan-cifar10"}
@@ -59,6 +60,7 @@ class GanParams(Params):
         description="Put beside each picture the training picture closest to it; needs ATELIER_DATA",
         advanced=True,
     )
+    weights: NamedFile = own_weights()
 
 
 def classes(p: GanParams) -> Tensor:
@@ -84,10 +86,16 @@ def generate(p: GanParams, cache: Lender) -> Steps:
         raise ParamError("interpolate is 1: a walk has at least 2 frames; 0 is for no walk.")
     if p.interpolate and p.nearest:
         raise ParamError("nearest is for pictures, not for walks: set interpolate to 0.")
-    if (p.dataset, p.model) not in WEIGHTS:
+    if not p.weights and (p.dataset, p.model) not in WEIGHTS:
         raise ParamError(f"model is {p.model}, which was trained on digits alone: choose conv for {p.dataset}.")
     training = dataset.pictures(p.dataset, dataset.folder(), "train") if p.nearest else None
-    with cache.use(WEIGHTS[p.dataset, p.model], dataset.DATASETS[p.dataset].judge, working=64 << 20) as (module, judge):
+    name = own.name_of("gan", p.weights) if p.weights else WEIGHTS[p.dataset, p.model]
+    if p.weights:
+        config = own.config_of(name)
+        dataset.check_shape(
+            p.dataset, (config.get("channels", 1), *[config.get("size", 28)] * 2), config.get("classes")
+        )
+    with cache.use(name, dataset.DATASETS[p.dataset].judge, working=64 << 20) as (module, judge):
         made, reads = cast(Generator, module), cast(Judge, judge)
         if p.interpolate:
             return (yield from walk(p, made, reads))

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import PlainSerializer
-
-from models.hub import offers, path_of
+from models.hub import offers
 from models.hub.assembly import Scheduler
 from pipelines import images
-from pipelines.params import MOST_SEED, Image, Params, Seed, param
+from pipelines.params import MOST_SEED, Image, NamedFile, Params, Seed, param
 
 WORDS, NAME = 2000, 600  # letters: of a prompt, and of a model's name or path
 SHORT = 0.75  # short side / long side of a landscape or portrait
-
-
-def file_name(text: str) -> str:
-    """Of the path of a file its name alone: where it lies on this machine is in no record."""
-    path = path_of(text.strip())
-    return path.name if path is not None and path.is_file() else text
-
-
-Lora = Annotated[str, PlainSerializer(file_name, when_used="json")]
 
 
 class ImagineParams(Params):
@@ -100,7 +89,7 @@ class ImagineParams(Params):
         advanced=True,
         max_length=NAME,
     )
-    lora: Lora = param(
+    lora: NamedFile = param(
         "",
         label="LoRA",
         description="OWNER/NAME, OWNER/NAME#FILE or the path of a safetensors file",

@@ -8,11 +8,12 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
+from models import own
 from models.cache import Lender
 from models.pixelcnn import PixelCNN, binarise, draw, nats_of_classes, noise_for, surprise
 from pipelines import digits
 from pipelines.base import Output, Pipeline, Progress, Steps
-from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
+from pipelines.params import MOST_SEED, Image, NamedFile, ParamError, Params, Seed, own_weights, param
 from pipelines.sheet import GROUND, grid, pictures_of, preview
 
 WEIGHTS = {"mnist": "pixelcnn-mnist"}
@@ -43,13 +44,15 @@ class PixelcnnParams(Params):
         False, label="Grey", description="Show how likely white was at each pixel, not what was drawn", advanced=True
     )
     digit: Image | None = param(None, label="Your digit", description="Drawn or uploaded: one digit in black and white")
+    weights: NamedFile = own_weights()
 
 
 def generate(p: PixelcnnParams, cache: Lender) -> Steps:
     """The view asked for."""
     if p.view != "samples" and p.digit is None:
         raise ParamError(f"digit is missing: {digits.NEEDED}, or set view to samples.")
-    with cache.use(WEIGHTS[p.dataset], working=WORKING) as (module,):
+    name = own.name_of("pixelcnn", p.weights) if p.weights else WEIGHTS[p.dataset]
+    with cache.use(name, working=WORKING) as (module,):
         network = cast(PixelCNN, module)
         where = network.bias.device
         given = None

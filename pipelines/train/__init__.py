@@ -155,7 +155,7 @@ def learn(
         speed = count * (work.step - first) / (work.seconds - begun)
         assert work.sheet is not None  # the first look is taken at the first step
         total = round(work.goal) if p.steps else round(work.step / done)
-        numbers = {**losses, **work.numbers, SPEED: speed}
+        numbers: dict[str, float | Tensor] = {**losses, **work.numbers, SPEED: speed}
         yield Progress(work.step, total, preview(work.sheet, recipe.columns), numbers, work, done)
     return []
 

@@ -16,6 +16,7 @@ from torch import Tensor
 SIDE, INK = 28, 20.0  # pixels of the picture, and of the longer side of the digit in it
 CLASSES = tuple("0123456789")
 PIECES = 28  # straight pieces of a digit
+CHUNK = 8  # digits at once: what is computed of them stays in the processor's cache
 Stroke = list[tuple[float, float]]
 
 
@@ -150,15 +151,20 @@ def ink(ends: Tensor, width: Tensor, soft: Tensor) -> Tensor:
     """(N, 1, 28, 28) in [0, 1] from pieces (N, P, 2, 2) in pixels; width and softness of the pen, (N,), in pixels."""
     along = torch.arange(SIDE) + 0.5
     pixels = torch.stack([along.repeat(SIDE), along.repeat_interleave(SIDE), torch.ones(SIDE * SIDE)], 1)  # (784, 3)
-    start, piece = ends[:, :, 0], ends[:, :, 1] - ends[:, :, 0]  # (N, P, 2)
-    square = piece.square().sum(2, keepdim=True)
-    # How far along a piece its nearest point to a pixel lies, and the square of the distance: linear in x, y, x^2 + y^2
-    unit = piece / square.clamp(min=1e-6)
-    share = pixels @ torch.cat([unit, -(unit * start).sum(2, keepdim=True)], 2).mT  # (N, 784, P)
-    far = pixels @ torch.cat([-2 * start, start.square().sum(2, keepdim=True)], 2).mT
-    far += pixels[:, :2].square().sum(1, keepdim=True)
-    bound = share.clamp(0, 1)
-    far += bound * (bound - 2 * share) * square.mT
-    distance = far.amin(2).clamp(min=0).sqrt()  # (N, 784)
+    distance = torch.cat([distances(part, pixels) for part in torch.split(ends, CHUNK)])
     shade = ((width[:, None] / 2 - distance) / soft[:, None] + 0.5).clamp(0, 1)
     return shade.view(-1, 1, SIDE, SIDE)
+
+
+def distances(ends: Tensor, pixels: Tensor) -> Tensor:
+    """(N, M) from each of `pixels` (M, 3), x, y and 1, to the nearest of the pieces (N, P, 2, 2)."""
+    start, piece = ends[:, :, 0], ends[:, :, 1] - ends[:, :, 0]  # (N, P, 2)
+    square = piece.square().sum(2, keepdim=True)
+    # Where along a piece its nearest point to a pixel lies, and the square of the distance: linear in x, y, x^2 + y^2
+    unit = piece / square.clamp(min=1e-6)
+    share = pixels @ torch.cat([unit, -(unit * start).sum(2, keepdim=True)], 2).mT  # (N, M, P)
+    far = pixels @ torch.cat([-2 * start, start.square().sum(2, keepdim=True)], 2).mT
+    bound = share.clamp(0, 1)
+    far += share.mul_(-2).add_(bound).mul_(bound).mul_(square.mT)
+    nearest: Tensor = far.amin(2) + pixels[:, :2].square().sum(1)
+    return nearest.clamp(min=0).sqrt()

@@ -43,7 +43,7 @@ def batch_of(p: TrainParams, colours: int) -> int:
     if p.model == "cnn" and colours == 3:
         return cnn.PHOTOGRAPHS
     modules = {"vae": vae, "pixelcnn": pixelcnn, "diffusion": diffusion, "cnn": cnn}
-    return int(modules.get(p.model, gan).BATCH)  # type: ignore[attr-defined]
+    return int(modules.get(p.model, gan).BATCH)
 
 
 def learner(p: TrainParams, first: Tensor) -> Recipe:

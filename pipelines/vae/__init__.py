@@ -9,13 +9,13 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from models import vae
+from models import own, vae
 from models.cache import Lender
 from models.pixelcnn import binarise
 from models.vae import VAE
 from pipelines import digits
 from pipelines.base import Output, Pipeline, Progress, Steps
-from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
+from pipelines.params import MOST_SEED, Image, NamedFile, ParamError, Params, Seed, own_weights, param
 from pipelines.sheet import GROUND, grid, pictures_of, preview
 
 WEIGHTS = {("mnist", "large"): "vae-mnist", ("mnist", "map"): "vae-map-mnist"}
@@ -49,15 +49,18 @@ class VaeParams(Params):
     second: Image | None = param(
         None, label="Second digit", description="Where a walk ends; none: at a new digit", advanced=True
     )
+    weights: NamedFile = own_weights()
 
 
 def generate(p: VaeParams, cache: Lender) -> Steps:
     """The view asked for."""
-    if p.view == "manifold" and p.model != "map":
+    name = own.name_of("vae", p.weights) if p.weights else WEIGHTS[p.dataset, p.model]
+    latent = own.config_of(name).get("latent") if p.weights else {"large": 40, "map": 2}[p.model]
+    if p.view == "manifold" and latent != 2:
         raise ParamError("The manifold can only be drawn of 2 numbers: set model to map, or view to samples.")
     if p.view in {"digit", "walk"} and p.digit is None:
         raise ParamError(f"digit is missing: {digits.NEEDED}, or set view to samples.")
-    with cache.use(WEIGHTS[p.dataset, p.model], working=WORKING) as (module,):
+    with cache.use(name, working=WORKING) as (module,):
         view = {"samples": samples, "manifold": manifold, "digit": digit, "walk": walk}[p.view]
         output = yield from view(p, cast(VAE, module))
     if p.digit is not None and p.view in {"samples", "manifold"}:

@@ -17,7 +17,7 @@ from pipelines import PIPELINES
 from pipelines.params import settings
 from ui import page
 from ui.kit.i18n import CHINESE, t
-from ui.words import HOW_TO
+from ui.words import EXPERIMENTS, HOW_TO
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +32,7 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 # The same in both languages.
 NAMES = re.compile(
     r"[#\s]*(Atelier|MNIST|CIFAR-10|(?i:vgg-lite)|VGG-\d+( \(HED\))?|(LPIPS \()?SqueezeNet( 1\.1)?\)?|L-BFGS|Adam"
-    r"|Wasserstein-2|EfficientNet-Lite0|ImageNet|sha256)"
+    r"|Wasserstein-2|Fashion-MNIST|EfficientNet-Lite0|ImageNet|sha256)"
 )
 
 
@@ -59,6 +59,8 @@ def declared() -> Iterator[str]:
         for setting in settings(pipeline.params):
             yield from (setting.label, setting.description, *setting.choices)
         yield from (part[0] for part in HOW_TO[pipeline.name] if not isinstance(part, str))
+    for offers in EXPERIMENTS.values():
+        yield from (text for text, _ in offers)
 
 
 TITLES = {card.title for card in registry.CARDS}

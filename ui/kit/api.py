@@ -19,22 +19,31 @@ SECONDS_BETWEEN_UPDATES = 1.0
 
 
 def build(pipeline: Pipeline[Any], server: Server, settings: Sequence[Setting]) -> None:
-    """`/NAME` for REST, gradio_client and MCP: inputs by the settings' names; outputs picture and record."""
+    """`/NAME` for REST, gradio_client and MCP: inputs by the settings' names; outputs picture, the file beside it where
+    the method makes one, and record."""
+
+    nothing = [None] if pipeline.file else []  # in the place of the file that is made beside the picture
 
     def call(request: gr.Request, *given: Any) -> Iterator[Any]:
         del request
-        told, done = time.perf_counter(), False
+        last, done = time.perf_counter(), False
         try:
             params = parse(pipeline.params, controls.typed(settings, given))
             with server.press(None, api_run(LocalContext.event_id.get(None) or "")) as press:
                 for view in follow(server, pipeline, params, press):
                     done = view.result is not None
                     if view.result is not None:
-                        yield file_in_cache(view.result.png(), ".png"), view.result.record.model_dump(mode="json")
-                    elif time.perf_counter() - told >= SECONDS_BETWEEN_UPDATES:
-                        told = time.perf_counter()  # without these a client that went away would not stop the run
+                        told = view.result.record.model_dump(mode="json")
+                        files = [file_in_cache(view.result.file, pipeline.file)] if pipeline.file else []
+                        yield file_in_cache(view.result.png(), ".png"), *files, told
+                    elif time.perf_counter() - last >= SECONDS_BETWEEN_UPDATES:
+                        last = time.perf_counter()  # without these a client that went away would not stop the run
                         step = view.progress
-                        yield view.preview, {"step": step.step, "total": step.total} if step else {"ahead": view.ahead}
+                        yield (
+                            view.preview,
+                            *nothing,
+                            {"step": step.step, "total": step.total} if step else {"ahead": view.ahead},
+                        )
         except Exception as error:  # the API's last line: every error becomes a sentence, bugs keep theirs in the log
             raise gr.Error(explain(error), print_exception=False) from error
         if not done:
@@ -42,7 +51,11 @@ def build(pipeline: Pipeline[Any], server: Server, settings: Sequence[Setting]) 
 
     with gr.Group(visible=False):
         inputs = [controls.api_component(s) for s in settings]
-        outputs = [gr.Image(label="image", format="png", type="filepath"), gr.JSON(label="record")]
+        picture, beside = (
+            gr.Image(label="image", format="png", type="filepath"),
+            [gr.File(label="file")][: len(nothing)],
+        )
+        outputs = [picture, *beside, gr.JSON(label="record")]
         gr.Button(visible=False).click(
             controls.named(call, pipeline.name, pipeline.description, settings),
             inputs,

@@ -53,7 +53,7 @@ def draw(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
         parts.append(
             f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.8" stroke-dasharray="{dash}"/>'
         )
-        x = LEFT + i * 140
+        x = LEFT + i * min(140, (WIDTH - LEFT) // len(kept))
         parts.append(
             f'<line x1="{x}" x2="{x + 22}" y1="{HEIGHT + 12}" y2="{HEIGHT + 12}" stroke="{colour}" stroke-width="2.4" '
             f'stroke-dasharray="{dash}"/><text x="{x + 28}" y="{HEIGHT + 16}">{escape(name)}</text>'

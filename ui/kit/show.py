@@ -21,6 +21,7 @@ from ui.kit.run import View, pressable
 from ui.kit.session import explain, file_in_cache
 
 GONE = "This result is no longer kept here: run it again."
+SPEED = "pictures a second"  # a number of the run that is no curve
 STAYS: Any = object()  # the value of a component that is left as it is
 
 
@@ -139,6 +140,8 @@ def running_status(view: View, request: gr.Request | None) -> str:
         return ""
     share = view.progress.share or view.progress.step / max(1, view.progress.total)
     parts = [f"{spoken('step', request)} {view.progress.step}/{view.progress.total}", f"{view.seconds:.1f} s"]
+    if SPEED in view.curves:
+        parts.append(f"{view.curves[SPEED][-1][1]:.0f} {spoken(SPEED, request)}")
     if view.left is not None:
         parts.append(spoken("about {} s left", request).format(max(1, round(view.left))))
     return f'{" · ".join(parts)}<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>'
@@ -166,8 +169,8 @@ def failed_status(sentence: str) -> str:
 
 
 def drawn(curves: dict[str, list[tuple[int, float]]], request: gr.Request | None) -> str:
-    """The run's curves as SVG, their names in the reader's language."""
-    return curve.draw({spoken(name, request): points for name, points in curves.items()})
+    """The run's curves as SVG, their names in the reader's language; how fast it goes is told in the status instead."""
+    return curve.draw({spoken(name, request): points for name, points in curves.items() if name != SPEED})
 
 
 def running(view: View, request: gr.Request | None) -> Update:

@@ -17,6 +17,7 @@ from ui.kit.form import controls, keep
 from ui.kit.form.examples import CONTENT, RESULTS, STYLE
 from ui.kit.i18n import t
 from ui.kit.run import Server, controls_of
+from ui.kit.session import QUICK
 from ui.words import HOW_TO
 
 LATEX: list[dict[str, str | bool]] = [
@@ -143,6 +144,10 @@ def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> 
     with gr.Accordion(t("Advanced"), open=False, visible=bool(advanced)):
         for setting in advanced:
             inputs[setting.name] = controls.page_component(setting)
+            if setting.name == "weights":
+                caption = cast(str, t("Upload a network that Train made (.safetensors)"))
+                upload = gr.UploadButton(caption, file_types=[".safetensors"], size="sm")
+                upload.upload(lambda path: path, [upload], [inputs[setting.name]], **QUICK)
     return Form(tuple(found), [inputs[s.name] for s in found], filled)
 
 

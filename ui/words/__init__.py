@@ -22,6 +22,8 @@ def _read(language: str) -> dict[str, Any]:
 _EN, _ZH = _read("en"), _read("zh")
 ENGLISH: dict[str, str] = _EN["choices"]
 SENTENCES: dict[str, str] = _ZH["errors"]
+# What a network is trained as -> experiments: two lines of text, and the settings that differ from the defaults.
+EXPERIMENTS: dict[str, list[tuple[str, dict[str, Any]]]] = _EN["experiments"]
 # Method -> equations, and paragraphs as (English, Chinese).
 HOW_TO: dict[str, tuple[str | tuple[str, str], ...]] = {
     method: tuple(
