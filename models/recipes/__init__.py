@@ -97,7 +97,7 @@ class Recipe:
 def average(model: nn.Module, decay: float) -> Any:
     """An exponential moving average of `model`, buffers included (`.module` is the averaged network).
 
-    It forgets its first steps sooner, since they know less: after n steps it keeps at most (1 + n) / (10 + n) of itself.
+    It forgets its first steps sooner, since they know less: after n it keeps at most (1 + n) / (10 + n) of itself.
     """
     from torch.optim.swa_utils import AveragedModel
 

@@ -131,7 +131,8 @@ def turn(ends: Tensor, chance: Tensor) -> Tensor:
     cosine, sine = angle.cos(), angle.sin()
     turned = torch.stack([torch.stack([cosine, -sine], 1), torch.stack([sine, cosine], 1)], 1)  # (N, 2, 2)
     slanted = torch.stack([torch.stack([wide, -slant], 1), torch.tensor([0.0, 1.0]).expand(len(wide), 2)], 1)
-    return (ends - 0.5) @ (turned @ slanted).mT[:, None]
+    standing: Tensor = (ends - 0.5) @ (turned @ slanted).mT[:, None]
+    return standing
 
 
 def place(ends: Tensor, width: Tensor, chance: Tensor) -> Tensor:
@@ -141,10 +142,11 @@ def place(ends: Tensor, width: Tensor, chance: Tensor) -> Tensor:
     ends = ends * ((INK - 1.5 * chance[:, 6] - width) / size)[:, None, None, None]
     lengths = (ends[:, :, 1] - ends[:, :, 0]).norm(dim=2, keepdim=True)  # (N, PIECES, 1)
     middle = (ends.mean(2) * lengths).sum(1) / lengths.sum(1)
-    moved = ends + (SIDE / 2 - middle)[:, None, None]
+    moved: Tensor = ends + (SIDE / 2 - middle)[:, None, None]
     low = moved.flatten(1, 2).amin(1) - width[:, None] / 2 - 1  # nothing is cut off
     high = SIDE - moved.flatten(1, 2).amax(1) - width[:, None] / 2 - 1
-    return moved - (low.clamp(max=0) - high.clamp(max=0))[:, None, None]
+    inside: Tensor = moved - (low.clamp(max=0) - high.clamp(max=0))[:, None, None]
+    return inside
 
 
 def ink(ends: Tensor, width: Tensor, soft: Tensor) -> Tensor:

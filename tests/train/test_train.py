@@ -1,0 +1,173 @@
+"""Train: what is drawn, what is learned, exact continuing, what goes wrong, and the network used again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import cli
+from models import own, registry, weights
+from models.cache import ModelCache
+from models.judge import DigitClassifier, examine
+from models.weights import WeightsError
+from pipelines import PIPELINES
+from pipelines.base import STOP, Progress, Result, run
+from pipelines.params import ParamError, parse
+from pipelines.train import PIPELINE, drawn
+from pipelines.train.params import Model
+
+TOY: dict[str, Any] = {"capacity": "tiny", "batch": 8, "steps": 4, "seed": 3}
+
+
+def trained(cache: ModelCache, state: Any = None, **values: Any) -> Result:
+    params = parse(PIPELINE.params, {**TOY, **values})
+    *_, result = run(PIPELINE, params, cache, state, registry.sha256)
+    assert isinstance(result, Result)
+    return result
+
+
+def tensors(result: Result, folder: Path) -> dict[str, torch.Tensor]:
+    path = folder / "x.safetensors"
+    path.write_bytes(result.file)
+    return weights.read(path)[1]
+
+
+def test_drawn_digits_are_read_as_asked_and_the_seed_decides_them(cache: ModelCache) -> None:
+    x, labels = drawn.batch(300, torch.Generator().manual_seed(5))
+    assert x.shape == (300, 1, 28, 28) and float(x.min()) >= 0 and float(x.max()) <= 1
+    assert torch.equal(x, drawn.batch(300, torch.Generator().manual_seed(5))[0])
+    assert len({one.numpy().tobytes() for one in x}) == 300
+    with cache.use("digits") as (judge,):
+        assert isinstance(judge, DigitClassifier)
+        right = examine(judge, x)[1].argmax(1) == labels
+    assert float(right.float().mean()) > 0.98
+    edge = torch.cat([x[..., 0], x[..., -1], x[:, :, 0], x[:, :, -1]])
+    assert float(edge.max()) < 0.5  # nothing is cut off
+
+
+@pytest.mark.parametrize("model", ["gan", "gan-dense", "vae", "pixelcnn", "diffusion", "cnn"])
+def test_stopped_and_continued_is_the_same_bit_for_bit(model: Model, cache: ModelCache, tmp_path: Path) -> None:
+    whole = trained(cache, model=model)
+    params = parse(PIPELINE.params, {**TOY, "model": model})
+    stream = run(PIPELINE, params, cache)
+    for _ in range(2):
+        last = next(stream)
+    assert isinstance(last, Progress)
+    half = stream.send(STOP)
+    assert isinstance(half, Result) and half.record.steps == 2 and half.file
+    rest = trained(cache, half.state, model=model)
+    assert rest.record.steps == 4
+    first, second = tensors(whole, tmp_path), tensors(rest, tmp_path)
+    assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    assert [i.tobytes() for i in rest.images] == [i.tobytes() for i in whole.images]
+
+
+def test_a_finished_training_goes_on_for_as_long_again(cache: ModelCache) -> None:
+    assert trained(cache, trained(cache, model="vae").state, model="vae").record.steps == 8
+
+
+def test_a_network_learns(cache: ModelCache) -> None:
+    result = trained(cache, model="cnn", steps=120, batch=64, capacity="small")
+    assert result.record.metrics["accuracy"] > 0.9 and not result.record.notes
+
+
+@pytest.mark.parametrize("loss", ["hinge", "non-saturating", "wasserstein-gp"])
+def test_every_loss_moves_both_sides(loss: str, cache: ModelCache) -> None:
+    numbers = trained(cache, model="gan-dense", loss=loss).record.metrics
+    assert {"discriminator", "generator", "gradient", "held-out", "read as asked"} <= set(numbers)
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_network(
+    cache: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.train.KEEP", 1)
+    before = trained(cache, model="vae", steps=2)
+    from models.recipes.vae import Learner
+
+    own_losses = Learner.losses
+
+    def spoiled(self: Learner, *given: Any) -> Any:
+        total, parts = own_losses(self, *given)
+        taken = self.optimizer.param_groups[0]["taken"]
+        return (total * torch.nan, {**parts, "kl": parts["kl"] * torch.nan}) if taken == 3 else (total, parts)
+
+    monkeypatch.setattr(Learner, "losses", spoiled)
+    result = trained(cache, model="vae", steps=4, rate=1e-3)
+    (note,) = result.record.notes
+    assert note == (
+        "at step 3 the loss was no number: the network is as it was after step 2; "
+        "choose a rate below 0.001, such as 0.0001"
+    )
+    assert all(bool(t.isfinite().all()) for t in tensors(result, tmp_path).values()) and before.file
+
+
+def test_data_that_is_not_here_and_models_that_cannot_draw_it(
+    cache: ModelCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ATELIER_DATA", raising=False)
+    with pytest.raises(ParamError, match="set ATELIER_DATA"):
+        trained(cache, data="fashion")
+    monkeypatch.setenv("ATELIER_TRAIN_MINUTES", "0")
+    with pytest.raises(ParamError, match="switched off"):
+        trained(cache)
+    monkeypatch.setenv("ATELIER_TRAIN_MINUTES", "2")
+    with pytest.raises(ParamError, match="at most 2"):
+        trained(cache, steps=0, minutes=3)
+
+
+def test_torchvisions_garments_are_found(cache: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "FashionMNIST" / "raw"
+    folder.mkdir(parents=True)
+    for split in ("train", "t10k"):
+        (folder / f"{split}-images-idx3-ubyte").write_bytes(bytes(16) + bytes(range(256)) * 784 * 4)
+        (folder / f"{split}-labels-idx1-ubyte").write_bytes(bytes(8) + bytes(i % 10 for i in range(1024)))
+    monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
+    result = trained(cache, model="gan-dense", data="fashion")
+    assert "read as asked" not in result.record.metrics and result.record.params["data"] == "fashion"
+
+
+@pytest.mark.parametrize("model", ["gan-dense", "vae", "pixelcnn", "diffusion"])
+def test_a_network_is_used_in_the_tab_of_its_kind(model: Model, cache: ModelCache, tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    assert cli.main(["train", "--model", model, "--out", str(path), *flags()]) == 0
+    method = "gan" if model == "gan-dense" else model
+    given = {"weights": str(path), "count": 2} | ({"steps": 2} if model == "diffusion" else {})
+    params = parse(PIPELINES[method].params, given)
+    *_, result = run(PIPELINES[method], params, cache, sha256=registry.sha256)
+    assert isinstance(result, Result) and result.record.models["own:mine.safetensors"] == weights.digest(path)
+    assert (
+        result.record.params["weights"] == "mine.safetensors" and str(tmp_path) not in result.record.model_dump_json()
+    )
+    other = "vae" if method == "gan" else "gan"
+    with pytest.raises(WeightsError, match=f"mine.safetensors holds a network of {method}, not of {other}"):
+        own.config_of(own.name_of(other, str(path)))
+
+
+def flags() -> list[str]:
+    return [part for name, value in TOY.items() for part in (f"--{name}", str(value))]
+
+
+def test_files_that_are_no_network_are_one_sentence(tmp_path: Path) -> None:
+    good = registry.MODELS["vae-mnist"].weights
+    bundled = weights.locate(good)
+    assert own.load(own.name_of("vae", str(bundled))) is not None  # a bundled file is a network, too
+    cut, odd, huge = (tmp_path / f"{name}.safetensors" for name in ("cut", "odd", "huge"))
+    cut.write_bytes(bundled.read_bytes()[:5000])
+    weights.write(odd, {"latent": 3}, {"x": torch.zeros(2)})
+    weights.write(huge, {"latent": 10**9}, {"x": torch.zeros(2)})
+    for path, said in ((cut, "no whole safetensors file"), (odd, "no network of vae"), (huge, "no network of vae")):
+        with pytest.raises(WeightsError, match=said) as caught:
+            own.load(own.name_of("vae", str(path)))
+        assert str(tmp_path) not in str(caught.value)
+    with pytest.raises(WeightsError, match=r"'nothing\.safetensors' is not on this machine"):
+        own.name_of("vae", str(tmp_path / "nothing.safetensors"))
+
+
+def test_the_same_file_is_the_same_network_bit_for_bit(cache: ModelCache, tmp_path: Path) -> None:
+    assert trained(cache, model="vae").record.params == trained(cache, model="vae").record.params
+    first, second = (tensors(trained(cache, model="vae"), tmp_path) for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not list(tmp_path.glob("*.part"))
