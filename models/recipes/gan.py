@@ -124,6 +124,7 @@ class Learner(Recipe):
         model: nn.Module = generator(**config).to(where).to(memory_format=torch.channels_last)
         made_by, self.judged_by = (torch.optim.Adam(net.parameters(), rate, (0.5, 0.99)) for net in (model, self.judge))
         super().__init__(model, {**config, "noise": model.noise}, made_by, 0.998)
+        self.columns = config["classes"]
         self.loss, self.penalty, self.lead = loss or LOSSES[kind], penalty, lead
 
     def parts(self) -> dict[str, Any]:
