@@ -16,7 +16,7 @@ from torch import Tensor
 
 from models import device, registry
 from models.cache import Borrower, Lender, ModelCache, OutOfBudget
-from pipelines import images, record, remarks
+from pipelines import images, record
 from pipelines.params import Params
 from pipelines.record import Record
 
@@ -237,6 +237,16 @@ def _record(
         versions=record.versions(),
         created=record.now(),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
-        notes=[*output.notes, *remarks.transparent(params)],
+        notes=[*output.notes, *_transparent(params)],
         details=output.details,
     )
+
+
+def _transparent(p: Params) -> list[str]:
+    """A remark for each setting with a picture of which `images.load` has laid parts over white."""
+    notes: list[str] = []
+    for name in type(p).model_fields:
+        value = getattr(p, name)
+        if any(images.was_transparent(item) for item in (value if isinstance(value, list) else [value])):
+            notes.append(f"{name} is transparent in places, which count as white")
+    return notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -215,3 +215,14 @@ def _kind(annotation: Any) -> tuple[Any, tuple[str, ...]]:
         return _kind(next(a for a in args if a is not type(None)))
     kinds = {PIL.Image.Image: "image", bool: "bool", int: "int", float: "float", str: "text"}
     return kinds[annotation], ()
+
+
+def shares(weights: Sequence[float], styles: int) -> list[float]:
+    """Share of each style, adding up to 1; no weights: all the same. Raises ParamError when they do not fit."""
+    if not weights:
+        return [1 / styles] * styles
+    if len(weights) != styles:
+        raise ParamError(f"style_weights has {len(weights)} numbers for {styles} styles: give one for each.")
+    if min(weights) < 0 or sum(weights) == 0:
+        raise ParamError(f"style_weights are {list(weights)}: give numbers from 0 up, at least one above 0.")
+    return [weight / sum(weights) for weight in weights]

@@ -10,7 +10,7 @@ from torch import nn
 from models import hub
 from models.cache import Lender, ModelCache, OutOfBudget
 from models.hub import assembly, offers, turns
-from pipelines import room
+from pipelines import cost
 from pipelines.imagine.params import ImagineParams, frame
 from pipelines.imagine.plan import Plan
 
@@ -51,7 +51,7 @@ def check_memory(plan: Plan, cache: ModelCache, sizes: Mapping[str, int], dtype:
     def working(p: ImagineParams) -> int:
         return load + max(offers.working_bytes(part, frame(p), batch, dtype) for part in sizes)
 
-    room.require(plan.p, working, cache.device)
+    cost.require(plan.p, working, cache.device)
 
 
 def check_room(plan: Plan, lender: Lender) -> None:
