@@ -215,7 +215,7 @@ def even_ground(content: Image.Image, notes: list[str]) -> None:
 
 
 def even_share(picture: Image.Image) -> float:
-    """Share of a picture, mode RGB, whose surroundings (5x5 of EVEN_SIDE pixels) differ by at most 1 of 255, in [0, 1]."""
+    """Share of a picture, mode RGB, whose surroundings (5x5 of EVEN_SIDE pixels) differ by at most 1 of 255."""
     small = picture.resize(fit(*picture.size, min(EVEN_SIDE, max(picture.size))), Image.Resampling.BOX)
     bands = [
         np.asarray(band.filter(ImageFilter.MaxFilter(5))) - np.asarray(band.filter(ImageFilter.MinFilter(5)))
