@@ -169,7 +169,7 @@ def test_table_says_what_it_needs(tmp_path: Path) -> None:
 
 
 def test_missing_numbers_are_dashes() -> None:
-    assert table.cells({"title": "x", "pictures": 10, "distance": math.pi}) == ["x", "3.14", *["–"] * 8, "10"]
+    assert table.cells({"title": "x", "pictures": 10, "distance": math.pi}) == ["x", "3.14", *["–"] * 9, "10"]
 
 
 def test_training_writes_a_judge_with_the_moments_of_its_test_pictures(
