@@ -130,10 +130,9 @@ class Jury:
 @torch.no_grad()
 def public_features(module: EfficientNetLite0, x: Tensor) -> Tensor:
     """EfficientNet-Lite0's pooled features (N, 1280) of (N, 1 or 3, H, W) in [0, 1]; grey pictures as grey RGB."""
-    parts = (
-        F.interpolate(part, size=(SIDE, SIDE), mode="bilinear") for part in torch.split(x.expand(-1, 3, -1, -1), CHUNK)
-    )
-    return torch.cat([module.look(part).mean((2, 3)) for part in parts])
+    parts = torch.split(x.expand(-1, 3, -1, -1), CHUNK)
+    large = (F.interpolate(part, size=(SIDE, SIDE), mode="bilinear") for part in parts)
+    return torch.cat([module.look(part).mean((2, 3)) for part in large])
 
 
 def row(entry: Entry, jury: Jury, n: int, seed: int) -> dict[str, Any]:
