@@ -78,8 +78,8 @@ class Result:
 
     def png(self, index: int | None = None) -> bytes:
         """`picture`, or picture `index` of many, as PNG with its record inside."""
-        told = self.records[index] if self.records and index is not None else self.record
-        return record.png(self.picture if index is None else self.images[index], told)
+        entry = self.records[index] if self.records and index is not None else self.record
+        return record.png(self.picture if index is None else self.images[index], entry)
 
 
 Steps = Generator[Progress, None, Output]
@@ -165,8 +165,8 @@ def run(
         output = _stopped(pipeline, params, last)
     if output is None:
         return
-    told = _record(pipeline, params, borrower, cache, (seconds, peak.bytes), last, output, sha256)
-    yield Result(output.images, told, last.state, output.sheet, output.records)
+    entry = _record(pipeline, params, borrower, cache, (seconds, peak.bytes), last, output, sha256)
+    yield Result(output.images, entry, last.state, output.sheet, output.records)
 
 
 def _stopped(pipeline: Pipeline[P], params: P, last: Progress) -> Output | None:
@@ -184,8 +184,8 @@ def _next(steps: Steps, peak: device.Peak, cache: ModelCache) -> Progress | Outp
             return next(steps)
     except StopIteration as end:
         device.synchronise(cache.device)
-        made: Output = end.value
-        return made
+        result: Output = end.value
+        return result
     except (MemoryError, RuntimeError) as error:
         if not device.out_of_memory(error):
             raise

@@ -197,11 +197,11 @@ def _to_srgb(name: str, image: Image.Image, profile: bytes | None) -> Image.Imag
     """Mode RGB, converted from the colour space of its ICC profile when that is a good one of the right kind."""
     if profile:
         try:
-            given = ImageCms.ImageCmsProfile(BytesIO(profile))
-            mode, describes = _ICC[given.profile.xcolor_space.strip()]
+            icc = ImageCms.ImageCmsProfile(BytesIO(profile))
+            mode, describes = _ICC[icc.profile.xcolor_space.strip()]
             if image.mode in describes:
                 srgb = ImageCms.createProfile("sRGB")
-                return ImageCms.buildTransform(given, srgb, mode, "RGB").apply(image.convert(mode))
+                return ImageCms.buildTransform(icc, srgb, mode, "RGB").apply(image.convert(mode))
             _log.warning("%s: a profile for %s on mode %s ignored", name, mode, image.mode)
         except (ImageCms.PyCMSError, OSError, KeyError, ValueError, TypeError) as error:
             _log.warning("%s: broken colour profile ignored (%s)", name, error)
