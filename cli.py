@@ -15,10 +15,10 @@ from models import device, registry, weights
 from models.cache import ModelCache, OutOfBudget
 from models.hub import download, needs
 from pipelines import PIPELINES, batch, images, video
-from pipelines.animation import Frames
 from pipelines.base import Pipeline, Progress, Result, run
 from pipelines.params import ParamError, Setting, parse, settings
 from pipelines.replay import look_up, restore
+from pipelines.video import Frames
 
 KNOWN = (ParamError, images.ImageError, weights.WeightsMissing, weights.WeightsError, OutOfBudget)
 GIVEN = argparse.SUPPRESS  # a flag that was not typed is absent, so that a record's setting can stand in for it

@@ -17,8 +17,7 @@ from models import registry
 from models.losses import ContentLoss, Criterion, WassersteinLoss, raw_moments
 from models.vgg import Features
 from pipelines import images
-from pipelines.gatys import GatysParams, balance
-from pipelines.layers import usual_weights
+from pipelines.gatys import GatysParams, balance, usual_weights
 
 RATE = 0.03  # of Adam, in brightness
 

@@ -47,13 +47,13 @@ def draw_naively(
     labels: Tensor,
     noise: Tensor,
     temperature: float = 1.0,
-    first: Tensor | None = None,
+    start: Tensor | None = None,
     known: int = 0,
 ) -> Iterator[Drawing]:
-    """As `models.pixelcnn.draw`, whose `given` is `first` here, by one pass of the whole network for each pixel."""
+    """As `models.pixelcnn.draw`, by one pass of the whole network for each pixel."""
     x, chance = torch.zeros(2, len(labels), 1, module.side, module.side)
-    if first is not None and known:
-        x[:, :, :known] = first[:, :, :known]
+    if start is not None and known:
+        x[:, :, :known] = start[:, :, :known]
         chance[:, :, :known] = (module(x, labels)[:, :, :known] / temperature).sigmoid()
     for i in range(known, module.side):
         for j in range(module.side):

@@ -39,10 +39,10 @@ class Lender(Protocol):
 def default_device() -> torch.device:
     """ATELIER_DEVICE, else cuda, else mps, else cpu. Raises ValueError when this machine lacks ATELIER_DEVICE."""
     choices = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
-    wanted = os.environ.get("ATELIER_DEVICE") or choices[0]
-    if wanted not in choices:
-        raise ValueError(f"ATELIER_DEVICE is {wanted!r}, but this machine has: {', '.join(choices)}.")
-    return torch.device(wanted)
+    setting = os.environ.get("ATELIER_DEVICE") or choices[0]
+    if setting not in choices:
+        raise ValueError(f"ATELIER_DEVICE is {setting!r}, but this machine has: {', '.join(choices)}.")
+    return torch.device(setting)
 
 
 def vram_bytes(where: torch.device) -> int:
@@ -213,11 +213,11 @@ class ModelCache:
         budget = self.ram_budget if place == "RAM" else self.vram_budget
         free = device.UNLIMITED if place == "RAM" else self.free(self.device)  # unlocked: it may start CUDA
         with self._state:
-            held = [e for e in self._entries.values() if e.resident or place == "RAM"]
-            idle = [e for e in held if not e.pins]
-            free = free if budget is None else min(free, budget - sum(e.bytes for e in held))
+            kept = [e for e in self._entries.values() if e.resident or place == "RAM"]
+            idle = [e for e in kept if not e.pins]
+            free = free if budget is None else min(free, budget - sum(e.bytes for e in kept))
             if need > (most := free + sum(e.bytes for e in idle)):
-                used = ", ".join(f"{e.name} {e.bytes >> 20} MiB" for e in held if e.pins) or "nothing"
+                used = ", ".join(f"{e.name} {e.bytes >> 20} MiB" for e in kept if e.pins) or "nothing"
                 raise OutOfBudget(
                     f"{place} has {most >> 20} MiB free of the {need >> 20} MiB needed; in use: {used}. "
                     f"Choose a smaller size or model, or raise ATELIER_{place}_GB."

@@ -93,10 +93,10 @@ class Classifier(nn.Module):
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) in [0, 1] to every layer's (N, C, H', W'), after its activation function."""
-        x, found = (x - self.mean) / self.std, {}
+        x, maps = (x - self.mean) / self.std, {}
         for name, step in self.steps.items():
-            x = found[name] = step(x)
-        return found
+            x = maps[name] = step(x)
+        return maps
 
     def rest(self, layer: str, x: Tensor) -> Tensor:
         """What of the network is left after `layer`: its activations (N, C, H, W) to logits (N, classes)."""

@@ -139,7 +139,7 @@ def draw(
     labels: Tensor,
     noise: Tensor,
     temperature: float = 1.0,
-    given: Tensor | None = None,
+    start: Tensor | None = None,
     known: int = 0,
 ) -> Iterator[Drawing]:
     """Draw N pictures at once; yields after each pixel that is drawn.
@@ -152,12 +152,12 @@ def draw(
         labels: (N,) classes.
         noise: (N, H, W) in [0, 1), from `noise_for`.
         temperature: divides the logits; below 1 the likelier colour wins more often.
-        given: (N, 1, H, W) of 0 and 1 whose first `known` rows are taken as they are.
-        known: rows to take from `given`.
+        start: (N, 1, H, W) of 0 and 1 whose first `known` rows are taken as they are.
+        known: rows to take from `start`.
     """
     labels, noise = labels.to(module.bias.device), noise.to(module.bias)
     memory = _Memory(module, labels)
-    x, chance = _begun(module, labels, temperature, given, known)
+    x, chance = _begun(module, labels, temperature, start, known)
     for i in range(module.side):
         with device.one_thread():
             memory.start_row(x, i)
@@ -170,12 +170,12 @@ def draw(
 
 
 def _begun(
-    module: PixelCNN, labels: Tensor, temperature: float, given: Tensor | None, known: int
+    module: PixelCNN, labels: Tensor, temperature: float, start: Tensor | None, known: int
 ) -> tuple[Tensor, Tensor]:
-    """`x` and `chance` of a Drawing with `known` rows of `given`: one pass tells how likely all of them were."""
+    """`x` and `chance` of a Drawing with `known` rows of `start`: one pass tells how likely all of them were."""
     x, chance = module.bias.new_zeros(2, len(labels), 1, module.side, module.side)
-    if given is not None and known:
-        x[:, :, :known] = given[:, :, :known]
+    if start is not None and known:
+        x[:, :, :known] = start[:, :, :known]
         chance[:, :, :known] = (module(x, labels)[:, :, :known] / temperature).sigmoid()
     return x, chance
 

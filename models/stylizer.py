@@ -114,8 +114,8 @@ class Stylizer(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Activations of `LAYERS` for (N, 3, H, W) in [0, 1] with sides of at least 16."""
-        found = self.encoder(x, LAYERS, "average")
-        return [found[name] for name in LAYERS]
+        activations = self.encoder(x, LAYERS, "average")
+        return [activations[name] for name in LAYERS]
 
     def summarise(self, x: Tensor, features: list[Tensor]) -> Tensor:
         """The code (N, D) of pictures x whose `features` are known."""
@@ -169,11 +169,11 @@ class Stylizer(nn.Module):
     def restyled(self, features: list[Tensor], code: Tensor, statistics: Statistics) -> list[Tensor]:
         """The two deepest layers with the style's means and covariances: (N, C, H/4, W/4) and (N, C', H/8, W/8)."""
         parts = self._parts(code)
-        found = []
-        for f, share, (wanted, _), covariances in zip(features[-2:], SHRINK, parts[-4:-2], parts[-2:], strict=True):
+        layers = []
+        for f, share, (target, _), covariances in zip(features[-2:], SHRINK, parts[-4:-2], parts[-2:], strict=True):
             mean, _ = statistics(f)
-            found.append(transported(f, mean, statistics.map(f, share, covariances[0]), wanted))
-        return found
+            layers.append(transported(f, mean, statistics.map(f, share, covariances[0]), target))
+        return layers
 
     def paint_from(self, restyled: list[Tensor], code: Tensor, statistics: Statistics) -> Tensor:
         """The decoder alone: what `restyled` returns -> (N, 3, H, W) in [0, 1]."""
@@ -194,10 +194,10 @@ class Stylizer(nn.Module):
         """A code (N, D) in its parts: colours and layers as (mean, deviation), (N, C, 1, 1); covariances (N, C, C)."""
         plain, deep = code[:, : self.moments_size].float(), code[:, self.moments_size :].float()
         pieces = iter(torch.split(plain[:, :, None, None], [w for w in self.widths for _ in range(2)], 1))
-        found: list[tuple[Tensor, ...]] = [(mean, next(pieces)) for mean in pieces]
+        plain_parts: list[tuple[Tensor, ...]] = [(mean, next(pieces)) for mean in pieces]
         widths = self.widths[-2:]
         squares = torch.split(deep, [w * w for w in widths], 1)
-        return found + [(part.view(-1, w, w),) for part, w in zip(squares, widths, strict=True)]
+        return plain_parts + [(part.view(-1, w, w),) for part, w in zip(squares, widths, strict=True)]
 
 
 def _double(x: Tensor) -> Tensor:

@@ -185,15 +185,15 @@ def nats(module: VAE, x: Tensor, labels: Tensor | None, seed: int, samples: int 
     is tighter. `labels` is not looked at: the model knows no classes.
     """
     del labels
-    generator, found = torch.Generator().manual_seed(seed), []
+    generator, bounds = torch.Generator().manual_seed(seed), []
     for one in torch.split(binarise(x, seed), 500 if samples == 1 else 4):
         noise = torch.randn(samples, len(one), module.latent, generator=generator).to(x.device)
         if samples == 1:
             reconstruction, kl = module.bound(one, noise[0])
-            found.append(reconstruction + kl)
+            bounds.append(reconstruction + kl)
         else:
-            found.append(_importance(module, one, noise))
-    return torch.cat(found)
+            bounds.append(_importance(module, one, noise))
+    return torch.cat(bounds)
 
 
 def _importance(module: VAE, x: Tensor, noise: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from models import device, own, registry
 from models.cache import Borrower, Lender, ModelCache, OutOfBudget
-from pipelines import images, record, remarks
+from pipelines import images, record
 from pipelines.params import Params
 from pipelines.record import Record
 
@@ -81,8 +81,8 @@ class Result:
 
     def png(self, index: int | None = None) -> bytes:
         """`picture`, or picture `index` of many, as PNG with its record inside."""
-        told = self.records[index] if self.records and index is not None else self.record
-        return record.png(self.picture if index is None else self.images[index], told)
+        entry = self.records[index] if self.records and index is not None else self.record
+        return record.png(self.picture if index is None else self.images[index], entry)
 
 
 Steps = Generator[Progress, None, Output]
@@ -171,9 +171,9 @@ def run(
         output = _stopped(pipeline, params, borrower, last)
     if output is None:
         return
-    told = _record(pipeline, params, borrower, cache, (seconds, peak.bytes), last, output, sha256)
-    file = output.pack(told) if output.pack else b""
-    yield Result(output.images, told, last.state, output.sheet, output.records, file)
+    entry = _record(pipeline, params, borrower, cache, (seconds, peak.bytes), last, output, sha256)
+    file = output.pack(entry) if output.pack else b""
+    yield Result(output.images, entry, last.state, output.sheet, output.records, file)
 
 
 def _stopped(pipeline: Pipeline[P], params: P, borrower: Borrower, last: Progress) -> Output | None:
@@ -195,8 +195,8 @@ def _next(steps: Steps, peak: device.Peak, cache: ModelCache) -> Progress | Outp
             return next(steps)
     except StopIteration as end:
         device.synchronise(cache.device)
-        made: Output = end.value
-        return made
+        result: Output = end.value
+        return result
     except (MemoryError, RuntimeError) as error:
         if not device.out_of_memory(error):
             raise
@@ -248,6 +248,16 @@ def _record(
         versions=record.versions(),
         created=record.now(),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
-        notes=[*output.notes, *remarks.transparent(params)],
+        notes=[*output.notes, *_transparent(params)],
         details=output.details,
     )
+
+
+def _transparent(p: Params) -> list[str]:
+    """A remark for each setting with a picture of which `images.load` has laid parts over white."""
+    notes: list[str] = []
+    for name in type(p).model_fields:
+        value = getattr(p, name)
+        if any(images.was_transparent(item) for item in (value if isinstance(value, list) else [value])):
+            notes.append(f"{name} is transparent in places, which count as white")
+    return notes

@@ -18,10 +18,10 @@ import toy_pipelines
 
 import cli
 from pipelines import PIPELINES, record
-from pipelines.animation import MOST_FRAMES, Frames
 from pipelines.base import Pipeline
 from pipelines.params import ParamError, settings
 from pipelines.record import Record
+from pipelines.video import MOST_FRAMES, Frames
 
 METHOD = pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=PIPELINES)
 GATYS = ["gatys", "--content", "content.png", "--styles", "style.png", "--size", "64", "--steps", "3"]

@@ -117,11 +117,11 @@ def pipeline_class(repo: str, index: dict[str, Any]) -> Any:
 
 def _parts(order: Order, index: dict[str, Any], kind: Any, turns: Turns, dtype: torch.dtype) -> dict[str, Any]:
     """Everything the pipeline's constructor takes: networks from the cache, the rest from their files."""
-    wanted = inspect.signature(kind.__init__).parameters
-    parts: dict[str, Any] = {name: value for name, value in index.items() if name in wanted and _plain(value)}
-    parts |= {name: None for name in kind._optional_components if name in wanted}
+    parameters = inspect.signature(kind.__init__).parameters
+    parts: dict[str, Any] = {name: value for name, value in index.items() if name in parameters and _plain(value)}
+    parts |= {name: None for name in kind._optional_components if name in parameters}
     for part in hub.components(index):
-        if part not in wanted or (part in {"safety_checker", "feature_extractor"} and not order.checker):
+        if part not in parameters or (part in {"safety_checker", "feature_extractor"} and not order.checker):
             continue
         cls = hub.part_class(order.repo, part)
         if issubclass(cls, nn.Module):
@@ -129,9 +129,9 @@ def _parts(order: Order, index: dict[str, Any], kind: Any, turns: Turns, dtype: 
             parts[part] = turns.adopt(part, str(PartName(order.repo, part, torch.float32 if exact else dtype)))
         else:
             parts[part] = _helper(cls, hub.part_folder(order.repo, part))
-    if "requires_safety_checker" in wanted:
+    if "requires_safety_checker" in parameters:
         parts["requires_safety_checker"] = parts.get("safety_checker") is not None
-    if order.adapter and "image_encoder" in wanted:
+    if order.adapter and "image_encoder" in parameters:
         parts["image_encoder"] = turns.adopt(
             "image_encoder", str(PartName(order.adapter.repo, order.adapter.encoder, dtype))
         )

@@ -137,7 +137,7 @@ def _hook(turns: Turns, part: str) -> Any:
     """What accelerate runs before a part's `forward`, and diffusers before `encode` and `decode`."""
     from accelerate.hooks import ModelHook
 
-    class Turn(ModelHook):
+    class Turn(ModelHook):  # type: ignore[misc]  # a library without types
         execution_device = turns.device  # where a pipeline makes its latents
 
         def pre_forward(self, _module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Any, Any]:

@@ -27,9 +27,9 @@ from models.cache import ModelCache
 from models.registry import CARDS, MODELS, ModelCard
 from models.weights import INSTALL, present
 from pipelines.base import Pipeline
+from pipelines.cost import spread, usual
 from pipelines.params import Params, settings
 from pipelines.record import Record
-from pipelines.work import spread, usual
 
 log = logging.getLogger(__name__)
 ROUGHLY = 1.5  # seconds for one unit of work before anything was measured: two cores of 2024

@@ -13,7 +13,7 @@ from torch import Tensor
 from models.moments import YIQ, match_statistics, recolour
 from models.restyle import Brush
 from pipelines import images
-from pipelines.layers import shares
+from pipelines.params import shares
 from pipelines.stylize import tiles
 from pipelines.stylize.params import StylizeParams
 

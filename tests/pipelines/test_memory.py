@@ -11,7 +11,7 @@ import torch
 
 from models import device
 from models.cache import ModelCache, OutOfBudget
-from pipelines import gatys, room
+from pipelines import cost, gatys
 from pipelines.base import run
 from pipelines.compare.estimate import held_bytes, room_bytes
 from pipelines.gatys import GatysParams
@@ -90,4 +90,4 @@ def test_a_run_that_cannot_fit_is_refused_before_it_starts(
     monkeypatch.setattr(device, "available_bytes", lambda: 1000)
     with pytest.raises(OutOfBudget, match="and no size fits: close other programs, or choose a smaller model"):
         next(run(gatys.PIPELINE, p, cache))
-    assert room.largest(p, lambda q: q.size, 700) == 640
+    assert cost.largest(p, lambda q: q.size, 700) == 640
