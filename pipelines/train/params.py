@@ -55,6 +55,6 @@ class TrainParams(Params):
     )
     batch: int = param(0, ge=0, le=2048, label="Batch", description="Pictures in a step; 0: as in the recipe")
     steps: int = param(
-        0, ge=0, le=1_000_000, label="Steps", description="In place of minutes; 0: as many as the minutes allow"
+        0, ge=0, le=10_000_000, label="Steps", description="In place of minutes; 0: as many as the minutes allow"
     )
     seed: Seed = param(0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one")
