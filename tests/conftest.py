@@ -123,14 +123,14 @@ def visit(served: Served, browser: Browser) -> Iterator[Open]:
         if parts.scheme not in {"data", "blob"} and parts.hostname != "127.0.0.1":
             failures.append(f"left this machine: {address}")
 
-    def go(tab: str = "Optimise", query: str = "", **options: Any) -> Page:
+    def go(tab: str = "Optimise", query: str = "", url: str = served.url, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}, **options})
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         context.on("request", lambda request: outside(request.url))
         context.on("page", note)
         page = context.new_page()
-        page.goto(served.url + query)
+        page.goto(url + query)
         expect(page.locator("button.run:visible")).to_be_enabled(timeout=PATIENCE)
         if tab:
             page.get_by_role("tab", name=tab, exact=True).first.click()

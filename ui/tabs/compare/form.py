@@ -16,7 +16,7 @@ from ui.kit import tab
 from ui.kit.form import controls
 from ui.kit.form.classes import follow
 from ui.kit.form.examples import CONTENT, STYLE
-from ui.kit.i18n import t
+from ui.kit.i18n import declared, t
 
 FIELDS = {s.name: s for s in settings(CompareParams)}
 
@@ -206,8 +206,11 @@ def chip_rows(table: plan.Table, kind: str) -> list[Chips]:
 
 def chip_row(kind: str, title: str, offers: Mapping[str, str], here: Collection[str]) -> Chips:
     """A row under its title; `offers`: name in a plan -> what the chip says."""
-    choices, chosen = [(t(text), name) for name, text in offers.items()], [name for name in offers if name in here]
-    group = gr.CheckboxGroup(choices, value=chosen, label=t(title), elem_classes="methods")
+    choices, chosen = (
+        [(declared(text), name) for name, text in offers.items()],
+        [name for name in offers if name in here],
+    )
+    group = gr.CheckboxGroup(choices, value=chosen, label=declared(title), elem_classes="methods")
     return Chips(kind, tuple(offers), group)
 
 
@@ -216,7 +219,7 @@ def datasets(table: plan.Table) -> gr.Radio:
     fields = [s for p in table.values() for s in settings(p.params) if s.name == "dataset"]
     choices = list(dict.fromkeys(choice for s in fields for choice in s.choices))
     first = choices[0] if choices else ""
-    return gr.Radio([(t(c), c) for c in choices], value=first, label=t("Data"), info=t("What it was trained on"))
+    return gr.Radio([(declared(c), c) for c in choices], value=first, label=t("Data"), info=t("What it was trained on"))
 
 
 def drawer_rows(table: plan.Table, chosen: Sequence[str]) -> list[Drawer]:
@@ -230,9 +233,9 @@ def drawer_rows(table: plan.Table, chosen: Sequence[str]) -> list[Drawer]:
             for name, choice in plan.variants(pipeline).items():
                 with gr.Group(visible=name in chosen, elem_classes="drawer") as box:
                     with gr.Row(elem_classes="drawer-name"):
-                        gr.Markdown(t(pipeline.title), container=False)
+                        gr.Markdown(declared(pipeline.title), container=False)
                         if choice:
-                            gr.Markdown(t(choice), container=False)
+                            gr.Markdown(declared(choice), container=False)
                     with gr.Row():
                         inputs = [controls.page_component(s) for s in own]
                     more = gr.Textbox(

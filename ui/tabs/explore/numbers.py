@@ -12,7 +12,6 @@ from models import registry
 from models.weights import INSTALL
 from pipelines.explore import EFFICIENTNET, IMAGENET, VGG19
 from pipelines.record import Record
-from ui.kit.form.classes import spoken_class
 from ui.kit.i18n import in_words, spoken
 
 TITLES = {"cifar10": "CIFAR-10 classifier", EFFICIENTNET: "EfficientNet-Lite0", VGG19: "VGG-19 classifier"}
@@ -54,7 +53,7 @@ def classes(details: dict[str, Any], request: gr.Request | None) -> str:
     """The most probable classes of each classifier, and how far its probabilities can be trusted."""
     parts = []
     for name, told in details.items():
-        rows = [(spoken_class(row["class"], request), f"{100 * row['probability']:.1f} %") for row in told["best"]]
+        rows = [(spoken(row["class"], request), f"{100 * row['probability']:.1f} %") for row in told["best"]]
         if not told["sure"]:
             parts.append(paragraph(spoken("Not sure: none of its classes fits well.", request), "unsure"))
         parts.append(paragraph(spoken(TITLES[name], request)))
@@ -111,7 +110,7 @@ def seen(details: dict[str, Any], request: gr.Request | None) -> str:
     title = TITLES[found["model"]]
     first = spoken("Above: where {} looks for “{}” ({} %), by Grad-CAM at {}.", request).format(
         spoken(title, request),
-        spoken_class(found["class"], request),
+        spoken(found["class"], request),
         f"{100 * found['probability']:.1f}",
         found["layer"],
     )
