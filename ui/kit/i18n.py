@@ -44,7 +44,8 @@ def declared(english: str) -> I18nData | str:
 
 
 def spoken(english: str, request: gr.Request | None) -> str:
-    """`english` in the language of the browser that asked, where it has Chinese: text that is made while a method runs."""
+    """`english` in the language of the browser that asked, for text that is made while a method runs; English where it
+    has no Chinese."""
     accepted = (request.headers.get("accept-language") or "") if request else ""
     return CHINESE.get(english, english) if accepted.lower().startswith("zh") else english
 
