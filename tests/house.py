@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,6 +79,7 @@ def run_time(tree: ast.AST) -> Iterator[ast.AST]:
         yield from run_time(node)
 
 
+@cache
 def rooms() -> list[Room]:
     """Every Python file of ours, tests aside."""
     files = {*ROOT.glob("*.py"), *(file for home in MAY_IMPORT for file in (ROOT / home).rglob("*.py"))}

@@ -6,8 +6,6 @@ The folder is tests/toy_method/blend/: no tab of its own, no words, no card, no 
 from __future__ import annotations
 
 import importlib
-import socket
-from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,11 @@ import pytest
 from gradio_client import Client, handle_file
 from page import PATIENCE, Open, button, download, sizes
 from playwright.sync_api import expect
-from served import CONTENT, STYLE
+from served import CONTENT, STYLE, local
 
-import app
 import cli
 import pipelines
-from models import registry
 from pipelines import METHODS, PIPELINES, record
-from ui import page, server, trust
 
 FOLDER = Path(__file__).parent / "toy_method"
 
@@ -41,21 +36,11 @@ def blend() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def url(blend: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page with it, served by this process."""
+def url(blend: Any) -> Iterator[str]:
+    """The page with it."""
     assert blend.name in PIPELINES
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("toy")))
-        server.environment()
-        demo = page.build(registry.open_cache())
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        flags = Namespace(host="127.0.0.1", port=port, share=False, mcp=False)
-        app.launch(demo, flags, {"middleware": server.middleware(), "exception_handlers": trust.HANDLERS})
-        trust.answer_in_parts(demo)
-        yield f"http://127.0.0.1:{port}"
-        demo.close(verbose=False)
+    with local() as url:
+        yield url
 
 
 def test_the_command_line_has_it(

@@ -76,13 +76,13 @@ def test_working_memory_counts_the_shape_and_how_large_styles_are_shown(style: P
 def test_a_run_that_cannot_fit_is_refused_before_it_starts(
     cache: ModelCache, content: PIL.Image.Image, style: PIL.Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "available_bytes", lambda: GB)
+    monkeypatch.setattr(memory, "available_bytes", lambda: GB // 4)
     p = parse(GatysParams, {"content": content, "styles": [style], "size": 2048, "steps": 1})
     with pytest.raises(OutOfBudget) as caught:
         next(run(gatys.PIPELINE, p, cache))
     text = str(caught.value)
     assert text.startswith(
-        "A size of 2048 needs about 2.8 GB of memory, and 1.1 GB can be had: choose a size of at most "
+        "A size of 2048 needs about 2.8 GB of memory, and 0.3 GB can be had: choose a size of at most "
     )
     fitting = int(text.rpartition(" ")[2].rstrip("."))
     assert 64 < fitting < 2048 and fitting % 64 == 0
