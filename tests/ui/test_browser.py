@@ -71,6 +71,7 @@ def test_a_picture_with_no_record_or_somebody_elses_photograph_says_so(visit: Op
     drop(page, page.locator(".restore:visible button").first, own)
     expect(page.get_by_text("own.png holds no record")).to_be_visible(timeout=PATIENCE)
     expect(number(page, "Strength")).to_have_value(str(METHODS["gatys"].params.model_fields["strength"].default))
+    page.locator(".restore:visible").get_by_role("button", name="Clear").click()
     style = images.describe(images.load(CONTENT.parent.parent / "styles" / "ink.jpg"))
     params = {"content": {"width": 640, "height": 480, "sha256": "ab" * 32}, "styles": [style], "steps": 77}
     made = record.read(RESULTS / "gatys.png")

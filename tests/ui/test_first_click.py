@@ -17,7 +17,7 @@ LACKS = {"imagine": "stabilityai/sd-turbo is not on this machine"}
 
 def a_picture_comes(page: Page, panel: Locator, stop: Locator) -> None:
     """The run ends in a picture and a line about what it cost, if need be because Stop is pressed."""
-    cost = panel.locator(".status:visible", has_text=COST)
+    cost = panel.locator(".status:visible", has_text=COST).first
     try:
         expect(cost).to_be_visible(timeout=SHORT)
     except AssertionError:
