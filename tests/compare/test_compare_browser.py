@@ -135,7 +135,7 @@ def test_generators_side_by_side_and_a_picture_brings_its_settings_back(visit: O
     assert told and told.pipeline == "gan" and told.params["label"] == 3 and told.params["count"] == 4
 
     choose(page, Count=9)
-    page.get_by_label("Restyle", exact=True).check()
+    page.get_by_label("Restyle a picture", exact=True).check()
     drop(page, page.locator(".restore:visible button").first, tmp_path / "gan.png")
     expect(page.get_by_label("Generate", exact=True)).to_be_checked()
     expect(number(page, "Count")).to_have_value("4")
