@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from pipelines import PIPELINES
 
-SHORT = 4  # seconds for a run to end by itself; with its defaults Optimise takes ten times as long
+SHORT = 2  # seconds for a run to end by itself; with its defaults Optimise takes ten times as long
 COST = re.compile(r"^\s*[\d.]+ s ·")
 LACKS = {"imagine": "stabilityai/sd-turbo is not on this machine"}
 
