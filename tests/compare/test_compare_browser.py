@@ -100,7 +100,7 @@ def test_one_method_fails_the_others_show_and_a_grid_can_be_stopped_and_go_on(
     finish(page)
     expect(page.locator("article.card.done img")).to_have_count(1)
 
-    page = arrive(visit, "/?methods=gatys:adam:steps=24&size=64&x=strength=0..1x3&y=style_scale=0.5,2")
+    page = arrive(visit, "/?methods=gatys:adam:steps=40&size=64&x=strength=0..1x3&y=style_scale=0.5,2")
     button(page, "Run").click()
     expect(page.locator("article.card.done").first).to_be_visible(timeout=PATIENCE)
     button(page, "Stop").click()
