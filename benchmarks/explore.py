@@ -15,7 +15,7 @@ from benchmarks.common import content, style, table
 from models import registry
 from models.cache import ModelCache
 from models.classifier import Classifier
-from models.efficientnet import EfficientNetLite0
+from models.imagenet import EfficientNetLite0
 from models.vgg import Features
 from pipelines import images
 from pipelines.base import Result, run

@@ -21,8 +21,9 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from models import device
+
 WORKING_BYTES = 512 << 20  # room for activations, where the caller gives no estimate
-UNLIMITED = 1 << 62
 
 
 class OutOfBudget(RuntimeError):
@@ -38,18 +39,15 @@ class Lender(Protocol):
 def default_device() -> torch.device:
     """ATELIER_DEVICE, else cuda, else mps, else cpu. Raises ValueError when this machine lacks ATELIER_DEVICE."""
     choices = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
-    wanted = os.environ.get("ATELIER_DEVICE") or choices[0]
-    if wanted not in choices:
-        raise ValueError(f"ATELIER_DEVICE is {wanted!r}, but this machine has: {', '.join(choices)}.")
-    return torch.device(wanted)
+    setting = os.environ.get("ATELIER_DEVICE") or choices[0]
+    if setting not in choices:
+        raise ValueError(f"ATELIER_DEVICE is {setting!r}, but this machine has: {', '.join(choices)}.")
+    return torch.device(setting)
 
 
-def free_bytes(device: torch.device) -> int:
-    """Bytes that new tensors can have: free on the card, plus what torch holds there but does not use."""
-    if device.type != "cuda":
-        return UNLIMITED
-    free, _ = torch.cuda.mem_get_info(device)
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+def vram_bytes(where: torch.device) -> int:
+    """Bytes that new tensors can have on a card; elsewhere the budget of RAM is the limit."""
+    return device.free_bytes(where) if where.type == "cuda" else device.UNLIMITED
 
 
 @dataclass
@@ -98,7 +96,7 @@ class ModelCache:
     device: torch.device
     ram_budget: int
     vram_budget: int | None = None
-    free: Callable[[torch.device], int] = free_bytes
+    free: Callable[[torch.device], int] = vram_bytes
     move: Callable[[Tensor, torch.device], Tensor] = Tensor.to
     stats: Stats = field(default_factory=Stats, init=False)
     _entries: dict[str, _Entry] = field(default_factory=dict, init=False)  # what was returned longest ago comes first
@@ -213,13 +211,13 @@ class ModelCache:
     def _make_room(self, place: Literal["RAM", "VRAM"], need: int) -> None:
         """Let the idle leave `place` until `need` bytes are free there; OutOfBudget is raised before any leaves."""
         budget = self.ram_budget if place == "RAM" else self.vram_budget
-        free = UNLIMITED if place == "RAM" else self.free(self.device)  # outside the lock: a first look starts CUDA
+        free = device.UNLIMITED if place == "RAM" else self.free(self.device)  # unlocked: it may start CUDA
         with self._state:
-            held = [e for e in self._entries.values() if e.resident or place == "RAM"]
-            idle = [e for e in held if not e.pins]
-            free = free if budget is None else min(free, budget - sum(e.bytes for e in held))
+            kept = [e for e in self._entries.values() if e.resident or place == "RAM"]
+            idle = [e for e in kept if not e.pins]
+            free = free if budget is None else min(free, budget - sum(e.bytes for e in kept))
             if need > (most := free + sum(e.bytes for e in idle)):
-                used = ", ".join(f"{e.name} {e.bytes >> 20} MiB" for e in held if e.pins) or "nothing"
+                used = ", ".join(f"{e.name} {e.bytes >> 20} MiB" for e in kept if e.pins) or "nothing"
                 raise OutOfBudget(
                     f"{place} has {most >> 20} MiB free of the {need >> 20} MiB needed; in use: {used}. "
                     f"Choose a smaller size or model, or raise ATELIER_{place}_GB."

@@ -1,9 +1,8 @@
-"""What a method is, and the one place that runs it: seeds, times, measures memory and writes the record."""
+"""What a method is, and the one place that runs it: times, measures memory and writes the record."""
 
 from __future__ import annotations
 
 import math
-import random
 import threading
 import time
 import traceback
@@ -13,12 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 import PIL.Image
-import torch
 from torch import Tensor
 
 from models import device, registry
 from models.cache import Borrower, Lender, ModelCache, OutOfBudget
-from pipelines import images, record, remarks
+from pipelines import images, record
 from pipelines.params import Params
 from pipelines.record import Record
 
@@ -80,8 +78,8 @@ class Result:
 
     def png(self, index: int | None = None) -> bytes:
         """`picture`, or picture `index` of many, as PNG with its record inside."""
-        told = self.records[index] if self.records and index is not None else self.record
-        return record.png(self.picture if index is None else self.images[index], told)
+        entry = self.records[index] if self.records and index is not None else self.record
+        return record.png(self.picture if index is None else self.images[index], entry)
 
 
 Steps = Generator[Progress, None, Output]
@@ -147,7 +145,6 @@ def run(
     steps = resumed or pipeline.generate(params, borrower)
     last, output, seconds, peak = Progress(0, 0), None, 0.0, device.Peak()
     visible = last
-    _seed(getattr(params, "seed", None))
     try:
         while output is None:
             with _ONE_AT_A_TIME:  # not held across our own yield: a consumer may resume on another thread
@@ -168,8 +165,8 @@ def run(
         output = _stopped(pipeline, params, last)
     if output is None:
         return
-    told = _record(pipeline, params, borrower, cache, (seconds, peak.bytes), last, output, sha256)
-    yield Result(output.images, told, last.state, output.sheet, output.records)
+    entry = _record(pipeline, params, borrower, cache, (seconds, peak.bytes), last, output, sha256)
+    yield Result(output.images, entry, last.state, output.sheet, output.records)
 
 
 def _stopped(pipeline: Pipeline[P], params: P, last: Progress) -> Output | None:
@@ -187,8 +184,8 @@ def _next(steps: Steps, peak: device.Peak, cache: ModelCache) -> Progress | Outp
             return next(steps)
     except StopIteration as end:
         device.synchronise(cache.device)
-        made: Output = end.value
-        return made
+        result: Output = end.value
+        return result
     except (MemoryError, RuntimeError) as error:
         if not device.out_of_memory(error):
             raise
@@ -210,12 +207,6 @@ def between_steps() -> AbstractContextManager[Any]:
     """No step of any run is taken meanwhile: for imports on a thread of their own. Two threads that import the same
     large library at once may each get half of it ("cannot import name 'AutoModel' from 'transformers'")."""
     return _ONE_AT_A_TIME
-
-
-def _seed(seed: int | None) -> None:
-    if seed is not None:
-        random.seed(seed)
-        torch.manual_seed(seed)
 
 
 def _record(
@@ -246,6 +237,16 @@ def _record(
         versions=record.versions(),
         created=record.now(),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
-        notes=[*output.notes, *remarks.transparent(params)],
+        notes=[*output.notes, *_transparent(params)],
         details=output.details,
     )
+
+
+def _transparent(p: Params) -> list[str]:
+    """A remark for each setting with a picture of which `images.load` has laid parts over white."""
+    notes: list[str] = []
+    for name in type(p).model_fields:
+        value = getattr(p, name)
+        if any(images.was_transparent(item) for item in (value if isinstance(value, list) else [value])):
+            notes.append(f"{name} is transparent in places, which count as white")
+    return notes

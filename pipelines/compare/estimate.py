@@ -22,15 +22,14 @@ from typing import Any
 
 import torch
 
-from models import device, memory
+from models import device
 from models.cache import ModelCache
-from models.card import ModelCard
-from models.registry import CARDS, MODELS
+from models.registry import CARDS, MODELS, ModelCard
 from models.weights import INSTALL, present
 from pipelines.base import Pipeline
+from pipelines.cost import spread, usual
 from pipelines.params import Params, settings
 from pipelines.record import Record
-from pipelines.work import spread, usual
 
 log = logging.getLogger(__name__)
 ROUGHLY = 1.5  # seconds for one unit of work before anything was measured: two cores of 2024
@@ -96,8 +95,8 @@ def room_bytes(where: torch.device) -> int:
     if where.type == "cuda":
         free, _ = torch.cuda.mem_get_info(where)
         return int(free + torch.cuda.memory_reserved(where))
-    free = memory.available_bytes()
-    return free if free == memory.UNLIMITED else held_bytes(where) + free
+    free = device.available_bytes()
+    return free if free == device.UNLIMITED else held_bytes(where) + free
 
 
 def work_of(pipeline: Pipeline[Any], p: Params) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from models import schedulers
+from models.diffusion import Scheduler
 from pipelines.dataset import KNOWN, NUMBERED, Name
 from pipelines.params import MOST_SEED, Image, Params, Seed, param
 
@@ -23,7 +23,7 @@ class DiffusionParams(Params):
         None, ge=0, le=9, label="Class", description="Which class to make; none: any", detail=NUMBERED
     )
     count: int = param(16, ge=1, le=64, label="Count", description="How many pictures")
-    scheduler: schedulers.Name = param(
+    scheduler: Scheduler = param(
         "dpm++", label="Scheduler", description="How to walk from noise to picture; heun asks the network twice a step"
     )
     steps: int = param(20, ge=1, le=1000, label="Steps", description="Steps from noise to picture")

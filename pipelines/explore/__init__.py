@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from models import registry, weights
 from models.cache import Lender
-from pipelines import images, room
+from pipelines import cost, images
 from pipelines.base import Pipeline, Progress, Steps
 from pipelines.explore import views
 from pipelines.explore.encode import Encoder, Shelf
@@ -64,7 +64,7 @@ def looking(encoder: Encoder) -> Callable[[ExploreParams, Lender], Steps]:
         with cache.use(*names, working=working_bytes(p)) as modules:
             if modules and not (isinstance(encoder, Shelf) and ready(p, encoder)):
                 sized = p.model_copy(update={"resolution": side(p)})
-                room.require(sized, working_bytes, next(modules[0].parameters()).device, "resolution")
+                cost.require(sized, working_bytes, next(modules[0].parameters()).device, "resolution")
             if p.view == "invert":
                 found = encoder.features(p.content, p.model, modules[0], side(p))
                 return (yield from invert(p, modules[0], found))

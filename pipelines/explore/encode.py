@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from models import classifier
 from models.classifier import Classifier
-from models.efficientnet import EfficientNetLite0
-from models.imagenet import ImageNet
+from models.imagenet import EfficientNetLite0, ImageNet
 from models.vgg import Features
 from pipelines import images
 from pipelines.explore import probes

@@ -11,7 +11,7 @@ import torch
 from benchmarks import common
 from models import registry, weights
 from models.cache import ModelCache
-from models.efficientnet import EfficientNetLite0
+from models.imagenet import EfficientNetLite0
 from models.weights import WeightsMissing
 from pipelines import explore, images
 from pipelines.base import Result, run

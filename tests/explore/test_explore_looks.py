@@ -15,7 +15,7 @@ import torchvision.models
 from benchmarks import common, explore
 from models import registry, weights
 from models.cache import ModelCache
-from models.vgg import from_torchvision_squeezenet, from_torchvision_vgg
+from models.vgg import DEPTHS, IMAGENET_MEAN, IMAGENET_STD, WIDTHS, from_torchvision_squeezenet, vgg_lite
 from pipelines import images, record
 from pipelines.base import Result, run
 from pipelines.explore import EFFICIENTNET, PIPELINE, draw, imagenet, looking
@@ -91,9 +91,9 @@ def test_layers_offered_before_anything_is_loaded_are_the_networks_own(cache: Mo
         own = {name: tuple(module.layers) for name, module in zip(("vgg-lite", "cifar10"), modules, strict=True)}  # type: ignore[arg-type]
     with torch.device("meta"):  # their layout, without half a gigabyte of numbers
         nets = torchvision.models
-        own["vgg16"] = from_torchvision_vgg(nets.vgg16(weights=None).features).layers
+        for name, depths in DEPTHS.items():
+            own[name] = vgg_lite(WIDTHS, depths, IMAGENET_MEAN, IMAGENET_STD).layers
         own["vgg16-hed"] = own["vgg16"]  # tests/models/test_hed.py
-        own["vgg19"] = from_torchvision_vgg(nets.vgg19(weights=None).features).layers
         own["squeezenet"] = from_torchvision_squeezenet(nets.squeezenet1_1(weights=None).features).layers
     assert own == LAYERS
 
@@ -249,7 +249,7 @@ def test_a_look_that_memory_has_no_room_for_is_refused_and_a_stored_one_is_not(
 ) -> None:
     *_, due = looks.look(READER, *given())
     *_, _last = looks.stream(READER, due, *given())
-    monkeypatch.setattr("models.memory.available_bytes", lambda: 10 << 20)
+    monkeypatch.setattr("models.device.available_bytes", lambda: 10 << 20)
     *row, _ = looks.look(READER, *given())
     assert told(row, "record"), told(row, "status")
     *_, due = looks.look(READER, *given(resolution=512))

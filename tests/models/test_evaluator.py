@@ -14,14 +14,14 @@ import torch
 from scripts import execute
 
 from benchmarks import table
+from benchmarks.coverage import precision_recall
 from models import registry, weights
 from models.judge import (
     DigitClassifier,
     examine,
     frechet_distance,
+    gaussian,
     measure,
-    moments,
-    precision_recall,
     read_as_asked,
 )
 from pipelines.params import ParamError
@@ -64,11 +64,11 @@ def test_distance_is_the_usual_formula_and_symmetric() -> None:
 
 def test_moments_are_those_of_numpy() -> None:
     x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
-    mean, covariance = moments(x)
+    mean, covariance = gaussian(x)
     np.testing.assert_allclose(mean, x.double().numpy().mean(0))
     np.testing.assert_allclose(covariance, np.cov(x.double().numpy().T))
     with pytest.raises(ValueError, match="at least 2"):
-        moments(x[:1])
+        gaussian(x[:1])
 
 
 def covered(points: np.ndarray, centres: np.ndarray, k: int) -> float:
@@ -116,9 +116,9 @@ def test_judge_is_as_good_and_as_small_as_its_card_says(judge: DigitClassifier) 
 
 def test_noise_is_far_from_digits(judge: DigitClassifier) -> None:
     x = torch.rand(300, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    found = measure(judge, x, torch.arange(300) % 10, examine(judge, x)[0])
+    found = measure(judge, x, torch.arange(300) % 10)
     assert found.distance > 20 and found.pictures == 300 and found.read_as_asked is not None
-    assert found.read_as_asked < 0.3 and (found.precision, found.recall) == (1, 1)
+    assert found.read_as_asked < 0.3
     assert read_as_asked(torch.eye(10), torch.arange(10)) == 1
 
 
@@ -194,7 +194,7 @@ def test_training_writes_a_judge_with_the_moments_of_its_test_pictures(
     made.load_state_dict(tensors, strict=True)
     assert tensors["real_covariance"].dtype == torch.float32 and tensors["head.weight"].dtype == torch.float16
     pictures, _ = training.labelled(str(folder), "test")
-    mean, covariance = moments(examine(made.eval(), pictures.float() / 255)[0])
+    mean, covariance = gaussian(examine(made.eval(), pictures.float() / 255)[0])
     torch.testing.assert_close(made.real_mean.double(), mean, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(made.real_covariance.double(), covariance, rtol=1e-3, atol=1e-5)
 

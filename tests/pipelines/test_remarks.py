@@ -13,7 +13,7 @@ import pytest
 from PIL import ImageDraw
 
 from models.cache import ModelCache
-from pipelines import PIPELINES, images, remarks
+from pipelines import PIPELINES, images
 from pipelines.base import Result, run
 from pipelines.images import load
 from pipelines.params import parse
@@ -78,8 +78,8 @@ def test_only_even_grounds_are_even() -> None:
     sky = np.stack([90 + x / 5, 120 + y / 4, 230 - y / 5], -1) + noise
     photographs = [PIL.Image.fromarray(sky.clip(0, 255).astype(np.uint8))]
     photographs += [load(path) for path in sorted(Path(EXAMPLES / "content").glob("*.jpg"))]
-    assert all(remarks.even_share(photograph) < 0.1 for photograph in photographs)
+    assert all(images.even_share(photograph) < 0.1 for photograph in photographs)
     screenshot = PIL.Image.new("RGB", (640, 400), (32, 33, 36))
     ImageDraw.Draw(screenshot).text((20, 20), "some words " * 8, fill="white")
     for picture in (product(), load(encode(product(800), "JPEG")), screenshot, PIL.Image.new("RGB", (9, 9))):
-        assert remarks.even_share(picture) > 0.5
+        assert images.even_share(picture) > 0.5

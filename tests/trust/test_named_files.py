@@ -12,7 +12,7 @@ import toy_pipelines
 
 from models import download, hub, weights
 from models.hub import needs
-from models.hub.adapters import lora_file
+from models.hub.needs import lora_file
 from models.weights import WeightsError, WeightsMissing
 
 ODD = [

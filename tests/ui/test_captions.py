@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 from PIL import ImageDraw, ImageFont
 
-from models import imagenet, registry, schedulers
+from models import diffusion, imagenet, registry
 from models.cache import ModelCache
 from models.classifier import CIFAR10
 from pipelines import METHODS, PIPELINES, metrics
@@ -23,7 +23,7 @@ from pipelines.params import parse, settings
 
 # A data set's own names of its classes are among these: the numbers beside the picture have them translated.
 NAMES = {
-    *METHODS, *registry.MODELS, *schedulers.NAMES, *metrics.MEASURES, *CIFAR10, *LAYERS["vgg-lite"], "cifar10",
+    *METHODS, *registry.MODELS, *diffusion.SCHEDULERS, *metrics.MEASURES, *CIFAR10, *LAYERS["vgg-lite"], "cifar10",
     *imagenet.classes(),
     *(choice for p in METHODS.values() for s in settings(p.params) for choice in (s.name, *s.choices)),
     "MS-SSIM", "CIELAB", "LPIPS", "Sobel", "Frechet", "log", "read", "asked", "max", "plus",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import PIL.Image
 
-from pipelines import animation
+from pipelines import video
 from pipelines.base import Pipeline
 from pipelines.params import Setting, parse
 from ui.kit import fetching
@@ -183,7 +183,7 @@ def wire_after(pipeline: Pipeline[Any], form: Form, stage: Stage, controls_: Con
         kept(memory, request)
         pictures = [PIL.Image.open(path) for path in (memory.frames if memory else []) if Path(path).exists()]
         target = Path(file_in_cache(b"", ".webp"))
-        animation.write(pictures, target)
+        video.write_animation(pictures, target)
         return gr.update(value=str(target), visible=True)
 
     stage.film_button.click(film, [stage.memory], [stage.film], **PRIVATE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines import animation, dataset, images
+from pipelines import dataset, images, video
 from pipelines.base import Pipeline, Result
 from pipelines.gan import WEIGHTS, GanParams, columns
 from pipelines.sheet import grid, pictures_of
@@ -137,5 +137,5 @@ def film_of(result: Result) -> str | None:
         return None  # pictures, or a walk that was stopped
     frames = [grid(result.images[i :: p.interpolate]) for i in range(p.interpolate)]
     target = Path(file_in_cache(b"", ".webp"))
-    animation.write([*frames, *frames[-2:0:-1]], target)
+    video.write_animation([*frames, *frames[-2:0:-1]], target)
     return str(target)

@@ -10,8 +10,8 @@ import gradio as gr
 
 from models import registry, restyle, weights
 from models.cache import Model, ModelCache
-from models.card import ModelCard
-from models.memory import amount
+from models.device import amount
+from models.registry import ModelCard
 from ui.kit import fetching, hub
 from ui.kit.i18n import in_words, spoken, t
 from ui.kit.session import PRIVATE, QUICK

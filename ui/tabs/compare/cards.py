@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import gradio as gr
 
-from models.memory import amount
+from models.device import amount
 from pipelines.compare import Heads, plan
 from pipelines.compare.engine import Card
 from pipelines.metrics import MEASURES
