@@ -29,7 +29,7 @@ from benchmarks import common
 from models import registry, weights
 from models.judge import Judge, examine, measure
 from pipelines import dataset
-from pipelines.compare.measured import TABLE
+from pipelines.compare.engine import TABLE
 
 CHUNK = 200  # pictures between two moves of the progress bar
 

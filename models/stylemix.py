@@ -114,6 +114,8 @@ class Judge(nn.Module):
 class Reader(nn.Module):
     """Reads digits of any colour on any ground. It never meets the generator in training: it is for judging it."""
 
+    shape = (3, 32, 32)  # of the pictures it knows
+
     def __init__(self, widths: tuple[int, ...] = (24, 48, 96), classes: int = 10) -> None:
         super().__init__()
         sizes = (3, *widths)

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 import PIL.Image
 import torch
@@ -84,7 +84,7 @@ class Result:
         return record.png(self.picture if index is None else self.images[index], told)
 
 
-Steps = Generator[Progress, None, Output]
+Steps = Generator[Progress, str | None, Output]
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,8 @@ class Pipeline(Generic[P]):
     suited: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     # Run again with what an earlier run's state remembers (codes of styles): fast enough to follow a slider.
     repaint: Callable[[P, Lender, Any], Steps] | None = None
+    judge: str = ""  # the classifier that reads its pictures in a comparison; none: its data set's
+    stops: bool = False  # ends by itself, with an Output, when STOP is sent into it
     # Paint the frames of a film, each (3, H, W) in [0, 1], one by one.
     frames: Callable[[P, Lender, Iterator[Tensor]], Generator[Tensor, None, None]] | None = None
 
@@ -121,13 +123,17 @@ Run = Generator[Progress | Result, str | None, None]
 
 
 def run(
-    pipeline: Pipeline[P], params: P, cache: ModelCache, state: Any = None, sha256: Callable[[str], str] = lambda _: ""
+    pipeline: Pipeline[P],
+    params: P,
+    cache: ModelCache | Borrower,
+    state: Any = None,
+    sha256: Callable[[str], str] = lambda _: "",
 ) -> Run:
     """Run a method: its only caller.
 
     Args:
         pipeline, params: what to run, and how.
-        cache: where models come from.
+        cache: where models come from; the account of another run, of which this one is a step.
         state: a `Progress.state` of an earlier run to continue or repaint, where the method can.
         sha256: model name -> digest of its weights, for the record.
 
@@ -146,20 +152,21 @@ def run(
     resumed = go_on(params, borrower, state) if state is not None and go_on else None
     steps = resumed or pipeline.generate(params, borrower)
     last, output, seconds, peak = Progress(0, 0), None, 0.0, device.Peak()
-    visible = last
+    visible, sent = last, cast(str | None, None)
     _seed(getattr(params, "seed", None))
     try:
         while output is None:
             with _ONE_AT_A_TIME:  # not held across our own yield: a consumer may resume on another thread
                 start = time.perf_counter()
-                event = _next(steps, peak, borrower.cache)
+                event = _next(steps, peak, borrower.cache, sent)
                 seconds += time.perf_counter() - start
             if isinstance(event, Output):
                 output = event
                 continue
             last = event
             visible = last if last.preview is not None else visible
-            if (yield last) == STOP:
+            sent = yield last
+            if sent == STOP and not pipeline.stops:
                 break
     finally:
         steps.close()
@@ -168,7 +175,7 @@ def run(
         output = _stopped(pipeline, params, last)
     if output is None:
         return
-    told = _record(pipeline, params, borrower, cache, (seconds, peak.bytes), last, output, sha256)
+    told = _record(pipeline, params, borrower, (seconds, peak.bytes), last, output, sha256)
     yield Result(output.images, told, last.state, output.sheet, output.records)
 
 
@@ -180,11 +187,11 @@ def _stopped(pipeline: Pipeline[P], params: P, last: Progress) -> Output | None:
     return Output([finished], last.metrics, [*last.notes, f"stopped after step {last.step} of {last.total}"])
 
 
-def _next(steps: Steps, peak: device.Peak, cache: ModelCache) -> Progress | Output:
+def _next(steps: Steps, peak: device.Peak, cache: ModelCache, sent: str | None) -> Progress | Output:
     """The run's next step, or what it made. Raises OutOfBudget where memory ran out."""
     try:
         with peak.watch(cache.device):
-            return next(steps)
+            return steps.send(sent)
     except StopIteration as end:
         device.synchronise(cache.device)
         made: Output = end.value
@@ -222,7 +229,6 @@ def _record(
     pipeline: Pipeline[Any],
     params: Params,
     borrower: Borrower,
-    cache: ModelCache,
     cost: tuple[float, int],
     last: Progress,
     output: Output,
@@ -241,8 +247,8 @@ def _record(
         seconds=record.Seconds(load=round(borrower.seconds, 3), run=round(seconds - borrower.seconds, 3)),
         steps=last.step,
         peak_bytes=peak_bytes,
-        device=device.describe(cache.device),
-        dtype=str(device.fast_dtype(cache.device)).removeprefix("torch."),
+        device=device.describe(borrower.device),
+        dtype=str(device.fast_dtype(borrower.device)).removeprefix("torch."),
         versions=record.versions(),
         created=record.now(),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},

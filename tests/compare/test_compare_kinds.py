@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import PIL.Image
 import pytest
@@ -17,16 +16,10 @@ from pipelines import compare as compare_method
 from pipelines.base import Result, run
 from pipelines.compare import engine, plan
 from pipelines.compare.engine import Card
-from pipelines.compare.estimate import Estimates
-from pipelines.compare.plan import written
 from pipelines.params import parse
 from ui.tabs.compare import cards as compare_cards
-from ui.tabs.compare import past
-
-
-@pytest.fixture
-def estimates(tmp_path: Path) -> Estimates:
-    return Estimates(tmp_path / "costs.json")
+from ui.tabs.compare import form as compare_form
+from ui.tabs.compare.cards import Memory
 
 
 def alone(card: Card, cache: ModelCache) -> Result:
@@ -36,13 +29,11 @@ def alone(card: Card, cache: ModelCache) -> Result:
     return result
 
 
-def test_generators_give_a_grid_a_family_of_one_class_with_costs_and_scores(
-    cache: ModelCache, estimates: Estimates
-) -> None:
+def test_generators_give_a_grid_a_family_of_one_class_with_costs_and_scores(cache: ModelCache) -> None:
     p = parse(compare_method.CompareParams, {"methods": "gan,vae,diffusion:steps=2", "label": 7, "count": 3})
     entries, heads = compare_method.cells(p, METHODS)
-    cards = engine.prepare(entries, cache, estimates)
-    list(engine.execute(cards, cache, estimates, registry.sha256))
+    cards = engine.prepare(entries, cache)
+    list(engine.perform(cards, cache.borrower()))
     assert heads is None and {card.entry.pipeline.name for card in cards} == {"gan", "vae", "diffusion"}
     for card in cards:
         assert card.state == "done" and card.result and card.result.sheet and len(card.result.images) == 3
@@ -52,15 +43,15 @@ def test_generators_give_a_grid_a_family_of_one_class_with_costs_and_scores(
         assert card.result.record.models and 0 <= card.scores["asked"] <= 1
         assert [i.tobytes() for i in card.result.images] == [i.tobytes() for i in alone(card, cache).images]
     assert min(card.scores["asked"] for card in cards if card.entry.name != "diffusion:steps=2") > 0.5
-    made = compare_cards.gallery(cards, compare_cards.Files(), heads, None)
+    made = compare_cards.gallery(Memory(p, cards, heads), None)
     assert made.count("<article") == 3 and made.count("Read as asked") == 3 and 'class="row real"' in made
 
 
-def test_photographs_are_compared_by_the_families_that_learned_them(cache: ModelCache, estimates: Estimates) -> None:
+def test_photographs_are_compared_by_the_families_that_learned_them(cache: ModelCache) -> None:
     given = {"methods": "gan,vae", "dataset": "cifar10", "label": 8, "count": 4}
     entries, _ = compare_method.cells(parse(compare_method.CompareParams, given), METHODS)
-    cards = engine.prepare(entries, cache, estimates)
-    list(engine.execute(cards, cache, estimates, registry.sha256))
+    cards = engine.prepare(entries, cache)
+    list(engine.perform(cards, cache.borrower()))
     gan, vae = sorted(cards, key=lambda card: card.entry.name)
     assert gan.result and gan.result.images[0].size == (32, 32) and {"asked", "distance"} <= set(gan.scores)
     assert vae.state == "failed" and vae.sentence == "dataset is 'cifar10': 'mnist' is the only one here."
@@ -73,30 +64,30 @@ def test_with_nothing_named_the_families_that_are_here_are_compared() -> None:
 
 
 def test_imagine_is_a_method_once_its_model_is_here(
-    content: PIL.Image.Image, style: PIL.Image.Image, cache: ModelCache, estimates: Estimates
+    content: PIL.Image.Image, style: PIL.Image.Image, cache: ModelCache
 ) -> None:
     pictures = {"content": content, "styles": [style], "size": 64, "seed": 3}
-    (away,) = engine.prepare(plan.entries("imagine", METHODS, pictures), cache, estimates)
+    (away,) = engine.prepare(plan.entries("imagine", METHODS, pictures), cache)
     assert away.prediction.missing
     assert re.fullmatch(r"SD-Turbo \(\d+ MB\) is not on this machine: fetch it in Models\.", away.prediction.trouble)
-    text = written("imagine", {"model": str(toy_pipelines.folder("sd")), "steps": 3, "prompt": "a, b: c"})
-    (card,) = engine.prepare(plan.entries(text, METHODS, pictures), cache, estimates)
+    text = str(plan.Choice("imagine", (), {"model": str(toy_pipelines.folder("sd")), "steps": 3, "prompt": "a, b: c"}))
+    (card,) = engine.prepare(plan.entries(text, METHODS, pictures), cache)
     assert not card.prediction.trouble
-    list(engine.execute([card], cache, estimates, registry.sha256))
+    list(engine.perform([card], cache.borrower()))
     assert card.result is not None, card.sentence
     assert card.result.record.params["prompt"] == "a, b: c" and card.result.record.params["styles"] == []
     assert set(card.scores) >= {"structure", "style", "colour"}, "not judged next to the style it did not see"
-    assert "does not see the styles" in compare_cards.drawn(card, compare_cards.Files(), None)
+    assert "does not see the styles" in compare_cards.drawn(card, Memory(compare_method.CompareParams(), [card]), None)
     assert card.result.picture.tobytes() == alone(card, cache).picture.tobytes()
 
 
 @pytest.mark.usefixtures("no_packages")
 def test_a_chip_whose_weights_are_away_has_its_reason_before_the_run(
-    content: PIL.Image.Image, style: PIL.Image.Image, cache: ModelCache, estimates: Estimates
+    content: PIL.Image.Image, style: PIL.Image.Image, cache: ModelCache
 ) -> None:
     pictures = {"content": content, "styles": [style]}
     chosen, absent = (
-        engine.prepare(plan.entries(text, METHODS, pictures), cache, estimates)
+        engine.prepare(plan.entries(text, METHODS, pictures), cache)
         for text in ("gatys:adam", "stylize:magenta,imagine")
     )
     shown = compare_cards.forecast(chosen, absent, None)
@@ -120,7 +111,7 @@ def test_a_picture_of_one_method_gives_its_settings_back(
     assert isinstance(result, Result)
     told = record.read(result.png())
     assert told is not None
-    values = past.recorded(told, METHODS)
+    values = compare_form.recorded(told, METHODS)
     assert values["size"] == 64 and values["styles"] == []  # not among the examples
     (entry,) = plan.entries(values["methods"], METHODS, {"content": content, "styles": [style], "size": values["size"]})
     again = parse(METHODS["gatys"].params, {**entry.own, "seed": told.seed})
