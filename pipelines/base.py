@@ -21,6 +21,7 @@ from models.cache import Borrower, Lender, ModelCache, OutOfBudget
 from pipelines import images, record, remarks
 from pipelines.params import Params
 from pipelines.record import Record
+from pipelines.work import spread, usual
 
 P = TypeVar("P", bound=Params)
 STOP: Final = "stop"  # sent into a run: end now and keep what is there
@@ -101,8 +102,8 @@ class Pipeline(Generic[P]):
     )
     after: tuple[str, ...] = ()  # settings that can be changed when the run is over, without running again
     variants: str = ""  # the choice whose values are columns of their own in a comparison
-    work: Callable[[P], float] | None = None  # how long a run takes next to another of this method; any unit
-    space: Callable[[P], float] | None = None  # how much memory it works in next to another of this method; any unit
+    work: Callable[[P], float] = usual  # how long a run takes next to another of this method; any unit above 0
+    space: Callable[[P], float] = spread  # how much memory it works in next to another of this method; any unit
     lacks: Callable[[P], str] | None = None  # one sentence about weights that a run needs and this machine lacks
     # Settings shared by a comparison -> those that this method can take.
     suited: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
@@ -120,20 +121,17 @@ class Pipeline(Generic[P]):
 
 
 Run = Generator[Progress | Result, str | None, None]
+Cache = ModelCache | Borrower  # the whole one, or the account of a run of which another one is a step
 
 
 def run(
-    pipeline: Pipeline[P],
-    params: P,
-    cache: ModelCache | Borrower,
-    state: Any = None,
-    sha256: Callable[[str], str] = lambda _: "",
+    pipeline: Pipeline[P], params: P, cache: Cache, state: Any = None, sha256: Callable[[str], str] = lambda _: ""
 ) -> Run:
     """Run a method: its only caller.
 
     Args:
         pipeline, params: what to run, and how.
-        cache: where models come from; the account of another run, of which this one is a step.
+        cache: where models come from.
         state: a `Progress.state` of an earlier run to continue or repaint, where the method can.
         sha256: model name -> digest of its weights, for the record.
 
@@ -151,8 +149,8 @@ def run(
     borrower = cache.borrower()
     resumed = go_on(params, borrower, state) if state is not None and go_on else None
     steps = resumed or pipeline.generate(params, borrower)
-    last, output, seconds, peak = Progress(0, 0), None, 0.0, device.Peak()
-    visible, sent = last, cast(str | None, None)
+    last, output, seconds, peak, sent = Progress(0, 0), None, 0.0, device.Peak(), cast(str | None, None)
+    visible = last
     _seed(getattr(params, "seed", None))
     try:
         while output is None:
@@ -165,8 +163,7 @@ def run(
                 continue
             last = event
             visible = last if last.preview is not None else visible
-            sent = yield last
-            if sent == STOP and not pipeline.stops:
+            if (sent := (yield last)) == STOP and not pipeline.stops:
                 break
     finally:
         steps.close()

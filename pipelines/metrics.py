@@ -21,7 +21,6 @@ from models.judge import Judge, examine
 from models.losses import WassersteinLoss, mixed_moments
 from models.moments import powers, wasserstein
 from models.registry import MODELS
-from models.stylemix import Reader
 from models.vgg import Features
 from models.weights import present
 from pipelines import images
@@ -160,12 +159,11 @@ def of_generated(pictures: Sequence[PIL.Image.Image], judge: str, label: int | N
     Nothing for pictures that are not as large as those it knows. `label`: the class asked for, if any.
     """
     with cache.use(judge, working=64 << 20) as (module,):
-        network = cast("Judge | Reader", module)
+        network = cast(Judge, module)
         if any(picture.size != network.shape[:0:-1] for picture in pictures):
             return {}
         x = torch.cat([images.to_tensor(picture)[:, : network.shape[0]] for picture in pictures])
-        logits = network(x.to(network.head.weight)).cpu() if isinstance(network, Reader) else examine(network, x)[1]
-        sure, read = logits.softmax(1).max(1)
+        sure, read = examine(network, x)[1].softmax(1).max(1)
     asked = {} if label is None else {"asked": float((read == label).double().mean())}
     return {**asked, "sure": float(sure.mean())}
 

@@ -33,7 +33,7 @@ class Cell:
     warning: str = ""
 
 
-def wrapped(text: str, font: Any, width: int) -> list[str]:
+def wrap(text: str, font: Any, width: int) -> list[str]:
     """`text` in lines no wider than `width` pixels."""
     lines: list[str] = []
     for word in text.split():
@@ -45,7 +45,7 @@ def wrapped(text: str, font: Any, width: int) -> list[str]:
     return lines
 
 
-def fitted(picture: PIL.Image.Image, width: int, height: int) -> PIL.Image.Image:
+def fit(picture: PIL.Image.Image, width: int, height: int) -> PIL.Image.Image:
     """`picture` as large as fits in the place: small ones grow by whole numbers, pixels kept as squares."""
     scale = min(width / picture.width, height / picture.height)
     how = Resampling.LANCZOS if scale < 2 else Resampling.NEAREST
@@ -75,12 +75,12 @@ def sheet(
     pictures = [c.picture for c in cells if c.picture is not None]
     width = min(MOST, max([WIDE, *(p.width for p in pictures)]))
     height = max([round(p.height * width / p.width) for p in pictures] or [width * 3 // 4])
-    notes = [[part for line in (*c.lines, c.warning) for part in wrapped(line, text, width)] for c in cells]
+    notes = [[part for line in (*c.lines, c.warning) for part in wrap(line, text, width)] for c in cells]
     tall = height + TITLE + 12 + max(map(len, notes)) * LINE
     panels = [panel(c, lines, (width, height), tall) for c, lines in zip(cells, notes, strict=True)]
     left = GAP + (round(max(title.getlength(y) for y in heads[1])) + GAP if heads else 0)
     across = left + columns * (width + GAP)
-    foot = [line for remark in legend for line in wrapped(remark, text, across - left - GAP)]
+    foot = [line for remark in legend for line in wrap(remark, text, across - left - GAP)]
     rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
     if foot:
         rows.append([PIL.Image.new("RGB", (1, len(foot) * LINE), GROUND)])
@@ -103,7 +103,7 @@ def panel(cell: Cell, lines: Sequence[str], place: tuple[int, int], tall: int) -
     if cell.picture is None:
         draw.rectangle((0, 0, place[0] - 1, place[1] - 1), EMPTY)
     else:
-        paper.paste(fitted(cell.picture, *place))
+        paper.paste(fit(cell.picture, *place))
     draw.text((0, place[1] + 8), cell.title, INK, font(TITLE))
     for k, line in enumerate(lines):
         colour = WARN if cell.warning and line in cell.warning else QUIET

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import PIL.Image
 from torch import Tensor
 
-from models import device, registry, weights
+from models import device, memory, registry, weights
 from models.cache import Borrower, ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images, metrics
@@ -37,7 +37,7 @@ KNOWN = (ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget)
 UNITS = 1000  # steps that a whole method counts as
 PROBE = 3  # steps that tell how long one takes, where that is not known yet
 TABLE = weights.BUNDLED / "table.json"  # what `make table` measured of bundled generators, over thousands of pictures
-MEASURED = (
+TABLE_MEASURES = (
     "distance",
     "precision",
     "recall",
@@ -128,7 +128,7 @@ def perform(cards: Sequence[Card], lender: Borrower, seconds: float = 0.0, heads
                         stop, card.state = True, "stopped" if card.state == "running" else card.state
         if stop:
             break
-    return finished(cards, heads)
+    return outcome(cards, heads)
 
 
 def work(card: Card, lender: Borrower, seconds: float) -> Generator[None]:
@@ -140,7 +140,7 @@ def work(card: Card, lender: Borrower, seconds: float) -> Generator[None]:
                 card.params = with_steps(card, lender, seconds)
             yield from follow(card, lender, seconds)
         if card.result is not None and not card.scores:
-            card.scores = judged(card, card.result, lender.cache)
+            card.scores = score(card, card.result, lender.cache)
     except Exception as error:  # one method's failure is its card's business
         card.fail(error)
     if card.state in {"done", "failed"}:
@@ -151,8 +151,8 @@ def follow(card: Card, lender: Borrower, seconds: float) -> Generator[None]:
     """Run a card's method to its end, or until its state is "stopped", or until it has worked for `seconds`."""
     assert card.params is not None
     cache = lender.cache
-    estimate.trim(cache.device)
-    held, before = estimate.held_bytes(cache.device), estimate.cached_models(cache)
+    memory.trim(cache.device)
+    held, before = memory.held_bytes(cache.device), estimate.cached_models(cache)
     stream = run(card.entry.pipeline, card.params, lender, sha256=registry.sha256)
     spent, enough = -lender.seconds, False  # loading is not its work
     with closing(stream):
@@ -200,7 +200,7 @@ def with_steps(card: Card, lender: Borrower, seconds: float) -> Params:
     return p.model_copy(update={"steps": max(first, first - 1 + bisect(range(first, last + 1), False, key=late))})
 
 
-def judged(card: Card, result: Result, cache: ModelCache) -> dict[str, float]:
+def score(card: Card, result: Result, cache: ModelCache) -> dict[str, float]:
     """The card's scores: next to the pictures of the comparison, also those that its method could not take."""
     content, styles = card.entry.values.get("content"), card.entry.values.get("styles") or []
     if content is not None or styles:
@@ -211,16 +211,16 @@ def judged(card: Card, result: Result, cache: ModelCache) -> dict[str, float]:
         return {}
     p: Any = card.params
     judge = card.entry.pipeline.judge or DATASETS[p.dataset].judge
-    return metrics.of_generated(result.images, judge, p.label, cache) | measured(card, result)
+    return metrics.of_generated(result.images, judge, p.label, cache) | table_scores(card, result)
 
 
-def measured(card: Card, result: Result) -> dict[str, float]:
+def table_scores(card: Card, result: Result) -> dict[str, float]:
     """What `make table` found of the generator that made a picture; nothing where its weights are not those that were
     measured, or its settings not the usual ones."""
     if card.params is None or card.params.model_dump(exclude=FREE, exclude_defaults=True):
         return {}
     row = next((rows()[digest] for digest in result.record.models.values() if digest in rows()), {})
-    return {name: float(row[name]) for name in MEASURED if row.get(name) is not None}
+    return {name: float(row[name]) for name in TABLE_MEASURES if row.get(name) is not None}
 
 
 @memo
@@ -230,7 +230,7 @@ def rows() -> dict[str, dict[str, Any]]:
     return {row["sha256"]: row for row in listed if row.get("sha256")}
 
 
-def finished(cards: Sequence[Card], heads: Heads) -> Output:
+def outcome(cards: Sequence[Card], heads: Heads) -> Output:
     """Every picture with the record of the method that made it, and the contact sheet; how each card came out, as JSON,
     is in the details."""
     results = [card.result for card in cards if card.result is not None]
@@ -256,8 +256,8 @@ def finished(cards: Sequence[Card], heads: Heads) -> Output:
 def sheet(cards: Sequence[Card], heads: Heads) -> PIL.Image.Image:
     """The contact sheet of the cards that have run: names and numbers alone, since a picture cannot be translated."""
     best = {"higher": 1, "lower": 0}
-    taken = {name for card in cards for name in card.scores}
-    legend = [f"{n} = {m.how} -> {best[m.better]}" for n, m in metrics.MEASURES.items() if n in taken]
+    names = {name for card in cards for name in card.scores}
+    legend = [f"{n} = {m.how} -> {best[m.better]}" for n, m in metrics.MEASURES.items() if n in names]
     return contact.sheet([cell(card) for card in cards], len(heads[0]) if heads else None, heads, legend)
 
 

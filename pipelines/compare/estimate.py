@@ -7,16 +7,13 @@ of what they took.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import math
 import os
 import statistics
-import sys
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +28,6 @@ from models.weights import INSTALL, present
 from pipelines.base import Pipeline
 from pipelines.params import Params, settings
 from pipelines.record import Record
-from pipelines.work import spread, usual
 
 log = logging.getLogger(__name__)
 ROUGHLY = 1.5  # seconds for one unit of work before anything was measured: two cores of 2024
@@ -68,16 +64,17 @@ class Prediction:
 
 def predict(pipeline: Pipeline[Any], p: Params, cache: ModelCache) -> Prediction:
     """What a run with `p` will cost where `cache` lends models to."""
-    work, where = work_of(pipeline, p), cache.device
+    work, where = pipeline.work(p), cache.device
     lacking = pipeline.lacks(p) if pipeline.lacks else missing_weights(choices_of(p).values())
     points = nearest(pipeline, p, where)
     if not points:
         return Prediction(work * ROUGHLY, trouble=lacking, missing=bool(lacking))
     seconds = work * statistics.median(point.seconds / point.work for point in points)
-    working = max(point.added / point.space for point in points) * space_of(pipeline, p)
+    working = max(point.added / point.space for point in points) * pipeline.space(p)
     here = cached_models(cache)
-    peak = held_bytes(where) + round(working) + sum(size for n, size in points[0].models.items() if n not in here)
-    room, trouble = room_bytes(where), lacking
+    held, trouble = memory.held_bytes(where), lacking
+    peak = held + round(working) + sum(size for name, size in points[0].models.items() if name not in here)
+    room = held + memory.free_bytes(where)
     if not lacking and peak > SPARE * room:
         trouble = f"Needs about {peak / 1e9:.1f} GB, and {room / 1e9:.1f} GB can be had: choose a smaller size."
     return Prediction(seconds, peak, True, trouble, bool(lacking))
@@ -87,10 +84,10 @@ def learn(pipeline: Pipeline[Any], p: Params, record: Record, added: int, cache:
     """Keep what a whole run cost, which worked in `added` bytes beside its models."""
     here, name = cached_models(cache), key(pipeline, cache.device)
     seconds, models = max(record.seconds.run, 1e-3), {name: here[name] for name in record.models if name in here}
-    point = Point(choices_of(p), work_of(pipeline, p), space_of(pipeline, p), seconds, added, models)
+    point = Point(choices_of(p), pipeline.work(p), pipeline.space(p), seconds, added, models)
     file = folder() / "costs.json"
     with _WRITING:
-        points = kept()
+        points = load_points()
         points[name] = [*points.get(name, []), point][-MOST:]
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +98,7 @@ def learn(pipeline: Pipeline[Any], p: Params, record: Record, added: int, cache:
             log.warning("what runs cost cannot be kept in %s: %s", file, error)
 
 
-def kept() -> dict[str, list[Point]]:
+def load_points() -> dict[str, list[Point]]:
     """The points of every method, the last at the end; none where the file cannot be read."""
     file = folder() / "costs.json"
     try:
@@ -114,10 +111,10 @@ def kept() -> dict[str, list[Point]]:
 
 def nearest(pipeline: Pipeline[Any], p: Params, where: torch.device) -> list[Point]:
     """Points of the method that a run with `p` is most like, the nearest first; none of another variant."""
-    choices, work = choices_of(p), work_of(pipeline, p)
+    choices, work = choices_of(p), pipeline.work(p)
     points = [
         point
-        for point in reversed(kept().get(key(pipeline, where), []))  # of equally near ones the last
+        for point in reversed(load_points().get(key(pipeline, where), []))  # of equally near ones the last
         if not pipeline.variants or point.choices.get(pipeline.variants) == choices[pipeline.variants]
     ]
 
@@ -139,42 +136,6 @@ def folder() -> Path:
     named = os.environ.get("ATELIER_CACHE")
     usual_place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "atelier"
     return Path(named).expanduser() if named else usual_place
-
-
-def trim(where: torch.device) -> None:
-    """Give back what earlier work has left behind, or a run's memory would hide in its place."""
-    if where.type == "cpu" and sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # another C library has nothing to trim
-            ctypes.CDLL(None).malloc_trim(0)
-
-
-def held_bytes(where: torch.device) -> int:
-    """Bytes this process holds now: on the card, or in RAM where the work is done on the CPU."""
-    if where.type == "cuda":
-        return int(torch.cuda.memory_allocated(where))
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return device.peak_bytes(where)
-    return int(next(row for row in status.read_text().splitlines() if row.startswith("VmRSS")).split()[1]) * 1024
-
-
-def room_bytes(where: torch.device) -> int:
-    """Most bytes this process could hold: what it holds and what is free, on the card, or in RAM and its container."""
-    if where.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(where)
-        return int(free + torch.cuda.memory_reserved(where))
-    free = memory.available_bytes()
-    return free if free == memory.UNLIMITED else held_bytes(where) + free
-
-
-def work_of(pipeline: Pipeline[Any], p: Params) -> float:
-    """How long a run takes next to another of this method, in any unit, above 0."""
-    return max(1e-9, pipeline.work(p) if pipeline.work else usual(p))
-
-
-def space_of(pipeline: Pipeline[Any], p: Params) -> float:
-    """How much memory a run works in next to another of this method, in any unit, above 0."""
-    return max(1e-9, pipeline.space(p) if pipeline.space else spread(p))
 
 
 def choices_of(p: Params) -> dict[str, str]:

@@ -73,9 +73,9 @@ def kind_of(pipeline: Pipeline[Any]) -> Literal["restyle", "generate", ""]:
 def comparable(pipeline: Pipeline[Any], params: Mapping[str, Any]) -> bool:
     """Whether a result can stand in a comparison: one that restyled a content, or that shows pictures of a class and
     began with none of one's own. `params`: its recorded settings."""
-    kind, known = kind_of(pipeline), settings(pipeline.params)
-    own = any(params.get(s.name) for s in known if s.kind == "image" and s.name != "content")
-    usual = all(params.get(s.name, s.default) == s.default for s in known if s.name == "view")
+    kind, fields = kind_of(pipeline), settings(pipeline.params)
+    own = any(params.get(s.name) for s in fields if s.kind == "image" and s.name != "content")
+    usual = all(params.get(s.name, s.default) == s.default for s in fields if s.name == "view")
     return bool(kind) and usual and not own and (kind == "generate" or bool(params.get("content")))
 
 
@@ -125,10 +125,10 @@ def entries(choices: str | Sequence[Choice], table: Table, shared: Mapping[str, 
         if choice.method not in table:
             raise ParamError(f"There is no method named {choice.method}: use one of {', '.join(table)}.")
         pipeline = table[choice.method]
-        known = {s.name: s for s in settings(pipeline.params)}
-        values = {key: value for key, value in shared.items() if key in known and value not in (None, "", [])}
+        fields = {s.name: s for s in settings(pipeline.params)}
+        values = {key: value for key, value in shared.items() if key in fields and value not in (None, "", [])}
         values |= {setting_of(pipeline, word): word for word in choice.words}
-        values |= {key: typed(known.get(key), value) for key, value in choice.settings.items()}
+        values |= {key: typed(fields.get(key), value) for key, value in choice.settings.items()}
         rows.append(Entry(str(choice), pipeline, values))
     if not rows:
         raise ParamError(f"methods names none: use one or more of {', '.join(table)}, by comma.")
@@ -165,17 +165,17 @@ def axis(text: str, pipeline: Pipeline[Any]) -> dict[str, dict[str, Any]]:
     """
     name, sign, listed = (part.strip() for part in text.partition("="))
     name = name.replace("-", "_")
-    known = {s.name: s for s in settings(pipeline.params)}
-    if name not in known:
-        raise ParamError(f"There is no setting named {name}: use one of {', '.join(known)}.")
-    values = ranged(listed, known[name].kind == "int") if ".." in listed else listed.split(",")
+    fields = {s.name: s for s in settings(pipeline.params)}
+    if name not in fields:
+        raise ParamError(f"There is no setting named {name}: use one of {', '.join(fields)}.")
+    values = span(listed, fields[name].kind == "int") if ".." in listed else listed.split(",")
     values = [value.strip() for value in values if value.strip()]
     if not sign or not values or len(values) > MOST_VALUES:
         raise ParamError(f"The axis {text!r} needs 1 to {MOST_VALUES} values, such as {name}=0.2,0.5,0.8 or 0..1x5.")
-    return {f"{name} {value}": {name: typed(known[name], value)} for value in values}
+    return {f"{name} {value}": {name: typed(fields[name], value)} for value in values}
 
 
-def ranged(text: str, whole: bool) -> list[str]:
+def span(text: str, whole: bool) -> list[str]:
     """`0..1x5` -> 0, 0.25, 0.5, 0.75, 1; whole numbers are rounded."""
     ends, _, count = text.replace("×", "x").partition("x")
     low, _, high = ends.partition("..")

@@ -127,7 +127,7 @@ def test_what_will_not_fit_or_is_not_here_is_said_before(
 ) -> None:
     list(engine.perform(cards("clock"), cache.borrower()))
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.compare.estimate.room_bytes", lambda _: 1 << 20)
+        patch.setattr("models.memory.free_bytes", lambda _: -(1 << 40))
         assert "choose a smaller size" in predict(CLOCK, Clock(), cache).trouble
     found = cards("gatys:model=vgg19,gatys")
     assert found[1].prediction.missing and "575 MB" in found[1].prediction.trouble and not found[0].prediction.trouble

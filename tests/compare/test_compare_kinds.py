@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
+import gradio as gr
 import PIL.Image
 import pytest
 import toy_pipelines
 
 from models import registry
 from models.cache import ModelCache
-from pipelines import METHODS, record
+from pipelines import METHODS, PIPELINES, record
 from pipelines import compare as compare_method
-from pipelines.base import Result, run
+from pipelines.base import Result, advance, run
 from pipelines.compare import engine, plan
 from pipelines.compare.engine import Card
-from pipelines.params import parse
+from pipelines.params import ParamError, parse
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare import form as compare_form
 from ui.tabs.compare.cards import Memory
@@ -77,7 +79,9 @@ def test_imagine_is_a_method_once_its_model_is_here(
     assert card.result is not None, card.sentence
     assert card.result.record.params["prompt"] == "a, b: c" and card.result.record.params["styles"] == []
     assert set(card.scores) >= {"structure", "style", "colour"}, "not judged next to the style it did not see"
-    assert "does not see the styles" in compare_cards.drawn(card, Memory(compare_method.CompareParams(), [card]), None)
+    assert "does not see the styles" in compare_cards.article(
+        card, Memory(compare_method.CompareParams(), [card]), None
+    )
     assert card.result.picture.tobytes() == alone(card, cache).picture.tobytes()
 
 
@@ -111,8 +115,50 @@ def test_a_picture_of_one_method_gives_its_settings_back(
     assert isinstance(result, Result)
     told = record.read(result.png())
     assert told is not None
-    values = compare_form.recorded(told, METHODS)
+    values = compare_form.of_record(told, METHODS)
     assert values["size"] == 64 and values["styles"] == []  # not among the examples
     (entry,) = plan.entries(values["methods"], METHODS, {"content": content, "styles": [style], "size": values["size"]})
     again = parse(METHODS["gatys"].params, {**entry.own, "seed": told.seed})
     assert again.model_dump(mode="json") == told.params
+
+
+def test_each_method_names_who_reads_its_pictures(cache: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[str] = []
+    use = ModelCache.use
+
+    def noted(self: ModelCache, *names: str, **options: Any) -> Any:
+        used.extend(names)
+        return use(self, *names, **options)
+
+    cards = engine.prepare(plan.entries("stylemix:count=4,gan:count=4", METHODS, {"label": 3}), cache)
+    monkeypatch.setattr(ModelCache, "use", noted)
+    list(engine.perform(cards, cache.borrower()))
+    assert {"stylemix-reader", "digits"} <= set(used) and "cifar10" not in used
+    assert all(card.scores["asked"] > 0.5 for card in cards)
+
+
+def test_a_link_is_understood_or_answered_with_a_sentence() -> None:
+    with gr.Blocks():
+        form = compare_form.build(METHODS)
+    values = compare_form.of_link({"methods": "gan:truncation=0.5,vae", "label": "3", "count": "4", "dataset": "mnist"})
+    assert values is not None and (values["label"], values["count"]) == (3, 4)
+    assert form.fill(values)[0] == "generate" and compare_form.of_link({"size": "64"}) is None
+    for query, sentence in (
+        ({"methods": "gatys", "size": "many"}, "size is 'many'"),
+        ({"methods": "gatis"}, "There is no method named gatis"),
+        ({"methods": "gatys:steps=many"}, 'steps is "many": it must be a whole number.'),
+    ):
+        with pytest.raises(ParamError, match=sentence):
+            form.fill(compare_form.of_link(query) or {})
+
+
+def test_stop_ends_the_method_in_flight_and_keeps_what_is_there(
+    content: PIL.Image.Image, style: PIL.Image.Image, cache: ModelCache
+) -> None:
+    given = {"content": content, "styles": [style], "size": 64, "methods": "gatys:adam:steps=9,gatys:lbfgs:steps=9"}
+    stream = run(PIPELINES["compare"], parse(compare_method.CompareParams, given), cache)
+    next(stream)
+    result = advance(stream, stop=True)
+    assert isinstance(result, Result) and len(result.images) == 1
+    assert [card["state"] for card in result.record.details["cards"]] == ["stopped", "waiting"]
+    assert result.record.params["methods"] == given["methods"]

@@ -32,8 +32,8 @@ def test_a_plan_that_cannot_be_read_is_one_sentence(text: str) -> None:
 
 
 def test_settings_are_written_as_they_are_read() -> None:
-    changed = {"style_layers": "conv1_1:2,conv3_1", "style_weights": [1.0, 2.5], "steps": 7}
-    text = str(plan.Choice("gatys", ("lbfgs",), changed))
+    comparable_settings = {"style_layers": "conv1_1:2,conv3_1", "style_weights": [1.0, 2.5], "steps": 7}
+    text = str(plan.Choice("gatys", ("lbfgs",), comparable_settings))
     (entry,) = plan.entries(text, TABLE, {"seed": 4, "label": None})
     assert entry.values == {
         "seed": 4,

@@ -36,10 +36,9 @@ def form() -> Form:
 
 @pytest.fixture
 def desk(form: Form, cache: ModelCache) -> Desk:
-    nothing: Any = None
     with gr.Blocks():
         controls = controls_of("compare", *(gr.Button() for _ in range(2)), gr.HTML())
-    return Desk(PIPELINES["compare"], Server(cache), form, nothing, controls, nothing)
+    return Desk(PIPELINES["compare"], Server(cache), form, {}, controls)
 
 
 def test_a_variant_that_is_no_choice_is_a_card_with_a_chinese_sentence(cache: ModelCache) -> None:
@@ -81,15 +80,15 @@ def run_as_said(desk: Desk, said: dict[str, Any], earlier: Memory) -> list[engin
 def test_a_restyled_picture_stands_there_and_is_not_made_again(desk: Desk, cache: ModelCache) -> None:
     values = {"content": str(CONTENT), "styles": [str(STYLE)], "size": 64, "steps": 2, "optimizer": "adam", "seed": 5}
     sent, before = made(cache, "gatys", **values), given(desk.form, "restyle", "stylize:atelier", "gatys:adam")
-    found = compare_send.joined(desk.form, sent, before)
+    found = compare_send.join(desk.form, sent, before)
     assert found is not None and sent.result is not None
     memory = compare_send.beside(desk, sent.result, found, None)
     (card,) = memory.cards
     assert card.state == "done" and card.result and card.result.picture is sent.result.picture
-    page = compare_send.laid_out(memory, READER)[0]
+    page = compare_send.lay_out(memory, READER)[0]
     cost = f"<b>{compare_cards.seconds(sent.result.record.seconds.run)}</b>"
     assert cost in page and "(+" not in page, "what it added to memory is not known"
-    [*_, _last] = compare_send.judged(desk, memory, READER)
+    [*_, _last] = compare_send.score(desk, memory, READER)
     assert set(card.scores) >= {"structure", "style", "colour"}
 
     said = says(desk.form, desk.form.fill(found), before)
@@ -110,14 +109,14 @@ def test_results_of_the_same_pictures_gather_and_others_begin_anew(desk: Desk, c
     before = given(desk.form, "restyle")
     for name, own in (("gatys", {"steps": 1}), ("stylize", {"size": 0}), ("gatys", {"steps": 1})):
         sent = made(cache, name, **pictures | own)
-        found = compare_send.joined(desk.form, sent, before)
+        found = compare_send.join(desk.form, sent, before)
         assert found is not None and sent.result is not None
         memory = compare_send.beside(desk, sent.result, found, memory)
     assert memory is not None and sorted(c.entry.pipeline.name for c in memory.cards) == ["gatys", "stylize"]
     stylised = next(card for card in memory.cards if card.entry.pipeline.name == "stylize")
     assert stylised.entry.name == "stylize:atelier:size=0" and stylised.params and stylised.params.size == 0  # type: ignore[attr-defined]
     sent = made(cache, "gatys", **pictures | {"content": str(STYLE), "steps": 1})
-    found = compare_send.joined(desk.form, sent, before)
+    found = compare_send.join(desk.form, sent, before)
     assert found is not None and sent.result is not None
     assert len(compare_send.beside(desk, sent.result, found, memory).cards) == 1
 
@@ -127,7 +126,7 @@ def test_what_was_generated_goes_to_the_other_mode(desk: Desk, cache: ModelCache
     steps = {"steps": 2} if name == "diffusion" else {}
     sent = made(cache, name, dataset="mnist", label=3, count=2, seed=9, **steps)
     before = given(desk.form, "restyle", "gan", "vae", "gatys:adam")
-    found = compare_send.joined(desk.form, sent, before)
+    found = compare_send.join(desk.form, sent, before)
     assert found is not None and sent.result is not None
     filled = desk.form.fill(found)
     assert filled[0] == "generate"
@@ -137,7 +136,7 @@ def test_what_was_generated_goes_to_the_other_mode(desk: Desk, cache: ModelCache
     names = {choice.method for choice in said["methods"]}
     assert names == {"gan", "vae", name}
     memory = compare_send.beside(desk, sent.result, found, None)
-    [*_, _last] = compare_send.judged(desk, memory, READER)
+    [*_, _last] = compare_send.score(desk, memory, READER)
     assert set(memory.cards[0].scores) >= {"asked", "sure"}
     again = run_as_said(desk, said, memory)
     assert [card.entry.pipeline.name for card in again if card.state == "done"] == [name]

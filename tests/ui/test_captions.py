@@ -17,7 +17,7 @@ from pipelines import METHODS, PIPELINES, metrics
 from pipelines.base import Result, run
 from pipelines.compare import engine, plan
 from pipelines.compare.engine import Card
-from pipelines.explore.params import LAYERS
+from pipelines.explore import LAYERS
 from pipelines.params import parse, settings
 
 # A data set's own names of its classes are among these: the numbers beside the picture have them translated.

@@ -33,22 +33,7 @@ from ui.tabs.compare.cards import Memory
 from ui.tabs.compare.form import Form
 
 STORAGE = "atelier-compare-1"  # where a browser keeps its last comparisons
-ROW = ("gallery", "status", "sheet", "pack", "links", "past", "runs", "memory")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The right column, and what is below it."""
-
-    gallery: gr.HTML
-    status: gr.HTML
-    sheet: gr.DownloadButton
-    pack: gr.DownloadButton
-    more: gr.Button
-    links: gr.HTML
-    past: gr.HTML
-    runs: gr.BrowserState
-    memory: gr.State
+ROW = ("gallery", "status", "sheet", "pack", "links", "past", "runs", "memory", "more")
 
 
 @dataclass(frozen=True)
@@ -58,14 +43,18 @@ class Desk:
     pipeline: Pipeline[Any]
     server: Server
     form: Form
-    stage: Stage
+    parts: dict[str, Any]  # what is no setting
     controls: Controls
-    cure: gr.Button  # opens Models, where weights are fetched
+
+    @property
+    def cure(self) -> gr.Button:
+        """What opens Models, where weights are fetched."""
+        return cast(gr.Button, self.parts["cure"])
 
     @property
     def outputs(self) -> list[Any]:
         """What a comparison updates, in the order of `row`; Run and Stop follow."""
-        return [*(getattr(self.stage, name) for name in ROW), self.stage.more]
+        return [self.parts[name] for name in ROW]
 
     def cards(self, methods: str | Sequence[plan.Choice], p: CompareParams) -> list[Card]:
         """The cards of a plan with the settings that `p` has for all, before anything is run."""
@@ -85,32 +74,33 @@ def build(pipeline: Pipeline[Any], server: Server) -> Desk:
         with gr.Column(scale=5, min_width=320):
             form = compare_form.build(compare_method.table_of(pipeline))
             ahead = gr.HTML("", elem_classes="ahead", padding=False)
-            fetch = gr.Button(t("Fetch the weights in Models"), visible=False)
+            cure = gr.Button(t("Fetch the weights in Models"), visible=False)
             run, stop, again = tab.actions()
         with gr.Column(scale=7, min_width=320):
-            stage = right_column()
+            parts = right_column()
     tab.how_it_works(pipeline)
-    desk = Desk(pipeline, server, form, stage, controls_of(pipeline.name, run, stop, stage.status), fetch)
-    keep.settings(pipeline.name, form.kept)
-    wire_before(desk, ahead, wire(desk))
-    wire_restore(desk, again)
+    parts |= {"ahead": ahead, "cure": cure, "again": again}
+    desk = Desk(pipeline, server, form, parts, controls_of(pipeline.name, run, stop, parts["status"]))
+    keep.settings(pipeline.name, form.browser_settings)
+    wire_before(desk, wire(desk))
+    wire_restore(desk)
     api.build(pipeline, server, settings(pipeline.params))
     return desk
 
 
-def right_column() -> Stage:
+def right_column() -> dict[str, Any]:
     """Cards, and what can be taken away."""
-    status = gr.HTML("", elem_classes="status", padding=False)
-    gallery = gr.HTML("", elem_classes="gallery picture", padding=False)
+    parts: dict[str, Any] = {"status": gr.HTML("", elem_classes="status", padding=False)}
+    parts["gallery"] = gr.HTML("", elem_classes="gallery picture", padding=False)
     with gr.Row():
-        sheet = gr.DownloadButton(cast(str, t("Contact sheet")), interactive=False, min_width=120)
-        pack = gr.DownloadButton(cast(str, t("All pictures (zip)")), interactive=False, min_width=120)
-        more = gr.Button(t("Continue"), interactive=False, min_width=120)
-    links = gr.HTML("", padding=False)
+        for name, text in (("sheet", "Contact sheet"), ("pack", "All pictures (zip)")):
+            parts[name] = gr.DownloadButton(cast(str, t(text)), interactive=False, min_width=120)
+        parts["more"] = gr.Button(t("Continue"), interactive=False, min_width=120)
+    parts["links"] = gr.HTML("", padding=False)
     with gr.Accordion(t("Your last comparisons, kept in this browser"), open=False):
-        past = gr.HTML("", padding=False)
+        parts["past"] = gr.HTML("", padding=False)
     runs = gr.BrowserState([], storage_key=STORAGE, secret=keep.SECRET)
-    return Stage(gallery, status, sheet, pack, more, links, past, runs, gr.State(time_to_live=1800))
+    return {**parts, "runs": runs, "memory": gr.State(time_to_live=1800)}
 
 
 def example(request: gr.Request | None) -> str:
@@ -129,8 +119,8 @@ def row(running: bool, memory: Memory | None = None, request: gr.Request | None 
     with `memory` the cards too."""
     if memory is not None:
         values = {"gallery": compare_cards.gallery(memory, request), "memory": memory, **values}
-    more = gr.update(interactive=memory is not None and memory.left and not running)
-    return [*(values.get(name, gr.skip()) for name in ROW), more, *pressable(running)]
+    values["more"] = gr.update(interactive=memory is not None and memory.left and not running)
+    return [*(values.get(name, gr.skip()) for name in ROW), *pressable(running)]
 
 
 def progress(memory: Memory, seconds: float, request: gr.Request | None) -> str:
@@ -179,16 +169,16 @@ def perform(desk: Desk, request: gr.Request, token: str, memory: Memory, runs: A
 
 def concluded(memory: Memory, result: Result, seconds: float, runs: Any, request: gr.Request) -> list[Any]:
     """What can be taken away, and the run among this browser's last ones."""
-    one = compare_cards.remembered(memory, record.now(), request)
+    one = compare_cards.history_entry(memory, record.now(), request)
     if one["cards"]:
         runs = [one, *(runs if isinstance(runs, list) else [])][: compare_cards.RUNS]
     past, links = compare_cards.history(runs, request), compare_cards.links(memory.params, request)
     status = progress(memory, seconds, request)
-    files = taken_away(memory, result)
+    files = downloads(memory, result)
     return row(False, memory, request, status=status, runs=runs, past=past, links=links, **files)
 
 
-def taken_away(memory: Memory, result: Result) -> dict[str, Any]:
+def downloads(memory: Memory, result: Result) -> dict[str, Any]:
     """The contact sheet and the zip as files."""
     pictures = {"sheet.png": result.png()}
     for number, (card, own) in enumerate(((c, c.result) for c in memory.cards if c.result), 1):
@@ -214,12 +204,12 @@ def take_over(cards: list[Card], earlier: Memory | None) -> None:
 
 
 def wire(desk: Desk) -> list[Any]:
-    """Run, Stop and Continue; returns the events after which costs are known better."""
-    form, stage, controls = desk.form, desk.stage, desk.controls
+    """Run, Stop and Continue; returns the events after which costs are paths better."""
+    form, controls = desk.form, desk.controls
 
-    def start(request: gr.Request, token: str, runs: Any, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
+    def start(request: gr.Request, token: str, runs: Any, earlier: Memory | None, *inputs: Any) -> Iterator[list[Any]]:
         try:
-            memory = desk.planned(form.read(given))
+            memory = desk.planned(form.read(inputs))
         except Exception as error:  # the page's last line: every error becomes a sentence
             yield row(False, status=failed_status(in_words(explain(error), request)))
             return
@@ -238,24 +228,24 @@ def wire(desk: Desk) -> list[Any]:
         yield from perform(desk, request, token, memory, runs)
 
     on_stop(desk.server, controls)
-    given = [stage.runs, stage.memory]
+    inputs = [desk.parts["runs"], desk.parts["memory"]]
     return [
-        on_press(controls, [controls.run.click], start, [*given, *form.inputs], desk.outputs),
-        on_press(controls, [stage.more.click], go_on, given, desk.outputs),
+        on_press(controls, [controls.run.click], start, [*inputs, *form.inputs], desk.outputs),
+        on_press(controls, [desk.parts["more"].click], go_on, inputs, desk.outputs),
     ]
 
 
-def wire_before(desk: Desk, ahead: gr.HTML, ended: list[Any]) -> None:
+def wire_before(desk: Desk, ended: list[Any]) -> None:
     """What happens before a run: forecasts, drawers, settings from a link, a browser that comes back."""
-    form, stage = desk.form, desk.stage
-    outputs = [ahead, desk.cure, *(drawer.box for drawer in form.drawers)]
+    form, parts = desk.form, desk.parts
+    outputs = [parts["ahead"], desk.cure, *(drawer.box for drawer in form.drawers)]
 
-    def foresee(request: gr.Request, *given: Any) -> list[Any]:
-        picked = {name for value in given if isinstance(value, list) for name in value if isinstance(name, str)}
-        boxes = [gr.update(visible=drawer.name in picked) for drawer in form.drawers]
+    def foresee(request: gr.Request, *inputs: Any) -> list[Any]:
+        chips = {name for value in inputs if isinstance(value, list) for name in value if isinstance(name, str)}
+        boxes = [gr.update(visible=drawer.name in chips) for drawer in form.drawers]
         try:
-            memory = desk.planned(form.read(given))
-            absent = [c for c in desk.cards(form.others(given[0], picked), memory.params) if c.prediction.missing]
+            memory = desk.planned(form.read(inputs))
+            absent = [c for c in desk.cards(form.others(inputs[0], chips), memory.params) if c.prediction.missing]
             missing = any(card.prediction.missing for card in memory.cards)
             return [compare_cards.forecast(memory.cards, absent, request), gr.update(visible=missing), *boxes]
         except Exception as error:
@@ -265,7 +255,7 @@ def wire_before(desk: Desk, ahead: gr.HTML, ended: list[Any]) -> None:
         threading.Thread(target=metrics.warm, name="measures", daemon=True).start()
         status, filled = "", [gr.skip()] * len(form.inputs)
         try:
-            if values := compare_form.opened(dict(request.query_params)):
+            if values := compare_form.of_link(dict(request.query_params)):
                 filled = form.fill(values)
         except ParamError as error:  # a link may say anything
             status = failed_status(in_words(str(error), request))
@@ -276,32 +266,34 @@ def wire_before(desk: Desk, ahead: gr.HTML, ended: list[Any]) -> None:
     assert root is not None
     changes = [c.change for c in form.inputs]
     gr.on(changes, foresee, form.inputs, outputs, trigger_mode="always_last", **QUICK)
-    arrived = root.load(arrive, [stage.runs], [stage.past, stage.gallery, stage.status, *form.inputs], **QUICK)
+    arrived = root.load(
+        arrive, [parts["runs"]], [parts["past"], parts["gallery"], parts["status"], *form.inputs], **QUICK
+    )
     for event in (arrived, *ended):
         event.then(foresee, form.inputs, outputs, **QUICK)
 
 
-def wire_restore(desk: Desk, again: gr.File) -> None:
+def wire_restore(desk: Desk) -> None:
     """A contact sheet, or a picture of one method, gives its settings back."""
     form = desk.form
     methods = {desk.pipeline.name: desk.pipeline, **form.table}
     places = {"content": form.content, "styles": form.styles}
 
-    def restore(path: str | None, request: gr.Request, *given: Any) -> list[Any]:
+    def restore(path: str | None, request: gr.Request, *inputs: Any) -> list[Any]:
         name = Path(path or "The file").name
         otherwise = f"{name} holds no settings of a comparison: drop a contact sheet, or a picture that was made here."
         origin = replay.recorded(path or "", methods, otherwise, request)
-        known = replay.known_pictures(*given)
+        paths = replay.known_pictures(*inputs)
         try:
-            values = compare_form.recorded(origin, form.table, known)
+            values = compare_form.of_record(origin, form.table, paths)
             filled = form.fill(values)
         except ParamError as error:  # the plan of a comparison is text, which a record may have any of
             raise refused(f"The record in {name} cannot be used. {error}", request) from error
-        absent = [a for a in replay.absences(origin, methods[origin.pipeline], known) if a.setting.name in places]
+        absent = [a for a in replay.absences(origin, methods[origin.pipeline], paths) if a.setting.name in places]
         for name in {a.setting.name for a in absent}:  # what is there now may not stand in
             filled[form.inputs.index(places[name])] = values[name] or None
         return [replay.say(absent, request), *filled]
 
-    again.upload(
-        restore, [again, *places.values()], [desk.stage.status, *form.inputs], show_progress="hidden", **PRIVATE
-    )
+    inputs = [desk.parts["again"], *places.values()]
+    outputs = [desk.parts["status"], *form.inputs]
+    desk.parts["again"].upload(restore, inputs, outputs, show_progress="hidden", **PRIVATE)

@@ -77,7 +77,7 @@ def title(card: Card, request: gr.Request | None) -> str:
     return " · ".join(filter(None, (spoken(pipeline.title, request), ENGLISH.get(words, words))))
 
 
-def changed(card: Card) -> dict[str, str]:
+def comparable_settings(card: Card) -> dict[str, str]:
     """Settings of the run that the two sides of the viewer may differ in."""
     values = card.result.record.params if card.result else {}
     plain = {name: value for name, value in values.items() if not isinstance(value, dict | list)}
@@ -133,7 +133,7 @@ def pin(text: str, name: str, source: str, settings: dict[str, str], label: str 
     return f'<button type="button" class="pin" aria-pressed="false"{label}{data}>{text}</button>'
 
 
-def drawn(card: Card, memory: Memory, request: gr.Request | None) -> str:
+def article(card: Card, memory: Memory, request: gr.Request | None) -> str:
     """One card."""
     path, grid = memory.file(card), card.entry.at is not None
     name, label = title(card, request), html.escape(card.entry.name)
@@ -144,7 +144,7 @@ def drawn(card: Card, memory: Memory, request: gr.Request | None) -> str:
         picture += f'<div class="bar"><i style="width:{100 * card.share:.1f}%"></i></div>'
     actions = ""
     if card.result is not None:
-        button = pin(spoken("Pin", request), card.entry.name if grid else name, address, changed(card))
+        button = pin(spoken("Pin", request), card.entry.name if grid else name, address, comparable_settings(card))
         actions = f'<div class="do">{button}<a href="{address}" download="{file_name(card)}.png">PNG</a></div>'
     own = [] if grid else [", ".join(card.entry.name.split(":", 2)[2:])]  # settings that were typed
     small = "".join(f"<small>{html.escape(text)}</small>" for text in (*own, *remarks(card, request)) if text)
@@ -213,7 +213,7 @@ def head(text: str, card: Card, request: gr.Request | None) -> str:
 def gallery(memory: Memory, request: gr.Request | None) -> str:
     """The whole right side: the chart, then the cards, or the X/Y grid with labelled axes."""
     cards, heads = memory.cards, memory.heads
-    articles = [drawn(card, memory, request) for card in cards]
+    articles = [article(card, memory, request) for card in cards]
     body = f'<div class="grid">{"".join(articles)}</div>'
     if heads:
         across = "".join(f'<th scope="col">{head(text, cards[0], request)}</th>' for text in heads[0])
@@ -263,14 +263,14 @@ def thumbnail(picture: PIL.Image.Image, side: int = THUMB) -> str:
         return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def remembered(memory: Memory, when: str, request: gr.Request | None) -> dict[str, Any]:
+def history_entry(memory: Memory, when: str, request: gr.Request | None) -> dict[str, Any]:
     """One comparison, as the browser keeps it."""
     rows = [
         {
             "name": title(card, request),
             "seconds": card.result.record.seconds.run,
             "thumb": thumbnail(card.result.picture),
-            "settings": changed(card),
+            "settings": comparable_settings(card),
         }
         for card in memory.cards
         if card.result is not None

@@ -40,13 +40,13 @@ class Drawer:
     more: gr.Textbox
     box: gr.Group
 
-    def choice(self, given: Sequence[Any]) -> Choice:
-        """The method with what was changed. `given` ends with the line."""
-        values = controls.values(self.settings, given[:-1])
+    def choice(self, inputs: Sequence[Any]) -> Choice:
+        """The method with what was changed. `inputs` ends with the line."""
+        values = controls.values(self.settings, inputs[:-1])
         changed = {s.name: values[s.name] for s in self.settings if values.get(s.name, "") not in (s.default, "")}
-        typed = [part.partition("=") for part in str(given[-1] or "").split(",") if part.strip()]
+        typed = [part.partition("=") for part in str(inputs[-1] or "").split(",") if part.strip()]
         if any(not sign for _, sign, _ in typed):
-            raise ParamError(f"More settings of {self.name} are {given[-1]!r}: write them as steps=20, seed=3.")
+            raise ParamError(f"More settings of {self.name} are {inputs[-1]!r}: write them as steps=20, seed=3.")
         method, *words = self.name.split(":")
         more = {name.strip().replace("-", "_"): value.strip() for name, _, value in typed}
         return Choice(method, tuple(words), {**changed, **more})
@@ -86,7 +86,7 @@ class Form:
     table: plan.Table
 
     @property
-    def kept(self) -> dict[str, Any]:
+    def browser_settings(self) -> dict[str, Any]:
         """What a browser keeps: all but pictures, by names of their own."""
         rows = {f"methods {number}": row.group for number, row in enumerate(self.chips)}
         own = {f"{d.name} {s.name}": c for d in self.drawers for s, c in zip(d.settings, d.inputs, strict=True)}
@@ -100,13 +100,13 @@ class Form:
         rows = [row.group for row in self.chips]
         return [self.mode, self.content, self.styles, *rows, *own, *self.common.values()]
 
-    def read(self, given: Sequence[Any]) -> dict[str, Any]:
+    def read(self, inputs: Sequence[Any]) -> dict[str, Any]:
         """What the components say, as CompareParams take it. Raises ParamError."""
-        values = iter(given)
+        values = iter(inputs)
         mode, content, styles = next(values), next(values), next(values)
-        picked = {name for row in self.chips for name in (next(values) or []) if row.kind == mode}
+        names = {name for row in self.chips for name in (next(values) or []) if row.kind == mode}
         rows = [(drawer, [next(values) for _ in range(len(drawer.inputs) + 1)]) for drawer in self.drawers]
-        choices = tuple(drawer.choice(own) for drawer, own in rows if drawer.name in picked)
+        choices = tuple(drawer.choice(own) for drawer, own in rows if drawer.name in names)
         said = controls.values([FIELDS[name] for name in self.common], list(values))
         said["methods"] = plan.read(said.get("methods") or "") or choices
         if not said["methods"]:
@@ -138,9 +138,9 @@ class Form:
         pictures = [values.get("content") or gr.skip(), values.get("styles") or gr.skip()]
         return [mode, *pictures, *chips, *own, *common]
 
-    def others(self, mode: str, picked: Collection[str]) -> str:
+    def others(self, mode: str, names: Collection[str]) -> str:
         """The methods of a mode that are not chosen, as a plan."""
-        return ",".join(name for row in self.chips if row.kind == mode for name in row.offers if name not in picked)
+        return ",".join(name for row in self.chips if row.kind == mode for name in row.offers if name not in names)
 
 
 def chip(entry: plan.Entry) -> str:
@@ -266,7 +266,7 @@ def link(p: CompareParams) -> str:
     return "?" + urlencode(values, quote_via=quote, safe=",:.|")
 
 
-def opened(query: Mapping[str, str]) -> dict[str, Any] | None:
+def of_link(query: Mapping[str, str]) -> dict[str, Any] | None:
     """The settings in a query string, or None where it has none of ours. Raises ParamError."""
     texts = {name: query[name] for name in FIELDS if name in query and name not in {"content", "styles"}}
     if "methods" not in texts:
@@ -278,11 +278,11 @@ def opened(query: Mapping[str, str]) -> dict[str, Any] | None:
     return values | {"styles": [str(path) for stem in names for path in STYLE if path.stem == stem]}
 
 
-def recorded(record: Record, table: plan.Table, known: Mapping[str, str] | None = None) -> dict[str, Any]:
+def of_record(record: Record, table: plan.Table, paths: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The settings in a record, of a contact sheet or of one method's picture; pictures are looked up by their pixels.
 
-    `known`: digest -> path of the pictures that are here; None: the examples."""
-    known = replay.known_pictures() if known is None else known
+    `paths`: digest -> path of the pictures that are here; None: the examples."""
+    paths = replay.known_pictures() if paths is None else paths
     params = record.params
     values = {name: value for name, value in params.items() if name in FIELDS}
     if record.pipeline in table:
@@ -297,11 +297,11 @@ def recorded(record: Record, table: plan.Table, known: Mapping[str, str] | None 
         }  # fmt: skip
         values["methods"] = (Choice(record.pipeline, (params[variant],) if variant else (), own),)
     values["methods"] = plan.read(values.get("methods", ""))
-    values["content"] = known.get((params.get("content") or {}).get("sha256", ""))
-    return values | {"styles": [known[s["sha256"]] for s in params.get("styles", []) if s["sha256"] in known]}
+    values["content"] = paths.get((params.get("content") or {}).get("sha256", ""))
+    return values | {"styles": [paths[s["sha256"]] for s in params.get("styles", []) if s["sha256"] in paths]}
 
 
 def fits(name: str, value: Any) -> bool:
-    """Whether all methods of a comparison can be given this value: Stylise alone knows a size of 0, say."""
+    """Whether all methods of a comparison can take this value: Stylise alone knows a size of 0, say."""
     low, high = FIELDS[name].low, FIELDS[name].high
     return not isinstance(value, int | float) or ((low is None or value >= low) and (high is None or value <= high))

@@ -21,10 +21,10 @@ from ui.kit.i18n import spoken
 from ui.kit.run import on_change
 from ui.kit.session import PRIVATE, QUICK, picture_file
 from ui.kit.tab import Frame
-from ui.tabs.compare import Desk, row, taken_away, views
+from ui.tabs.compare import Desk, downloads, row, views
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare.cards import Memory
-from ui.tabs.compare.form import Form, chip, recorded
+from ui.tabs.compare.form import Form, chip, of_record
 
 PICTURES = ("content", "styles")
 SENT = "Sent here with its settings. Run makes the other methods."
@@ -32,42 +32,42 @@ SENT = "Sent here with its settings. Run makes the other methods."
 
 def link(desk: Desk, frames: Mapping[str, Any], tabs: gr.Tabs) -> None:
     """Wire the button of every method's tab that has one."""
-    form, stage = desk.form, desk.stage
+    form, memory = desk.form, desk.parts["memory"]
 
-    def press(request: gr.Request, sent: show.Memory | None, earlier: Memory | None, *given: Any) -> list[Any]:
+    def press(request: gr.Request, sent: show.Memory | None, earlier: Memory | None, *inputs: Any) -> list[Any]:
         result = show.kept(sent, request)
-        values = joined(form, sent, given) if sent else None
+        values = join(form, sent, inputs) if sent else None
         if values is None:
             return [gr.skip()] * len(outputs)
         shown = [gr.skip()] * len(cards)
         if earlier is None or not earlier.busy:
-            shown = laid_out(beside(desk, result, values, earlier), request)
+            shown = lay_out(beside(desk, result, values, earlier), request)
         return [gr.Tabs(selected="compare"), *form.fill(values), *shown]
 
     def judge(request: gr.Request, memory: Memory | None) -> Iterator[list[Any]]:
-        yield from judged(desk, memory, request)
+        yield from score(desk, memory, request)
 
     cards = [*desk.outputs, *desk.controls.buttons]
     outputs = [tabs, *form.inputs, *cards]
     for frame in (f for f in frames.values() if isinstance(f, Frame) and f.stage.send.visible):
-        given = [frame.stage.memory, stage.memory, *form.inputs]
-        sent = frame.stage.send.click(press, given, outputs, show_progress="hidden", **PRIVATE)  # queued: errors show
+        inputs = [frame.stage.memory, memory, *form.inputs]
+        sent = frame.stage.send.click(press, inputs, outputs, show_progress="hidden", **PRIVATE)  # queued: errors show
         sent.success(None, None, None, js="() => window.scrollTo(0, 0)", **QUICK)
-        on_change(desk.controls, sent, judge, [stage.memory], desk.outputs)
+        on_change(desk.controls, sent, judge, [memory], desk.outputs)
 
 
-def joined(form: Form, sent: show.Memory, given: Sequence[Any]) -> dict[str, Any] | None:
+def join(form: Form, sent: show.Memory, inputs: Sequence[Any]) -> dict[str, Any] | None:
     """What the form shall say: the result's settings and pictures, its method beside those that were chosen before.
 
-    No grid and no budget: Run makes the result's settings, not others. `given`: what the form says now.
+    No grid and no budget: Run makes the result's settings, not others. `inputs`: what the form says now.
     """
     if sent.result is None:
         return None
-    values = recorded(sent.result.record, form.table)
+    values = of_record(sent.result.record, form.table)
     (own,) = plan.entries(values["methods"], form.table, {})
     kind = plan.kind_of(own.pipeline)
     try:
-        now = form.read([kind, *given[1:]])
+        now = form.read([kind, *inputs[1:]])
     except ParamError:  # nothing is chosen that could stay
         now = {"methods": ()}
     before = plan.entries(now["methods"], form.table, {}) if now["methods"] else []
@@ -108,14 +108,14 @@ def subject(p: CompareParams) -> dict[str, Any]:
     return p.model_dump(mode="json", include={*PICTURES, *(() if p.content is not None else ("dataset", "label"))})
 
 
-def laid_out(memory: Memory, request: gr.Request) -> list[Any]:
+def lay_out(memory: Memory, request: gr.Request) -> list[Any]:
     """The cards on the page; what can be taken away follows when they are judged."""
     off = gr.update(interactive=False)
     links = compare_cards.links(memory.params, request)
     return row(False, memory, request, status=spoken(SENT, request), sheet=off, pack=off, links=links)
 
 
-def judged(desk: Desk, memory: Memory | None, request: gr.Request) -> Iterator[list[Any]]:
+def score(desk: Desk, memory: Memory | None, request: gr.Request) -> Iterator[list[Any]]:
     """The cards with their scores, the contact sheet and the zip."""
     cards: list[Card] = [card for card in memory.cards if card.result] if memory and not memory.busy else []
     if memory is None or all(card.scores or card.sentence for card in cards):
@@ -126,5 +126,5 @@ def judged(desk: Desk, memory: Memory | None, request: gr.Request) -> Iterator[l
             if view.result is None:
                 yield row(True, status=show.waiting(view, request).status)
             else:
-                files = taken_away(memory, view.result)
+                files = downloads(memory, view.result)
                 yield row(False, memory, request, status=spoken(SENT, request), **files)
