@@ -40,13 +40,14 @@ _WRITING = threading.Lock()
 @dataclass(frozen=True)
 class Point:
     """What one run cost. choices: its settings that name something; work and space as its method counts them; added:
-    bytes that it worked in beside its models, which are name -> bytes."""
+    bytes that it worked in beside its models, which are name -> bytes; base: bytes held before it, without models."""
 
     choices: dict[str, str]
     work: float
     space: float
     seconds: float
     added: int
+    base: int
     models: dict[str, int]
 
 
@@ -71,9 +72,8 @@ def predict(pipeline: Pipeline[Any], p: Params, cache: ModelCache) -> Prediction
         return Prediction(work * ROUGHLY, trouble=lacking, missing=bool(lacking))
     seconds = work * statistics.median(point.seconds / point.work for point in points)
     working = max(point.added / point.space for point in points) * pipeline.space(p)
-    here = cached_models(cache)
     held, trouble = memory.held_bytes(where), lacking
-    peak = held + round(working) + sum(size for name, size in points[0].models.items() if name not in here)
+    peak = max(held, points[0].base + sum((cached_models(cache) | points[0].models).values()) + round(working))
     room = held + memory.free_bytes(where)
     if not lacking and peak > SPARE * room:
         trouble = f"Needs about {peak / 1e9:.1f} GB, and {room / 1e9:.1f} GB can be had: choose a smaller size."
@@ -83,8 +83,9 @@ def predict(pipeline: Pipeline[Any], p: Params, cache: ModelCache) -> Prediction
 def learn(pipeline: Pipeline[Any], p: Params, record: Record, added: int, cache: ModelCache) -> None:
     """Keep what a whole run cost, which worked in `added` bytes beside its models."""
     here, name = cached_models(cache), key(pipeline, cache.device)
-    seconds, models = max(record.seconds.run, 1e-3), {name: here[name] for name in record.models if name in here}
-    point = Point(choices_of(p), pipeline.work(p), pipeline.space(p), seconds, added, models)
+    base, models = record.peak_bytes - added - sum(here.values()), {m: here[m] for m in record.models if m in here}
+    seconds = max(record.seconds.run, 1e-3)
+    point = Point(choices_of(p), pipeline.work(p), pipeline.space(p), seconds, added, base, models)
     file = folder() / "costs.json"
     with _WRITING:
         points = load_points()

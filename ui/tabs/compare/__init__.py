@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from ui.kit import api, tab
 from ui.kit.form import keep, replay
 from ui.kit.form.examples import RESULTS
 from ui.kit.i18n import in_words, refused, spoken, t
-from ui.kit.run import Controls, Press, Server, View, controls_of, follow, on_press, on_stop, pressable
+from ui.kit.run import Controls, Server, View, controls_of, follow, on_press, on_stop, pressable
 from ui.kit.session import PRIVATE, QUICK, explain, file_in_cache
 from ui.kit.show import GONE, failed_status, waiting
 from ui.tabs.compare import cards as compare_cards
@@ -136,61 +137,58 @@ def progress(memory: Memory, seconds: float, request: gr.Request | None) -> str:
     return f'{name}<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>'
 
 
-def views(desk: Desk, memory: Memory, cards: Sequence[Card], press: Press) -> Iterator[View]:
-    """Compare's own run, of cards that are there already, inside the one run protocol."""
+def perform(
+    desk: Desk, request: gr.Request, token: str, memory: Memory, cards: Sequence[Card], end: Callable[[View], list[Any]]
+) -> Iterator[list[Any]]:
+    """Run those of the cards that wait, and judge the others: Compare's own run inside the one run protocol.
+
+    `end`: values for the last view, which has the result.
+    """
+    off, view = gr.update(interactive=False), View()
 
     def generate(p: CompareParams, lender: Lender) -> Steps:
         return engine.perform(cards, cast(Borrower, lender), p.seconds, memory.heads)
 
-    for view in follow(desk.server, replace(desk.pipeline, generate=generate), memory.params, press):
-        memory.preview = view.preview
-        yield view
-
-
-def perform(desk: Desk, request: gr.Request, token: str, memory: Memory, runs: Any) -> Iterator[list[Any]]:
-    """Run the cards that wait, and show how they come along."""
-    off, result = gr.update(interactive=False), None
     with desk.server.press(request, desk.controls.tab, token) as press:
         try:
             yield row(True, memory, request, sheet=off, pack=off, status=spoken("starting", request))
-            for view in views(desk, memory, memory.cards, press):
-                result = view.result
-                if result is not None:
-                    yield concluded(memory, result, view.seconds, runs, request)
+            for view in follow(desk.server, replace(desk.pipeline, generate=generate), memory.params, press):
+                memory.preview = view.preview
+                if view.result is not None:
+                    yield end(view)
                 elif view.progress is None:
                     yield row(True, status=waiting(view, request).status)
                 else:
                     yield row(True, memory, request, status=progress(memory, view.seconds, request))
-            if result is None and not press.replaced:  # stopped before its turn
+            if view.result is None and not press.replaced:  # stopped before its turn
                 yield row(False, memory, request, status=spoken("stopped", request))
         except Exception as error:  # the page's last line: every error becomes a sentence
             yield row(False, memory, request, status=failed_status(in_words(explain(error), request)))
 
 
-def concluded(memory: Memory, result: Result, seconds: float, runs: Any, request: gr.Request) -> list[Any]:
+def conclude(memory: Memory, runs: Any, request: gr.Request, view: View) -> list[Any]:
     """What can be taken away, and the run among this browser's last ones."""
     one = compare_cards.history_entry(memory, record.now(), request)
     if one["cards"]:
         runs = [one, *(runs if isinstance(runs, list) else [])][: compare_cards.RUNS]
     past, links = compare_cards.history(runs, request), compare_cards.links(memory.params, request)
-    status = progress(memory, seconds, request)
-    files = downloads(memory, result)
+    status, files = progress(memory, view.seconds, request), downloads(memory, view.result)
     return row(False, memory, request, status=status, runs=runs, past=past, links=links, **files)
 
 
-def downloads(memory: Memory, result: Result) -> dict[str, Any]:
-    """The contact sheet and the zip as files."""
+def downloads(memory: Memory, result: Result | None) -> dict[str, Any]:
+    """The contact sheet and the zip as files; none where nothing has worked."""
+    if result is None or not result.images:
+        return {}
     pictures = {"sheet.png": result.png()}
     for number, (card, own) in enumerate(((c, c.result) for c in memory.cards if c.result), 1):
         name = f"{number:02d}-{compare_cards.file_name(card)}"
         pictures[f"{name}.png"] = own.png()
         if own.sheet is not None:
             pictures |= {f"{name}/{i:03d}.png": own.png(i) for i in range(len(own.images))}
-    if len(pictures) == 1:
-        return {}
-    files = {"sheet": (pictures["sheet.png"], ".png")}
-    files["pack"] = contact.bundle(pictures, result.record.model_dump(mode="json")), ".zip"
-    return {name: gr.update(value=file_in_cache(*file), interactive=True) for name, file in files.items()}
+    pack = contact.bundle(pictures, result.record.model_dump(mode="json"))
+    files = {"sheet": file_in_cache(pictures["sheet.png"], ".png"), "pack": file_in_cache(pack, ".zip")}
+    return {name: gr.update(value=path, interactive=True) for name, path in files.items()}
 
 
 def take_over(cards: list[Card], earlier: Memory | None) -> None:
@@ -215,7 +213,7 @@ def wire(desk: Desk) -> list[Any]:
             return
         if not memory.params.seconds:
             take_over(memory.cards, earlier)
-        yield from perform(desk, request, token, memory, runs)
+        yield from perform(desk, request, token, memory, memory.cards, partial(conclude, memory, runs, request))
 
     def go_on(request: gr.Request, token: str, runs: Any, memory: Memory | None) -> Iterator[list[Any]]:
         if memory is None:
@@ -224,8 +222,8 @@ def wire(desk: Desk) -> list[Any]:
         for card in memory.cards:
             if card.state == "stopped":
                 card.state, card.result = "waiting", None
-                memory.files.pop(id(card), None)
-        yield from perform(desk, request, token, memory, runs)
+                memory.files.pop(card, None)
+        yield from perform(desk, request, token, memory, memory.cards, partial(conclude, memory, runs, request))
 
     on_stop(desk.server, controls)
     inputs = [desk.parts["runs"], desk.parts["memory"]]

@@ -38,13 +38,13 @@ RUNS, CARDS, THUMB = 8, 6, 152  # comparisons kept, and cards of one; side of a 
 class Memory:
     """What stays of a visitor's comparison, for Continue, the sheet and the zip.
 
-    files: where the results of cards are served from, by the card's id. preview: of the method in flight.
+    files: where the results of cards are served from. preview: of the method in flight.
     """
 
     params: CompareParams
     cards: list[Card]
     heads: Heads = None
-    files: dict[int, str] = field(default_factory=dict)
+    files: dict[Card, str] = field(default_factory=dict)
     preview: str | None = None
 
     def __deepcopy__(self, _: Any) -> Memory:
@@ -63,9 +63,9 @@ class Memory:
     def file(self, card: Card) -> str | None:
         """Path of the finished picture, written once, or of the newest preview."""
         if card.result is not None:
-            if id(card) not in self.files:
-                self.files[id(card)] = file_in_cache(card.result.png(), ".png")
-            return self.files[id(card)]
+            if card not in self.files:
+                self.files[card] = file_in_cache(card.result.png(), ".png")
+            return self.files[card]
         return self.preview if card.progress and card.progress.preview is not None else None
 
 

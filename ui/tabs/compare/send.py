@@ -13,15 +13,14 @@ from pipelines import compare as compare_method
 from pipelines import images
 from pipelines.base import Result
 from pipelines.compare import CompareParams, plan
-from pipelines.compare.engine import Card
-from pipelines.params import ParamError, Params
+from pipelines.params import ParamError, Params, parse
 from ui.kit import show
 from ui.kit.form import replay
 from ui.kit.i18n import spoken
-from ui.kit.run import on_change
+from ui.kit.run import View, on_change
 from ui.kit.session import PRIVATE, QUICK, picture_file
 from ui.kit.tab import Frame
-from ui.tabs.compare import Desk, downloads, row, views
+from ui.tabs.compare import Desk, downloads, perform, row
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare.cards import Memory
 from ui.tabs.compare.form import Form, chip, of_record
@@ -90,7 +89,7 @@ def files(params: Params, name: str) -> Any:
 
 def beside(desk: Desk, result: Result, values: Mapping[str, Any], earlier: Memory | None) -> Memory:
     """The result as a card: among those of the comparison before where that was of the same pictures or classes."""
-    p = CompareParams(**{name: value for name, value in values.items() if name in CompareParams.model_fields})
+    p = parse(CompareParams, {name: value for name, value in values.items() if name in CompareParams.model_fields})
     (card,) = desk.cards(values["methods"][-1:], p)
     stopped = any(text.startswith("stopped") for text in result.record.notes)
     card.state, card.result = "stopped" if stopped else "done", replace(result, state=None)
@@ -98,7 +97,7 @@ def beside(desk: Desk, result: Result, values: Mapping[str, Any], earlier: Memor
     if earlier is not None and earlier.heads is None and subject(earlier.params) == subject(p):
         same = result.record.params
         memory.cards += [one for one in earlier.cards if not (one.result and one.result.record.params == same)]
-        memory.files = earlier.files
+        memory.files = {one: file for one, file in earlier.files.items() if one in memory.cards}
     memory.cards.sort(key=lambda c: c.result.record.seconds.run if c.result else c.prediction.seconds)
     return memory
 
@@ -117,14 +116,12 @@ def lay_out(memory: Memory, request: gr.Request) -> list[Any]:
 
 def score(desk: Desk, memory: Memory | None, request: gr.Request) -> Iterator[list[Any]]:
     """The cards with their scores, the contact sheet and the zip."""
-    cards: list[Card] = [card for card in memory.cards if card.result] if memory and not memory.busy else []
+    cards = [card for card in memory.cards if card.result] if memory and not memory.busy else []
     if memory is None or all(card.scores or card.sentence for card in cards):
         yield [gr.skip()] * len(row(False))
         return
-    with desk.server.press(request, desk.controls.tab) as press:
-        for view in views(desk, memory, cards, press):
-            if view.result is None:
-                yield row(True, status=show.waiting(view, request).status)
-            else:
-                files = downloads(memory, view.result)
-                yield row(False, memory, request, status=spoken(SENT, request), **files)
+
+    def end(view: View) -> list[Any]:
+        return row(False, memory, request, status=spoken(SENT, request), **downloads(memory, view.result))
+
+    yield from perform(desk, request, "", memory, cards, end)

@@ -26,7 +26,7 @@ from ui.kit.i18n import in_words, spoken, t
 from ui.kit.run import RUNS, Press, Server, end_in_browser, follow, on_stop
 from ui.kit.session import PRIVATE, QUICK, explain, file_in_cache, picture_file, visitor_of
 from ui.kit.show import Memory, failed_status, running_status, waiting
-from ui.tabs.explore.numbers import class_choices, classes, handing, layer_choices, result_row, row
+from ui.tabs.explore.numbers import classes, handing, layer_choices, result_row, row
 
 if TYPE_CHECKING:
     from ui.kit.tab import Frame
@@ -191,29 +191,38 @@ def pick(event: gr.SelectData) -> str:
 
 def offer(model: str, of: str) -> list[Any]:
     """Another network: its layers, and no class of the one before."""
-    layers = layer_choices(model)
-    lists = [gr.update(choices=layers, value=""), gr.update(choices=layers[1:], value=[])]
-    return [*lists, offer_classes(model, of), gr.update(visible=False)]
+    return [*lists(model, offered_classes(model, of)).values(), gr.update(visible=False)]
 
 
 def offer_classes(model: str, of: str) -> Any:
-    """Another classifier: its classes, the most probable one chosen; ImageNet's come with the look at its network."""
-    small = model != "vgg19" and of == "cifar10"
-    return gr.update(choices=classes(model, of) if small else [(t("most probable"), -1)], value=-1)
+    """Another classifier: its classes, the most probable one chosen."""
+    return gr.update(choices=offered_classes(model, of), value=-1)
+
+
+def offered_classes(model: str, of: str) -> list[tuple[Any, int]]:
+    """The classes that are known before a look; ImageNet's come with the look at its network."""
+    return classes(model, of) if model != "vgg19" and of == "cifar10" else [(t("most probable"), -1)]
+
+
+def lists(
+    model: str, labels: list[tuple[Any, int]], layer: Any = "", several: Any = (), label: Any = -1
+) -> dict[str, Any]:
+    """What goes with a network and its classes, with what is chosen of it where it is there."""
+    layers = layer_choices(model)
+    own, known = [value for _, value in layers], [value for _, value in labels]
+    return {
+        "layer": gr.update(choices=layers, value=layer if layer in own else ""),
+        "several": gr.update(choices=layers[1:], value=[name for name in several or () if name in own]),
+        "label": gr.update(choices=labels, value=label if label in known else -1),
+    }
 
 
 def refill(names: Sequence[str], kept: Any) -> list[Any]:
-    """What a browser kept, as the components of these names hold it: lists that go with the network, and a choice."""
+    """What a browser kept, as the components of these names hold it."""
     if not isinstance(kept, dict) or kept.get("model") not in LAYERS:
         return [gr.skip()] * len(names)
-    layers, labels = layer_choices(kept["model"]), offer_classes(kept["model"], kept.get("classes", ""))
-    own = [value for _, value in layers]
-    label = kept.get("label") if kept.get("label") in [value for _, value in labels["choices"]] else -1
-    values = kept | {
-        "layer": gr.update(choices=layers, value=kept.get("layer") if kept.get("layer") in own else ""),
-        "several": gr.update(choices=layers[1:], value=[name for name in kept.get("several") or [] if name in own]),
-        "label": gr.update(choices=labels["choices"], value=label),
-    }
+    chosen = (kept.get(name) for name in ("layer", "several", "label"))
+    values = kept | lists(kept["model"], offered_classes(kept["model"], kept.get("classes", "")), *chosen)
     return [values.get(name, gr.skip()) for name in names]
 
 
@@ -331,14 +340,14 @@ def wire_restore(desk: Desk) -> None:
 def of_record(params: dict[str, Any], paths: dict[str, str]) -> dict[str, Any]:
     """Recorded settings as the tab's components hold them."""
     values = {s.name: replay.restored(s, params.get(s.name, s.default), paths) for s in settings(ExploreParams)}
-    layers, names = layer_choices(params["model"]), [name for name in params["layer"].split(",") if name]
-    several = "several" in VIEWS[params["view"]]
+    names = [name for name in params["layer"].split(",") if name]
+    several = names if "several" in VIEWS[params["view"]] else []
     attention = params["view"] == "attention"  # the other views know no classes
-    anyone = gr.update(choices=[(t("most probable"), -1)], value=-1 if params["label"] is None else params["label"])
-    return values | {
+    labels = classes(params["model"], values["classes"]) if attention else offered_classes("", "")
+    one = names[0] if len(names) == 1 else ""
+    return {
+        **values,
+        **lists(params["model"], labels, one, several, params["label"]),
         "classes": values["classes"] if attention else gr.skip(),
-        "layer": gr.update(choices=layers, value=names[0] if len(names) == 1 else ""),
-        "several": gr.update(choices=layers[1:], value=names if several else []),
         "channel": "" if params["channel"] is None else str(params["channel"]),
-        "label": class_choices(params, "attention") if attention else anyone,
     }
