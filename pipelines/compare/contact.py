@@ -95,15 +95,20 @@ def sheet(
     return page
 
 
+def placed(picture: PIL.Image.Image | None, width: int, height: int) -> PIL.Image.Image:
+    """A place of that size with a picture in its upper left corner, or empty."""
+    place = PIL.Image.new("RGB", (width, height), EMPTY if picture is None else GROUND)
+    if picture is not None:
+        place.paste(fit(picture, width, height))
+    return place
+
+
 def panel(cell: Cell, lines: Sequence[str], place: tuple[int, int], tall: int) -> PIL.Image.Image:
     """A picture, or its empty place, of at most that width and height, with the title and `lines` under it; all of it
     is `tall` pixels high."""
     paper = PIL.Image.new("RGB", (place[0], tall), GROUND)
+    paper.paste(placed(cell.picture, *place))
     draw = ImageDraw.Draw(paper)
-    if cell.picture is None:
-        draw.rectangle((0, 0, place[0] - 1, place[1] - 1), EMPTY)
-    else:
-        paper.paste(fit(cell.picture, *place))
     draw.text((0, place[1] + 8), cell.title, INK, font(TITLE))
     for k, line in enumerate(lines):
         colour = WARN if cell.warning and line in cell.warning else QUIET

@@ -71,8 +71,9 @@ def lay_out(pipeline: Pipeline[Any]) -> Desk:
             inputs, parts = left_column(fields)
             run, stop, parts["restore"] = tab.actions()
         with gr.Column(scale=8, min_width=320):
-            views = [(t(view), view) for view in fields["view"].choices]
-            about: dict[str, Any] = {"label": t("View"), "info": t(fields["view"].description)}
+            setting = fields["view"]
+            views = [(t(view), view) for view in setting.choices]
+            about: dict[str, Any] = {"label": t("View"), "info": t(setting.description)}
             inputs["view"] = gr.Radio(views, value="classify", elem_classes="segments", **about)
             parts["about"] = gr.Markdown(t(ABOUT["classify"]), container=False)
             with gr.Row():

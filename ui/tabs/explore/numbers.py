@@ -187,8 +187,9 @@ def inverted(record: Record, request: gr.Request | None) -> str:
 def attention(record: Record, request: gr.Request | None) -> str:
     """The class and the channel that were asked about, in two sentences."""
     best, patch = record.details["class"], record.details["patch"]
+    title = TITLES[best["model"]]
     first = spoken("Above: where {} looks for “{}” ({} %), by Grad-CAM at {}.", request).format(
-        spoken(TITLES[best["model"]], request),
+        spoken(title, request),
         spoken_class(best["class"], request),
         f"{100 * best['probability']:.1f}",
         best["layer"],
