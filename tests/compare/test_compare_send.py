@@ -72,7 +72,7 @@ def given(form: Form, mode: str, *chips: str) -> list[Any]:
 
 def run_as_said(desk: Desk, said: dict[str, Any], earlier: Memory) -> list[engine.Card]:
     """The cards of Run, before anything is run."""
-    memory = desk.planned(said)
+    memory = desk.prepare(said)
     take_over(memory.cards, earlier)
     return memory.cards
 

@@ -173,7 +173,8 @@ def test_compare_and_explore_keep_their_settings_over_a_reload(browser: Browser,
         open_tab(page, "Explore")
         page.locator(".segments:visible label", has_text="Layers").click()
         network, layer = (
-            page.get_by_role("listbox", name=name).locator("visible=true") for name in ("Network", "Layer")
+            page.locator(".block:visible", has_text=text).locator("input").last
+            for text in ("Whose features are shown", "Shallow to deep")
         )
         network.click()
         page.get_by_role("option", name="CIFAR-10").click()

@@ -62,7 +62,7 @@ class Desk:
         entries = plan.entries(methods, self.form.table, compare_method.shared(p)) if methods else []
         return engine.prepare(entries, self.server.cache)
 
-    def planned(self, values: dict[str, Any]) -> Memory:
+    def prepare(self, values: dict[str, Any]) -> Memory:
         """What the form says as cards to be run."""
         p = parse(CompareParams, values)
         entries, heads = compare_method.cells(p, self.form.table)
@@ -193,10 +193,10 @@ def downloads(memory: Memory, result: Result | None) -> dict[str, Any]:
 
 def take_over(cards: list[Card], earlier: Memory | None) -> None:
     """Results that were sent here stay where the settings are still theirs, instead of being made again."""
-    sent = [card for card in earlier.cards if card.added is None and card.state == "done"] if earlier else []
+    arrivals = [card for card in earlier.cards if card.added is None and card.state == "done"] if earlier else []
     for card in cards:
         params = card.params.model_dump(mode="json") if card.params else None
-        same = next((one for one in sent if one.result and one.result.record.params == params), None)
+        same = next((one for one in arrivals if one.result and one.result.record.params == params), None)
         if same and same.entry.pipeline is card.entry.pipeline:
             card.state, card.result, card.scores = "done", same.result, same.scores
 
@@ -207,7 +207,7 @@ def wire(desk: Desk) -> list[Any]:
 
     def start(request: gr.Request, token: str, runs: Any, earlier: Memory | None, *inputs: Any) -> Iterator[list[Any]]:
         try:
-            memory = desk.planned(form.read(inputs))
+            memory = desk.prepare(form.read(inputs))
         except Exception as error:  # the page's last line: every error becomes a sentence
             yield row(False, status=failed_status(in_words(explain(error), request)))
             return
@@ -242,7 +242,7 @@ def wire_before(desk: Desk, ended: list[Any]) -> None:
         chips = {name for value in inputs if isinstance(value, list) for name in value if isinstance(name, str)}
         boxes = [gr.update(visible=drawer.name in chips) for drawer in form.drawers]
         try:
-            memory = desk.planned(form.read(inputs))
+            memory = desk.prepare(form.read(inputs))
             absent = [c for c in desk.cards(form.others(inputs[0], chips), memory.params) if c.prediction.missing]
             missing = any(card.prediction.missing for card in memory.cards)
             return [compare_cards.forecast(memory.cards, absent, request), gr.update(visible=missing), *boxes]

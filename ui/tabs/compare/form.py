@@ -102,20 +102,20 @@ class Form:
 
     def read(self, inputs: Sequence[Any]) -> dict[str, Any]:
         """What the components say, as CompareParams take it. Raises ParamError."""
-        values = iter(inputs)
-        mode, content, styles = next(values), next(values), next(values)
-        names = {name for row in self.chips for name in (next(values) or []) if row.kind == mode}
-        rows = [(drawer, [next(values) for _ in range(len(drawer.inputs) + 1)]) for drawer in self.drawers]
+        rest = iter(inputs)
+        mode, content, styles = next(rest), next(rest), next(rest)
+        names = {name for row in self.chips for name in (next(rest) or []) if row.kind == mode}
+        rows = [(drawer, [next(rest) for _ in range(len(drawer.inputs) + 1)]) for drawer in self.drawers]
         choices = tuple(drawer.choice(own) for drawer, own in rows if drawer.name in names)
-        said = controls.values([FIELDS[name] for name in self.common], list(values))
-        said["methods"] = plan.read(said.get("methods") or "") or choices
-        if not said["methods"]:
+        values = controls.values([FIELDS[name] for name in self.common], list(rest))
+        values["methods"] = plan.read(values.get("methods") or "") or choices
+        if not values["methods"]:
             raise ParamError("No method is chosen: choose at least one.")
         if mode == "restyle":
-            said.pop("dataset", None)
+            values.pop("dataset", None)
             paths = [row[0] if isinstance(row, tuple | list) else row for row in styles or []]
-            said |= {"content": content, "styles": paths}
-        return said
+            values |= {"content": content, "styles": paths}
+        return values
 
     def fill(self, values: Mapping[str, Any]) -> list[Any]:
         """Values of the components for a plan from a link or a record; `content` and `styles` are files, if any.

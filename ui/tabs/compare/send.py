@@ -33,15 +33,15 @@ def link(desk: Desk, frames: Mapping[str, Any], tabs: gr.Tabs) -> None:
     """Wire the button of every method's tab that has one."""
     form, memory = desk.form, desk.parts["memory"]
 
-    def press(request: gr.Request, sent: show.Memory | None, earlier: Memory | None, *inputs: Any) -> list[Any]:
-        result = show.kept(sent, request)
-        values = join(form, sent, inputs) if sent else None
+    def press(request: gr.Request, origin: show.Memory | None, earlier: Memory | None, *inputs: Any) -> list[Any]:
+        result = show.kept(origin, request)
+        values = join(form, origin, inputs) if origin else None
         if values is None:
             return [gr.skip()] * len(outputs)
-        shown = [gr.skip()] * len(cards)
+        updates = [gr.skip()] * len(cards)
         if earlier is None or not earlier.busy:
-            shown = lay_out(beside(desk, result, values, earlier), request)
-        return [gr.Tabs(selected="compare"), *form.fill(values), *shown]
+            updates = lay_out(beside(desk, result, values, earlier), request)
+        return [gr.Tabs(selected="compare"), *form.fill(values), *updates]
 
     def judge(request: gr.Request, memory: Memory | None) -> Iterator[list[Any]]:
         yield from score(desk, memory, request)
@@ -50,19 +50,19 @@ def link(desk: Desk, frames: Mapping[str, Any], tabs: gr.Tabs) -> None:
     outputs = [tabs, *form.inputs, *cards]
     for frame in (f for f in frames.values() if isinstance(f, Frame) and f.stage.send.visible):
         inputs = [frame.stage.memory, memory, *form.inputs]
-        sent = frame.stage.send.click(press, inputs, outputs, show_progress="hidden", **PRIVATE)  # queued: errors show
-        sent.success(None, None, None, js="() => window.scrollTo(0, 0)", **QUICK)
-        on_change(desk.controls, sent, judge, [memory], desk.outputs)
+        event = frame.stage.send.click(press, inputs, outputs, show_progress="hidden", **PRIVATE)  # queued: errors show
+        event.success(None, None, None, js="() => window.scrollTo(0, 0)", **QUICK)
+        on_change(desk.controls, event, judge, [memory], desk.outputs)
 
 
-def join(form: Form, sent: show.Memory, inputs: Sequence[Any]) -> dict[str, Any] | None:
+def join(form: Form, origin: show.Memory, inputs: Sequence[Any]) -> dict[str, Any] | None:
     """What the form shall say: the result's settings and pictures, its method beside those that were chosen before.
 
     No grid and no budget: Run makes the result's settings, not others. `inputs`: what the form says now.
     """
-    if sent.result is None:
+    if origin.result is None:
         return None
-    values = of_record(sent.result.record, form.table)
+    values = of_record(origin.result.record, form.table)
     (own,) = plan.entries(values["methods"], form.table, {})
     kind = plan.kind_of(own.pipeline)
     try:
@@ -71,18 +71,18 @@ def join(form: Form, sent: show.Memory, inputs: Sequence[Any]) -> dict[str, Any]
         now = {"methods": ()}
     before = plan.entries(now["methods"], form.table, {}) if now["methods"] else []
     others = [choice for choice, entry in zip(now["methods"], before, strict=True) if chip(entry) != chip(own)]
-    pictures = {name: files(sent.params, name) or now.get(name) for name in PICTURES if kind == "restyle"}
-    kept = {name: now[name] for name in compare_method.SHARED if name not in (*values, *pictures) and name in now}
+    pictures = {name: files(origin.params, name) or now.get(name) for name in PICTURES if kind == "restyle"}
+    common = {name: now[name] for name in compare_method.SHARED if name not in (*values, *pictures) and name in now}
     pictures = {name: value for name, value in pictures.items() if value}
-    return {**values, **kept, **pictures, "methods": (*others, *values["methods"])}
+    return {**values, **common, **pictures, "methods": (*others, *values["methods"])}
 
 
 def files(params: Params, name: str) -> Any:
     """The pictures of a run as files: the example's own, else a copy, since an upload may be gone by now."""
-    value, known = getattr(params, name, None), replay.known_pictures()
+    value, paths = getattr(params, name, None), replay.known_pictures()
 
     def file(picture: PIL.Image.Image) -> str:
-        return known.get(images.digest(picture)) or picture_file(picture)
+        return paths.get(images.digest(picture)) or picture_file(picture)
 
     return [file(picture) for picture in value] if isinstance(value, list) else value and file(value)
 
