@@ -114,7 +114,8 @@ def perform(cards: Sequence[Card], lender: Borrower, seconds: float = 0.0, heads
         Progress whose step is a thousandth of a method, so that their number is known before they are. Sending STOP
         ends the method in flight with what is there, and leaves the rest waiting.
     """
-    metrics.warm()  # or its seconds would seem to be the first method's
+    if any("content" in card.entry.values for card in cards):  # what else is judged needs no library
+        metrics.warm()  # or its seconds would seem to be the first method's
     step, total, stop = 0, UNITS * len(cards), False
     for card in cards:
         with closing(work(card, lender, seconds)) as moves:
