@@ -46,11 +46,6 @@ DATASETS: dict[Name, DataSet] = {
 }
 
 
-def of(picture: PIL.Image.Image) -> DataSet | None:
-    """The data set whose pictures are as large as this one, if there is one."""
-    return next((d for d in DATASETS.values() if picture.size == (d.shape[2], d.shape[1])), None)
-
-
 def folder() -> Path | None:
     """The folder that ATELIER_DATA names, or None where it names none."""
     named = os.environ.get("ATELIER_DATA")

@@ -15,7 +15,7 @@ from ui.kit.run import Server
 from ui.kit.session import QUICK
 from ui.tabs import compare, diffusion, explore, gan, imagine, models, pixelcnn, stylemix, stylize, vae
 from ui.tabs.compare import send
-from ui.tabs.explore import hand
+from ui.tabs.explore import looks
 from ui.trust import Page
 
 __all__ = ["I18N", "build"]
@@ -54,7 +54,7 @@ def build(cache: ModelCache) -> Page:
         if "compare" in frames:
             send.link(frames["compare"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
-            hand.link(frames["explore"], frames["gatys"])
+            looks.link(frames["explore"], frames["gatys"])
     page.presses = server.presses
     page.queue(api_open=False, max_size=64)
     return cast(Page, page)

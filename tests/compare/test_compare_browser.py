@@ -41,7 +41,8 @@ def lay_over(page: Page) -> None:
     for mode in ("Flip", "Side by side", "Difference"):
         viewer.get_by_role("button", name=mode, exact=True).click()
         expect(viewer.locator(f".stage[data-mode={mode.split()[0].lower()}]")).to_be_visible()
-    expect(viewer.locator("canvas")).to_have_attribute("data-ready", "true")
+    expect(viewer.locator(".stage")).to_have_css("filter", "brightness(3)")
+    expect(viewer.locator(".pane.b")).to_have_css("mix-blend-mode", "difference")
     page.keyboard.press("+")
     shift = "e => e.map(x => x.style.transform)"
     assert len(set(viewer.locator(".pane > img").evaluate_all(shift))) == 1, "zoom is not in step"

@@ -176,6 +176,31 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
+def test_compare_and_explore_keep_their_settings_over_a_reload(browser: Browser, served: Served) -> None:
+    with opened(browser, served.url, "Compare") as page:
+        expect(page.locator(".forecast:visible tr").first).to_be_visible()
+        choose(page, Size=96)
+        page.locator(".methods:visible input").first.uncheck()
+        page.reload()
+        expect(number(page, "Size")).to_have_value("96")
+        expect(page.locator(".methods:visible input").first).not_to_be_checked()
+        open_tab(page, "Explore")
+        page.locator(".segments:visible label", has_text="Layers").click()
+        network, layer = (
+            page.locator(".block:visible", has_text=text).locator("input").last
+            for text in ("Whose features are shown", "Shallow to deep")
+        )
+        network.click()
+        page.get_by_role("option", name="CIFAR-10").click()
+        layer.click()
+        page.get_by_role("option", name="conv2_1").click()
+        expect(run_button(page)).to_be_enabled()
+        page.reload()
+        expect(page.locator(".segments:visible label.selected")).to_have_text("Layers")
+        expect(layer).to_have_value("conv2_1")
+        expect(page.locator("table.models, p").get_by_text("of layer conv2_1").locator("visible=true")).to_be_visible()
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.xdist_group("served")
 def test_a_cut_stream_and_a_server_that_restarts_leave_a_usable_tab(browser: Browser, stack: ExitStack) -> None:

@@ -100,7 +100,8 @@ def build(
     how_it_works(pipeline)
     controls_ = controls_of(pipeline.name, run, stop, stage.status)
     follow = events.wire(pipeline, server, form, stage, controls_, again)
-    keep.settings(pipeline.name, list(zip(form.settings, form.inputs, strict=True)))
+    pairs = zip(form.settings, form.inputs, strict=True)
+    keep.settings(pipeline.name, {s.name: c for s, c in pairs if s.kind not in {"image", "images"}})  # no pictures
     api.build(pipeline, server, form.settings)
     return Frame(form, stage, run, stop, follow)
 
