@@ -34,7 +34,7 @@ from models import registry, weights
 from models.imagenet import EfficientNetLite0
 from models.judge import Judge, examine, frechet_distance, gaussian, measure
 from pipelines import dataset
-from pipelines.compare.measured import TABLE
+from pipelines.compare.engine import TABLE
 from pipelines.params import ParamError
 
 CHUNK = 200  # pictures between two moves of the progress bar

@@ -241,17 +241,32 @@ class ModelCache:
 
 @dataclass(eq=False)
 class Borrower:
-    """The cache as one run sees it, and what that run has borrowed so far."""
+    """The cache as one run sees it, and what that run has borrowed so far, with the runs that are steps of it."""
 
     cache: ModelCache
+    outer: Borrower | None = None  # of the run that this one is a step of
     names: tuple[str, ...] = ()  # in order of first use
     seconds: float = 0.0  # spent in `use` before its body began: waiting, loading, moving
+
+    @property
+    def device(self) -> torch.device:
+        """Where models are lent to."""
+        return self.cache.device
+
+    def borrower(self) -> Borrower:
+        """A view for a run that is a step of this one."""
+        return Borrower(self.cache, self)
 
     @contextmanager
     def use(self, *names: str, working: int = WORKING_BYTES, move: bool = True) -> Iterator[tuple[nn.Module, ...]]:
         """As ModelCache.use."""
         start = time.perf_counter()
         with self.cache.use(*names, working=working, move=move) as modules:
-            self.seconds += time.perf_counter() - start
-            self.names = tuple(dict.fromkeys((*self.names, *names)))
+            self._note(names, time.perf_counter() - start)
             yield modules
+
+    def _note(self, names: tuple[str, ...], seconds: float) -> None:
+        self.seconds += seconds
+        self.names = tuple(dict.fromkeys((*self.names, *names)))
+        if self.outer is not None:
+            self.outer._note(names, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import resource
 import sys
@@ -132,6 +133,23 @@ def free_bytes(where: torch.device) -> int:
         return available_bytes()
     free, _ = torch.cuda.mem_get_info(where)
     return int(free + torch.cuda.memory_reserved(where) - torch.cuda.memory_allocated(where))
+
+
+def held_bytes(where: torch.device) -> int:
+    """Bytes this process holds now: on the card, or in RAM where the work is done on the CPU."""
+    if where.type == "cuda":
+        return int(torch.cuda.memory_allocated(where))
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return peak_bytes(where)
+    return int(next(row for row in status.read_text().splitlines() if row.startswith("VmRSS")).split()[1]) * 1024
+
+
+def trim(where: torch.device) -> None:
+    """Give back what earlier work has left behind, or a run's memory would hide in its place."""
+    if where.type == "cpu" and sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library has nothing to trim
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def amount(count: int) -> str:

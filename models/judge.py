@@ -66,7 +66,7 @@ class DigitClassifier(nn.Module):
         return self.head(self.drop(features))  # type: ignore[no-any-return]
 
 
-Judge = DigitClassifier | Classifier
+Judge = DigitClassifier | Classifier  # or what has their `features`, `scores`, `shape` and `temperature`
 
 
 @torch.no_grad()
@@ -78,7 +78,7 @@ def examine(module: Judge, x: Tensor) -> tuple[Tensor, Tensor]:
     """
     if x.shape[1:] != module.shape:
         raise ValueError(f"Pictures are {tuple(x.shape[1:])}, but their classifier needs {module.shape}.")
-    features = torch.cat([module.features(part.to(module.real_mean)) for part in torch.split(x, BATCH)])
+    features = torch.cat([module.features(part.to(next(module.parameters()))) for part in torch.split(x, BATCH)])
     return features.cpu(), module.scores(features).cpu() / module.temperature
 
 

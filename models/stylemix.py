@@ -88,6 +88,9 @@ class StyleMixer(nn.Module):
 class Reader(nn.Module):
     """Reads digits of any colour on any ground. It never meets the generator in training: it is for judging it."""
 
+    shape = (3, 32, 32)  # of the pictures it knows
+    temperature = 1.0
+
     def __init__(self, widths: tuple[int, ...] = (24, 48, 96), classes: int = 10) -> None:
         super().__init__()
         sizes = (3, *widths)
@@ -98,9 +101,17 @@ class Reader(nn.Module):
         self.dense = nn.Linear(widths[-1] * 16, 128)
         self.head = nn.Linear(128, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, 32, 32) in [0, 1] -> logits (N, classes)."""
+    def features(self, x: Tensor) -> Tensor:
+        """Penultimate layer of (N, 3, 32, 32) in [0, 1]: (N, 128)."""
         for conv in self.convs:
             x = conv(x)
-        logits: Tensor = self.head(F.dropout(F.relu(self.dense(x.flatten(1))), 0.3, self.training))
+        return F.relu(self.dense(x.flatten(1)))
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Logits (N, classes) of `features`."""
+        logits: Tensor = self.head(F.dropout(features, 0.3, self.training))
         return logits
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, 32, 32) in [0, 1] -> logits (N, classes)."""
+        return self.scores(self.features(x))

@@ -8,8 +8,8 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar, cast
 
 import PIL.Image
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 from models import device, own, registry
 from models.cache import Borrower, Lender, ModelCache, OutOfBudget
 from pipelines import images, record
+from pipelines.cost import spread, usual
 from pipelines.params import Params
 from pipelines.record import Record
 
@@ -85,7 +86,7 @@ class Result:
         return record.png(self.picture if index is None else self.images[index], entry)
 
 
-Steps = Generator[Progress, None, Output]
+Steps = Generator[Progress, str | None, Output]
 
 
 @dataclass(frozen=True)
@@ -100,18 +101,18 @@ class Pipeline(Generic[P]):
     finish: Callable[[P, Any], PIL.Image.Image] | None = (
         None  # a Progress.state as a picture, with the settings of `after`
     )
-    # What a run that was stopped with a Progress.state has made, where that is more than a picture.
-    conclude: Callable[[P, Lender, Any], Output] | None = None
     file: str = ""  # suffix of the file that it makes beside its pictures
     after: tuple[str, ...] = ()  # settings that can be changed when the run is over, without running again
     variants: str = ""  # the choice whose values are columns of their own in a comparison
-    work: Callable[[P], float] | None = None  # how long a run takes next to another of this method; any unit
-    space: Callable[[P], float] | None = None  # how much memory it works in next to another of this method; any unit
+    work: Callable[[P], float] = usual  # how long a run takes next to another of this method; any unit above 0
+    space: Callable[[P], float] = spread  # how much memory it works in next to another of this method; any unit
     lacks: Callable[[P], str] | None = None  # one sentence about weights that a run needs and this machine lacks
     # Settings shared by a comparison -> those that this method can take.
     suited: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     # Run again with what an earlier run's state remembers (codes of styles): fast enough to follow a slider.
     repaint: Callable[[P, Lender, Any], Steps] | None = None
+    judge: str = ""  # the classifier that reads its pictures in a comparison; none: its data set's
+    stops: bool = False  # ends by itself, with an Output, when STOP is sent into it
     # Paint the frames of a film, each (3, H, W) in [0, 1], one by one.
     frames: Callable[[P, Lender, Iterator[Tensor]], Generator[Tensor, None, None]] | None = None
 
@@ -122,10 +123,11 @@ class Pipeline(Generic[P]):
 
 
 Run = Generator[Progress | Result, str | None, None]
+Cache = ModelCache | Borrower  # the whole one, or the account of a run of which another one is a step
 
 
 def run(
-    pipeline: Pipeline[P], params: P, cache: ModelCache, state: Any = None, sha256: Callable[[str], str] = lambda _: ""
+    pipeline: Pipeline[P], params: P, cache: Cache, state: Any = None, sha256: Callable[[str], str] = lambda _: ""
 ) -> Run:
     """Run a method: its only caller.
 
@@ -149,50 +151,46 @@ def run(
     borrower = cache.borrower()
     resumed = go_on(params, borrower, state) if state is not None and go_on else None
     steps = resumed or pipeline.generate(params, borrower)
-    last, output, seconds, peak = Progress(0, 0), None, 0.0, device.Peak()
+    last, output, seconds, peak, sent = Progress(0, 0), None, 0.0, device.Peak(), cast(str | None, None)
     visible = last
     try:
         while output is None:
             with _ONE_AT_A_TIME:  # not held across our own yield: a consumer may resume on another thread
                 start = time.perf_counter()
-                event = _next(steps, peak, borrower.cache)
+                event = _next(steps, peak, borrower.cache, sent)
                 seconds += time.perf_counter() - start
             if isinstance(event, Output):
                 output = event
                 continue
             last = event
             visible = last if last.preview is not None else visible
-            if (yield last) == STOP:
+            if (sent := (yield last)) == STOP and not pipeline.stops:
                 break
     finally:
         steps.close()
     if output is None:
         last = visible
-        output = _stopped(pipeline, params, borrower, last)
+        output = _stopped(pipeline, params, last)
     if output is None:
         return
-    entry = _record(pipeline, params, borrower, cache, (seconds, peak.bytes), last, output, sha256)
+    entry = _record(pipeline, params, borrower, (seconds, peak.bytes), last, output, sha256)
     file = output.pack(entry) if output.pack else b""
     yield Result(output.images, entry, last.state, output.sheet, output.records, file)
 
 
-def _stopped(pipeline: Pipeline[P], params: P, borrower: Borrower, last: Progress) -> Output | None:
+def _stopped(pipeline: Pipeline[P], params: P, last: Progress) -> Output | None:
     """What there is of a run that was stopped after `last`; None: nothing was seen yet."""
     if last.preview is None:
         return None
-    note = f"stopped after step {last.step} of {last.total}"
-    if pipeline.conclude:
-        output = pipeline.conclude(params, borrower, last.state)
-        return replace(output, notes=[*output.notes, note])
     finished = pipeline.finish(params, last.state) if pipeline.finish else images.to_image(last.preview)
-    return Output([finished], last.metrics, [*last.notes, note])
+    return Output([finished], last.metrics, [*last.notes, f"stopped after step {last.step} of {last.total}"])
 
 
-def _next(steps: Steps, peak: device.Peak, cache: ModelCache) -> Progress | Output:
+def _next(steps: Steps, peak: device.Peak, cache: ModelCache, sent: str | None) -> Progress | Output:
     """The run's next step, or what it made. Raises OutOfBudget where memory ran out."""
     try:
         with peak.watch(cache.device):
-            return next(steps)
+            return steps.send(sent)
     except StopIteration as end:
         device.synchronise(cache.device)
         result: Output = end.value
@@ -224,7 +222,6 @@ def _record(
     pipeline: Pipeline[Any],
     params: Params,
     borrower: Borrower,
-    cache: ModelCache,
     cost: tuple[float, int],
     last: Progress,
     output: Output,
@@ -243,8 +240,8 @@ def _record(
         seconds=record.Seconds(load=round(borrower.seconds, 3), run=round(seconds - borrower.seconds, 3)),
         steps=last.step,
         peak_bytes=peak_bytes,
-        device=device.describe(cache.device),
-        dtype=str(device.fast_dtype(cache.device)).removeprefix("torch."),
+        device=device.describe(borrower.device),
+        dtype=str(device.fast_dtype(borrower.device)).removeprefix("torch."),
         versions=record.versions(),
         created=record.now(),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},

@@ -49,11 +49,6 @@ GARMENTS = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt
 FASHION = DataSet("fashion", "Fashion-MNIST", "", GARMENTS, (1, 28, 28), "FashionMNIST/raw")  # to train with alone
 
 
-def of(picture: PIL.Image.Image) -> DataSet | None:
-    """The data set whose pictures are as large as this one, if there is one."""
-    return next((d for d in DATASETS.values() if picture.size == (d.shape[2], d.shape[1])), None)
-
-
 def check_shape(name: Name, shape: tuple[int, ...], classes: object) -> None:
     """Raises ParamError where a network of one's own draws other pictures than those of the data set that is named.
 

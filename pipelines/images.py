@@ -47,7 +47,11 @@ def load(source: Source, background: tuple[int, int, int] = (255, 255, 255)) -> 
     Raises ImageError for anything that is not a readable picture within MAX_BYTES and the bounds of `decoder`.
     """
     name, data, kind = "The picture", b"", "Pillow"
-    if not isinstance(source, Image.Image):
+    if isinstance(source, Image.Image):
+        if type(source) in (Image.Image, Picture) and source.mode == "RGB" and not source.info:  # as `load` gives it
+            decoder.check_size(name, source, MAX_PIXELS)
+            return source
+    else:
         name, data = _read(source)
         kind = decoder.kind_of(name, data)
     with _ONE_AT_A_TIME, warnings.catch_warnings():

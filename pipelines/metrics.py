@@ -23,7 +23,7 @@ from models.moments import powers, wasserstein
 from models.registry import MODELS
 from models.vgg import Features
 from models.weights import present
-from pipelines import dataset, images
+from pipelines import images
 from pipelines.base import between_steps
 
 # Under torchmetrics, with what it imports of each.
@@ -67,7 +67,7 @@ MEASURES: dict[str, Measure] = {
         "Read as asked", "P(read = asked)", "Share that our classifier reads as the class asked for", "higher", 2
     ),
     "sure": Measure("Certainty", "max P", "How sure our classifier is of what it reads; 1 is certain", "higher", 2),
-    # The next four are not taken here: pipelines/compare/measured.py knows them of the bundled generators.
+    # The next four are not taken here: pipelines/compare/engine.py knows them of the bundled generators.
     "distance": Measure(
         "Feature distance", "Frechet, n >= 2000", "Frechet distance to real pictures, over thousands", "lower", 2
     ),
@@ -152,20 +152,20 @@ def scores(
     return {name: card[name] for name in MEASURES if name in card}
 
 
-def of_generated(pictures: Sequence[PIL.Image.Image], label: int | None, cache: Lender) -> dict[str, float]:
-    """The score card of generated pictures: how a classifier that made none of them reads them.
+@torch.no_grad()
+def of_generated(pictures: Sequence[PIL.Image.Image], judge: str, label: int | None, cache: Lender) -> dict[str, float]:
+    """The score card of generated pictures: how the classifier `judge`, which made none of them, reads them.
 
-    Nothing for pictures that are not all as large as those of a data set. `label`: the class asked for, if any.
+    Nothing for pictures that are not as large as those it knows. `label`: the class asked for, if any.
     """
-    kinds = {dataset.of(picture) for picture in pictures}
-    kind = kinds.pop()
-    if kinds or kind is None:
-        return {}
-    with cache.use(kind.judge, working=64 << 20) as (module,):
-        x = torch.cat([images.to_tensor(picture)[:, : kind.shape[0]] for picture in pictures])
-        sure, read = examine(cast(Judge, module), x)[1].softmax(1).max(1)
-    share = {} if label is None else {"asked": float((read == label).double().mean())}
-    return {**share, "sure": float(sure.mean())}
+    with cache.use(judge, working=64 << 20) as (module,):
+        network = cast(Judge, module)
+        if any(picture.size != network.shape[:0:-1] for picture in pictures):
+            return {}
+        x = torch.cat([images.to_tensor(picture)[:, : network.shape[0]] for picture in pictures])
+        sure, read = examine(network, x)[1].softmax(1).max(1)
+    asked = {} if label is None else {"asked": float((read == label).double().mean())}
+    return {**asked, "sure": float(sure.mean())}
 
 
 def warm() -> None:

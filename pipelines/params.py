@@ -231,6 +231,8 @@ def _kind(annotation: Any) -> tuple[Any, tuple[str, ...]]:
     if origin is list:
         inner = _kind(args[0])[0]
         return {"image": "images", "float": "floats"}[inner], ()
+    if origin is tuple:  # of values that are given and recorded as text
+        return "text", ()
     if origin is Annotated:
         return _kind(args[0])
     if origin is Union or str(origin) == "<class 'types.UnionType'>":

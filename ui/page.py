@@ -10,12 +10,12 @@ import gradio as gr
 from models.cache import ModelCache
 from pipelines import PIPELINES
 from ui.kit import tab
-from ui.kit.i18n import I18N, t
+from ui.kit.i18n import I18N, declared, t
 from ui.kit.run import Server
 from ui.kit.session import QUICK
 from ui.tabs import compare, diffusion, explore, gan, imagine, models, pixelcnn, stylemix, stylize, train, vae
 from ui.tabs.compare import send
-from ui.tabs.explore import hand
+from ui.tabs.explore import looks
 from ui.trust import Page
 
 __all__ = ["I18N", "build"]
@@ -45,7 +45,7 @@ def build(cache: ModelCache) -> Page:
             gr.Markdown(t("Ways of making images, side by side"), container=False)
         with gr.Tabs() as tabs:
             for pipeline in PIPELINES.values():
-                with gr.Tab(t(pipeline.title), id=pipeline.name):
+                with gr.Tab(declared(pipeline.title), id=pipeline.name):
                     layout: Callable[..., Any] = BUILDERS.get(pipeline.name, tab.build)
                     frames[pipeline.name] = layout(pipeline, server)
             with gr.Tab(t("Models"), id="models"):
@@ -57,7 +57,7 @@ def build(cache: ModelCache) -> Page:
         if "train" in frames:
             train.link(frames["train"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
-            hand.link(frames["explore"], frames["gatys"])
+            looks.link(frames["explore"], frames["gatys"])
     page.presses = server.presses
     page.queue(api_open=False, max_size=64)
     return cast(Page, page)

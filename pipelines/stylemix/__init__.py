@@ -169,4 +169,4 @@ def _share(sure: Tensor, labels: Tensor) -> Tensor:
     return (sure.argmax(1) == labels[: len(sure)]).double().mean()
 
 
-PIPELINE = Pipeline("stylemix", "Style mixing", StylemixParams, generate)
+PIPELINE = Pipeline("stylemix", "Style mixing", StylemixParams, generate, judge="stylemix-reader")

@@ -16,7 +16,7 @@ from models import device, weights
 from models.cache import Lender
 from models.judge import Judge, examine, read_as_asked
 from models.recipes import Recipe, drawn_from
-from pipelines.base import Output, Pipeline, Progress, Steps
+from pipelines.base import STOP, Output, Pipeline, Progress, Steps
 from pipelines.params import ParamError
 from pipelines.record import Record
 from pipelines.sheet import grid, pictures_of, preview
@@ -112,8 +112,7 @@ def train(p: TrainParams, cache: Lender, work: Work | None) -> Steps:
             notes = yield from learn(p, source, cast(Judge, judge), work, most)
         finally:
             device.move(work, torch.device("cpu"))
-    output = conclude(p, cache, work)
-    return Output(output.images, output.metrics, notes, output.sheet, pack=output.pack)
+    return conclude(p, cache, work, notes)
 
 
 def begin(p: TrainParams, source: Source, where: torch.device) -> Work:
@@ -129,8 +128,8 @@ def begin(p: TrainParams, source: Source, where: torch.device) -> Work:
 
 def learn(
     p: TrainParams, source: Source, judge: Judge, work: Work, most: float | None
-) -> Generator[Progress, None, list[str]]:
-    """Step by step to the goal; returns what is to be said of the way."""
+) -> Generator[Progress, str | None, list[str]]:
+    """Step by step to the goal, or to STOP; returns what is to be said of the way."""
     recipe, watch = work.recipe, look(p, source, judge, work)
     count, first, begun = batch_of(p, source.shape[0]), work.step, work.seconds
     while (done := work.done(p)) < 1:
@@ -156,7 +155,8 @@ def learn(
         assert work.sheet is not None  # the first look is taken at the first step
         total = round(work.goal) if p.steps else round(work.step / done)
         numbers: dict[str, float | Tensor] = {**losses, **work.numbers, SPEED: speed}
-        yield Progress(work.step, total, preview(work.sheet, recipe.columns), numbers, work, done)
+        if (yield Progress(work.step, total, preview(work.sheet, recipe.columns), numbers, work, done)) == STOP:
+            return [f"stopped after step {work.step} of {total}"]
     return []
 
 
@@ -192,10 +192,9 @@ def read(source: Source, judge: Judge, work: Work) -> dict[str, float]:
     return {READ: read_as_asked(examine(judge, work.sheet)[1], asked)}
 
 
-def conclude(p: TrainParams, cache: Lender, state: object) -> Output:
+def conclude(p: TrainParams, cache: Lender, work: Work, notes: list[str]) -> Output:
     """The network as it is after a step, made ready for use: a sheet of what it draws, its numbers, and its file."""
-    work, source = cast(Work, state), open_source(p.data)
-    recipe = work.recipe
+    source, recipe = open_source(p.data), work.recipe
     with cache.use(source.judge or "digits", working=WORKING) as (judge,):
         where = next(judge.parameters()).device
         device.move(work, where)
@@ -214,7 +213,7 @@ def conclude(p: TrainParams, cache: Lender, state: object) -> Output:
         return weights.pack(recipe.config, tensors, header)
 
     images = pictures_of(work.sheet)
-    return Output(images, {**numbers}, sheet=grid(images, recipe.columns), pack=pack)
+    return Output(images, {**numbers}, notes, grid(images, recipe.columns), pack=pack)
 
 
-PIPELINE = Pipeline("train", "Train", TrainParams, generate, resume=resume, conclude=conclude, file=".safetensors")
+PIPELINE = Pipeline("train", "Train", TrainParams, generate, resume=resume, stops=True, file=".safetensors")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +11,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from scripts import execute
 
-from benchmarks import common, table
+from benchmarks import table
 from benchmarks.coverage import precision_recall
 from models import registry, weights
 from models.judge import (
@@ -164,8 +163,7 @@ def test_table_at_toy_size_keeps_the_rows_that_were_not_asked_for(folder: Path, 
 def test_table_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(ParamError, match="set ATELIER_DATA"):
         table.run(None, 10, ["gan"], tmp_path / "table.json")
-    command = [sys.executable, "-m", "benchmarks.table", "--data", str(tmp_path), "--out", str(tmp_path / "t.json")]
-    done = subprocess.run(command, cwd=common.ROOT, capture_output=True, text=True, timeout=120)
+    done = execute("benchmarks.table", "--data", str(tmp_path), "--out", str(tmp_path / "t.json"))
     assert done.returncode == 2 and "does not hold MNIST" in done.stderr and done.stdout == ""
 
 

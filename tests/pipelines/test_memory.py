@@ -13,7 +13,6 @@ from models import device
 from models.cache import ModelCache, OutOfBudget
 from pipelines import cost, gatys
 from pipelines.base import run
-from pipelines.compare.estimate import held_bytes, room_bytes
 from pipelines.gatys import GatysParams
 from pipelines.params import parse
 
@@ -53,10 +52,9 @@ def test_a_machine_without_limits(tmp_path: Path) -> None:
     assert device.available_bytes(machine(tmp_path / "2", proc__self__cgroup="4:memory:/", **unlimited)) == 64 * GB
 
 
-def test_forecasts_read_the_containers_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_free_reads_the_containers_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "available_bytes", lambda: 123)
-    cpu = torch.device("cpu")
-    assert 0 <= room_bytes(cpu) - 123 - held_bytes(cpu) < 1 << 28
+    assert device.free_bytes(torch.device("cpu")) == 123
 
 
 def test_working_memory_counts_the_shape_and_how_large_styles_are_shown(style: PIL.Image.Image) -> None:
@@ -76,13 +74,13 @@ def test_working_memory_counts_the_shape_and_how_large_styles_are_shown(style: P
 def test_a_run_that_cannot_fit_is_refused_before_it_starts(
     cache: ModelCache, content: PIL.Image.Image, style: PIL.Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device, "available_bytes", lambda: GB)
+    monkeypatch.setattr(device, "available_bytes", lambda: GB // 4)
     p = parse(GatysParams, {"content": content, "styles": [style], "size": 2048, "steps": 1})
     with pytest.raises(OutOfBudget) as caught:
         next(run(gatys.PIPELINE, p, cache))
     text = str(caught.value)
     assert text.startswith(
-        "A size of 2048 needs about 2.8 GB of memory, and 1.1 GB can be had: choose a size of at most "
+        "A size of 2048 needs about 2.8 GB of memory, and 0.3 GB can be had: choose a size of at most "
     )
     fitting = int(text.rpartition(" ")[2].rstrip("."))
     assert 64 < fitting < 2048 and fitting % 64 == 0
