@@ -86,6 +86,16 @@ def peak_bytes(device: torch.device) -> int:
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 
 
+def held_bytes(where: torch.device) -> int:
+    """Bytes this process holds now: on the card, or in RAM where the work is done on the CPU."""
+    if where.type == "cuda":
+        return int(torch.cuda.memory_allocated(where))
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return peak_bytes(where)
+    return int(next(row for row in status.read_text().splitlines() if row.startswith("VmRSS")).split()[1]) * 1024
+
+
 OUT_OF_MEMORY = "The device ran out of memory: choose a smaller size."
 
 

@@ -80,14 +80,15 @@ Network = Denoiser | Unconditional
 class Moment:
     """A moment of a run through a scheduler's times.
 
-    call: calls of the network so far, of `calls`. t: training step that was just worked on. noise: deviation of the
-    noise in x_t, the whole being 1. seen: x_t as the network
-    sees it, guess: the x0 it expects, x: the scheduler's next sample; each (N, C, H, W), pixels in [-1, 1]. At the last
-    moment x is the picture. whole: whether all pictures have taken this step.
+    step: the scheduler's, of `steps`. share: of the network's calls, in [0, 1]: a step takes several where the pictures
+    are too many for one. t: training step that was just worked on. noise: deviation of the noise in x_t, the whole
+    being 1. seen: x_t as the network sees it, guess: the x0 it expects, x: the scheduler's next sample; each
+    (N, C, H, W), pixels in [-1, 1]. At the last moment x is the picture. whole: whether all pictures have taken it.
     """
 
-    call: int
-    calls: int
+    step: int
+    steps: int
+    share: float
     t: int
     noise: float
     seen: Tensor
@@ -141,9 +142,10 @@ def denoise(
         labels, guidance: as `predict`. generators, eta: as schedulers.advance.
     """
     rows = torch.split(torch.arange(len(x)), rows_of(network))
-    calls, call = len(plan.timesteps) * len(rows), 0
-    last = Moment(0, calls, 0, 1.0, x, torch.zeros_like(x), x, whole=False)
-    for t in plan.timesteps:
+    steps = len(plan.timesteps)
+    calls, call = steps * len(rows), 0
+    last = Moment(0, steps, 0.0, 0, 1.0, x, torch.zeros_like(x), x, whole=False)
+    for step, t in enumerate(plan.timesteps, 1):
         seen = plan.scale_model_input(x, t)
         seen_at = schedulers.seen_at(plan, t)
         parts: list[Tensor] = []
@@ -152,11 +154,12 @@ def denoise(
             parts.append(predict(network, seen[chunk], seen_at, chosen, guidance))
             call += 1
             if len(parts) < len(rows):
-                yield replace(last, call=call, whole=False)
+                yield replace(last, step=step, share=call / calls, whole=False)
         output = torch.cat(parts)
         x = schedulers.advance(plan, output, t, x, generators, eta)
         noise = math.sqrt(1 - schedulers.alpha_bar(plan, seen_at))
-        last = Moment(call, calls, seen_at, noise, seen, schedulers.guess(plan, output, seen, seen_at), x)
+        expected = schedulers.guess(plan, output, seen, seen_at)
+        last = Moment(step, steps, call / calls, seen_at, noise, seen, expected, x)
         yield last
 
 

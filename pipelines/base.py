@@ -146,6 +146,8 @@ def run(
     resumed = go_on(params, borrower, state) if state is not None and go_on else None
     steps = resumed or pipeline.generate(params, borrower)
     last, output, seconds, peak = Progress(0, 0), None, 0.0, device.Peak()
+    held = device.held_bytes(cache.device)
+    loaded = {model.name: model.bytes for model in cache.snapshot() if model.resident}
     visible = last
     _seed(getattr(params, "seed", None))
     try:
@@ -168,7 +170,8 @@ def run(
         output = _stopped(pipeline, params, last)
     if output is None:
         return
-    told = _record(pipeline, params, borrower, cache, (seconds, peak.bytes), last, output, sha256)
+    own = max(0, peak.bytes - held) + sum(loaded.get(name, 0) for name in borrower.names)
+    told = _record(pipeline, params, borrower, cache, (seconds, peak.bytes, own), last, output, sha256)
     yield Result(output.images, told, last.state, output.sheet, output.records)
 
 
@@ -223,13 +226,13 @@ def _record(
     params: Params,
     borrower: Borrower,
     cache: ModelCache,
-    cost: tuple[float, int],
+    cost: tuple[float, int, int],
     last: Progress,
     output: Output,
     sha256: Callable[[str], str],
 ) -> Record:
     places = {name: place for name in borrower.names if (place := registry.place(name))}
-    seconds, peak_bytes = cost
+    seconds, peak_bytes, own_bytes = cost
     metrics = {name: float(value) for name, value in {**last.metrics, **output.metrics}.items()}
     return Record(
         pipeline=pipeline.name,
@@ -241,6 +244,7 @@ def _record(
         seconds=record.Seconds(load=round(borrower.seconds, 3), run=round(seconds - borrower.seconds, 3)),
         steps=last.step,
         peak_bytes=peak_bytes,
+        own_bytes=own_bytes,
         device=device.describe(cache.device),
         dtype=str(device.fast_dtype(cache.device)).removeprefix("torch."),
         versions=record.versions(),

@@ -25,6 +25,7 @@ import torch
 from models import device, memory
 from models.cache import ModelCache
 from models.card import ModelCard
+from models.device import held_bytes
 from models.registry import CARDS, MODELS
 from models.weights import INSTALL, present
 from pipelines.base import Pipeline
@@ -79,16 +80,6 @@ def trimmed_bytes(where: torch.device) -> int:
         with suppress(OSError, AttributeError):  # another C library has nothing to trim
             ctypes.CDLL(None).malloc_trim(0)
     return held_bytes(where)
-
-
-def held_bytes(where: torch.device) -> int:
-    """Bytes this process holds now: on the card, or in RAM where the work is done on the CPU."""
-    if where.type == "cuda":
-        return int(torch.cuda.memory_allocated(where))
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return device.peak_bytes(where)
-    return int(next(row for row in status.read_text().splitlines() if row.startswith("VmRSS")).split()[1]) * 1024
 
 
 def room_bytes(where: torch.device) -> int:

@@ -42,6 +42,14 @@ def moments(p: DiffusionParams, source: Source, name: schedulers.Name, steps: in
     return denoise(source.network, plan, x, classes(p, source, count), p.guidance, sources, p.eta)
 
 
+def progress(
+    moment: Moment, before: int, total: int, shown: Tensor | None, told: dict[str, float | Tensor], trail: Any = None
+) -> Progress:
+    """A moment as progress, `before` of `total` steps being done; the rest as Progress takes it."""
+    share = (before + moment.share * moment.steps) / total
+    return Progress(before + moment.step, total, shown, told, trail, share)
+
+
 def watch(
     run: Iterator[Moment], before: int = 0, total: int | None = None, trail: Trail | None = None
 ) -> Generator[Progress, None, Tensor]:
@@ -61,7 +69,7 @@ def watch(
         if trail is not None:
             trail.add(moment)
         last = moment
-        yield Progress(before + moment.call, total or moment.calls, shown, told, trail)
+        yield progress(moment, before, total or moment.steps, shown, told, trail)
     assert last is not None  # every plan has a step
     if trail is not None:
         trail.close(last.x)
@@ -114,12 +122,13 @@ def schedulers_side_by_side(p: DiffusionParams, source: Source) -> Steps:
     plans = {n: schedulers.build(n, source.network.scheduler, p.steps).timesteps for n in schedulers.NAMES}
     calls: dict[str, int] = {name: len(times) for name, times in plans.items()}
     done: dict[str, Tensor] = {}
-    before = 0
+    before, total = 0, sum(calls.values())
     for name in schedulers.NAMES:
         for moment in moments(p, source, name, p.steps, count):
-            before, total = before + 1, sum(calls.values()) * moment.calls // calls[name]
-            done[name] = moment.x if moment.call == moment.calls else moment.guess
-            yield Progress(before, total, images.to_tensor(_by_name(done, calls))[0], {"noise": moment.noise})
+            done[name] = moment.x if moment.share == 1 else moment.guess
+            drawn = images.to_tensor(_by_name(done, calls))[0]
+            yield progress(moment, before, total, drawn, {"noise": moment.noise})
+        before += calls[name]
     made = [picture for x in done.values() for picture in pictures_of(pixels(x))]
     shares = {name: read(source, x, classes(p, source, count))[0].get(READ) for name, x in done.items()}
     details = {"schedulers": {n: {"calls": calls[n], READ: None if s is None else float(s)} for n, s in shares.items()}}
@@ -145,13 +154,13 @@ def quality(p: DiffusionParams, source: Source) -> Steps:
     rows: list[list[PIL.Image.Image]] = []
     table_of: list[dict[str, float]] = []
     last: dict[str, float | Tensor] = {}
-    before = 0
+    before, total = 0, sum(plans.values())
     for s in steps:
         for moment in moments(p, source, p.scheduler, s, p.measured):
-            before, total = before + 1, sum(plans.values()) * moment.calls // plans[s]
             now = pictures_of(pixels(moment.guess[:IN_A_ROW]))
             drawn = images.to_tensor(_ladder(points, [*rows, now], steps, p))[0]
-            yield Progress(before, total, drawn, {"noise": moment.noise, **last})
+            yield progress(moment, before, total, drawn, {"noise": moment.noise, **last})
+        before += plans[s]
         found = measure(source.judge, pixels(moment.x), None if asked is None else asked.cpu())
         points.append((s, max(found.distance, 1e-6)))
         rows.append(pictures_of(pixels(moment.x[:IN_A_ROW])))

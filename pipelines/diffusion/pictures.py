@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models import schedulers
-from models.diffusion import denoise, generators_of, noise_of, pixels, predict, rows_of, sample
+from models.diffusion import denoise, generators_of, noise_of, pixels, predict, sample
 from models.gan import slerp
 from pipelines import images
 from pipelines.base import Output, Progress, Steps
@@ -105,9 +105,8 @@ def interpolate(p: DiffusionParams, source: Source) -> Steps:
     pair = (p.picture, p.second)
     known = [prepared(picture, source, strict=True) for picture in pair if picture is not None]
     own = noise_of(source.network.shape, generators_of([p.seed, p.seed + 1])).to(source.device)
-    rows = rows_of(source.network)
-    before = p.steps * -(-len(known) // rows)
-    total = before + p.steps * -(-p.count // rows)
+    before = p.steps if known else 0
+    total = before + p.steps
     ends = list(torch.split(own, 1))
     if known:
         found = yield from to_noise(p, source, torch.cat(known), total, None)

@@ -79,7 +79,7 @@ def test_with_a_perfect_network_every_level_of_noise_is_right(
     for moment in found:
         assert torch.allclose(moment.seen, oracle.at(moment.t), atol=2e-3), moment.t
     assert torch.allclose(found[-1].x, oracle.x0, atol=2e-3)
-    assert [m.call for m in found] == list(range(1, found[-1].calls + 1))
+    assert [m.step for m in found] == list(range(1, found[-1].steps + 1))
 
 
 @pytest.mark.parametrize("steps", [1, 30, 61, 700])

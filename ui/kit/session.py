@@ -54,11 +54,12 @@ def without_folders(sentence: str) -> str:
     return re.sub(rf"(?:{roots})(?:/[^/\s'\",;)]+)*/(?=[^/\s])", "", sentence)
 
 
-def file_in_cache(data: bytes, suffix: str) -> str:
-    """Write `data` where Gradio serves files from, under a name nobody can guess; returns the path."""
+def file_in_cache(data: bytes, suffix: str, name: str = "atelier") -> str:
+    """Write `data` where Gradio serves files from, in a folder nobody can guess; returns the path. `name`: of the file,
+    when it is downloaded."""
     folder = Path(get_upload_folder()) / secrets.token_hex(16)
     folder.mkdir(parents=True)
-    path = folder / f"atelier{suffix}"
+    path = folder / f"{name}{suffix}"
     path.write_bytes(data)
     return str(path)
 

@@ -120,8 +120,9 @@ def wire(frame: Frame, pad: gr.HTML, surprise: gr.Button) -> None:
         others = [str(path) for path in STYLE if path.name not in there]
         return [random.sample(others, random.choice((1, 1, 2))), "", round(random.uniform(0.6, 1), 2)]
 
-    at_once = [found[name].input for name in ("model", "colours", "colours_first")]
-    frame.follow.live([*at_once, strength.release, found["style_scale"].release, weights.submit])
+    at_once = [found[name].input for name in ("model", "colours", "colours_first", "every")]
+    sizes = [found[name].release for name in ("size", "style_scale")]
+    frame.follow.live([*at_once, *sizes, strength.release, weights.submit, found["content"].change])
     frame.follow.live(styles.change(sync, [styles, weights], [pad, weights], **QUICK))
     frame.follow.live(pad.release(mix, [styles], [styles, weights], **QUICK))
     frame.follow.live(surprise.click(pick, [styles], [styles, weights, strength], **QUICK), always=True)

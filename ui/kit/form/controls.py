@@ -44,7 +44,7 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
                 label=label,
                 sources=["upload", "clipboard", "webcam"],
                 interactive=True,
-                height=190,
+                height=160,
                 buttons=[],
                 **PICTURE,
             )
@@ -56,7 +56,7 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
                 type="filepath",
                 interactive=True,
                 columns=2,
-                height=190,
+                height=160,
                 object_fit="cover",
                 format="png",
                 file_types=["image", *previews.SUFFIXES],

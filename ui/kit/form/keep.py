@@ -30,3 +30,15 @@ def settings(tab: str, form: Sequence[tuple[Setting, Any]]) -> None:
     fill = f"(kept) => {names}.map(name => kept && name in kept ? kept[name] : {{__type__: 'update'}})"
     gr.on([component.change for component in components], None, components, [state], js=save, **QUICK)
     blocks.load(None, [state], components, js=fill, **QUICK)
+
+
+def stale(tab: str, inputs: Sequence[Any], stage: Any) -> str:
+    """Have `stage.stale` there while `inputs` say something else than what made the picture; the browser does it alone,
+    and keeps each result. Returns JavaScript for the values of `inputs` when a run begins."""
+    name = json.dumps(tab)
+    changes = [component.change for component in inputs]
+    gr.on(changes, None, list(inputs), [stage.stale], js=f"(...given) => [atelier.stale({name}, given)]", **QUICK)
+    arrived = f"(file, ...given) => [atelier.arrived({name}, file, given)]"
+    settled = stage.record.change(None, None, None, js="() => []", **QUICK)  # the picture's own value comes after it
+    settled.then(None, [stage.live, *inputs], [stage.stale], js=arrived, **QUICK)
+    return f"(...given) => {{ atelier.begin({name}, given); return []; }}"
