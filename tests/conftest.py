@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from page import PATIENCE, Open
+from page import PATIENCE, Open, open_tab
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from served import Served, serve
 
@@ -133,7 +133,7 @@ def visit(served: Served, browser: Browser) -> Iterator[Open]:
         page.goto(served.url + query)
         expect(page.locator("button.run:visible")).to_be_enabled(timeout=PATIENCE)
         if tab:
-            page.get_by_role("tab", name=tab, exact=True).first.click()
+            open_tab(page, tab)
         return page
 
     yield go

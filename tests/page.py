@@ -20,6 +20,18 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
 
+def open_tab(page: Page, name: str) -> None:
+    """Open the tab of that name, by way of its group where another one is shown."""
+    tab = page.locator('.rooms > .tab-wrapper [role="tab"]').filter(has_text=re.compile(f"^\\s*{name}\\s*$"))
+    groups = page.locator(".groups nav button:not(.last)")
+    for i in range(groups.count()):
+        if tab.is_visible() or tab.get_attribute("aria-selected") == "true":
+            break
+        groups.nth(i).click()
+    if tab.is_visible():
+        tab.click()
+
+
 def content(page: Page) -> Locator:
     """The picture to restyle."""
     return page.locator(".block:visible", has_text="Content").locator("img:visible").first

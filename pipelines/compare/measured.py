@@ -16,11 +16,15 @@ FREE = ("seed", "label", "count", "dataset", "model")  # settings that do not ch
 
 
 def of(record: Record, params: Params) -> dict[str, float]:
-    """The numbers of the generator that made a picture; none where its weights are not those that were measured, or
-    its settings not the usual ones."""
+    """The numbers of the generator that made a picture; none where its weights or its settings are not those that
+    were measured."""
     given = params.model_dump(exclude=set(FREE), exclude_defaults=True)
     row = next((_rows()[digest] for digest in record.models.values() if digest in _rows()), {})
-    return {} if given else {name: float(row[name]) for name in NAMES if row.get(name) is not None}
+    return (
+        {}
+        if given != row.get("settings", {})
+        else {name: float(row[name]) for name in NAMES if row.get(name) is not None}
+    )
 
 
 @cache

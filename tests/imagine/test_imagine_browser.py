@@ -7,6 +7,7 @@ from pathlib import Path
 
 import toy_pipelines
 from page import PATIENCE, Open, button, choose, download, drop, number, sizes, wait_for_end
+from page import open_tab as to_tab
 from playwright.sync_api import Locator, Page, expect
 
 
@@ -17,7 +18,7 @@ def text(page: Page, info: str) -> Locator:
 
 def open_tab(visit: Open) -> Page:
     page = visit()
-    page.get_by_role("tab", name="Imagine").first.click()
+    to_tab(page, "Imagine")
     expect(text(page, "What to see in it")).to_be_visible(timeout=PATIENCE)
     return page
 
@@ -61,7 +62,7 @@ def test_a_full_run_of_a_toy_model(visit: Open, tmp_path: Path) -> None:
 
     drop(page, page.locator(".restore:visible button").first, path)
     expect(number(page, "Count")).to_have_value("2", timeout=PATIENCE)
-    page.get_by_role("tab", name="Models").first.click()
+    to_tab(page, "Models")
     expect(page.locator("table.models")).to_contain_text("checked · unet", timeout=PATIENCE)
 
 

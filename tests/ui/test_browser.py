@@ -152,8 +152,7 @@ def test_a_phone_scrolls_one_way_and_keeps_run_in_reach(visit: Open) -> None:
         page.get_by_role("button", name=name).first.tap()
         page.wait_for_timeout(300)
         assert fits(), name
-    page.locator("button.overflow-menu:visible, .overflow-menu > button:visible").first.tap()  # more tabs than fit
-    page.get_by_role("button", name="Models", exact=True).or_(page.get_by_role("tab", name="Models")).first.tap()
+    button(page, "Models").tap()
     expect(page.locator("table.models")).to_be_visible()
     assert fits()
 
@@ -184,7 +183,7 @@ def test_a_chinese_browser_reads_no_english(visit: Open) -> None:
     for text in ("生成过程动画", "《A Neural Algorithm of Artistic Style》"):
         expect(page.get_by_text(text)).to_be_visible(timeout=PATIENCE)
     assert not english(page)
-    page.get_by_role("tab", name="模型").click()
+    button(page, "模型").click()
     expect(page.locator("table.models")).to_be_visible()
     titles = [*(card.title for card in registry.CARDS), *(offer.title for offer in offers.OFFERS)]
     named = set(re.findall(r"[A-Za-z]{2,}", " ".join(titles)))

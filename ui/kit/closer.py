@@ -31,7 +31,7 @@ class Closer:
 
 def build(hint: Any, label: Any, buttons: Sequence[Any]) -> Closer:
     """Lay the panel out: a hint until a picture is chosen. All are texts in the reader's language."""
-    with gr.Column(elem_classes="closer choosable"):
+    with gr.Column(elem_classes="closer"):
         first = gr.HTML(hint, elem_classes="status", padding=False)
         with gr.Row(visible=False) as row:
             with gr.Column(scale=2, min_width=150):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -16,12 +17,13 @@ from models.memory import amount
 from pipelines import variations
 from pipelines.base import Pipeline, Result
 from pipelines.compare.plan import comparable
-from pipelines.params import ParamError, Params
+from pipelines.params import ParamError, Params, settings
 from ui.kit import curve, lacking
 from ui.kit.form import links
 from ui.kit.i18n import in_words, refused, spoken, t
 from ui.kit.run import View, pressable
 from ui.kit.session import explain, file_in_cache
+from ui.words import ENGLISH
 
 GONE = "This result is no longer kept here: run it again."
 STAYS: Any = object()  # the value of a component that is left as it is
@@ -142,12 +144,22 @@ def failed(
     small = isinstance(error, OutOfBudget) or device.out_of_memory(error)
     lacks = lacking.of(error)
     return Update(
-        status=failed_status(in_words(explain(error), request)),
+        status=failed_status(page_words(explain(error), pipeline, request)),
         download=gr.update(interactive=kept),
         more=gr.update(interactive=kept and pipeline.resume is not None),
         wanted={lack: lack.bytes for lack in lacks},
         cures=(small, lacking.caption(lacks, {}, request) if lacks else "", isinstance(error, ParamError)),
     )
+
+
+def page_words(sentence: str, pipeline: Pipeline[Any], request: gr.Request | None) -> str:
+    """What went wrong, with settings and choices called as the form calls them: Show, not `view`."""
+    told = in_words(sentence, request)
+    if told != sentence:
+        return told  # the Chinese says it already
+    labels = {s.name: s.label for s in settings(pipeline.params)}
+    names = re.sub(rf"\b({'|'.join(labels)})(?= (?:is|has|are|to)\b)", lambda name: labels[name[1]], sentence)
+    return re.sub(r"(?<= to )\w+", lambda choice: ENGLISH.get(choice[0], choice[0]), names)
 
 
 def running_status(view: View, request: gr.Request | None) -> str:

@@ -194,7 +194,7 @@ def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
         texts = ("Use half the size", "Fetch", "Go back to the defaults")
         smaller, fetch, defaults = (gr.Button(t(text), visible=False) for text in texts)
     after = after_row(pipeline, found)
-    with gr.Row():
+    with gr.Row(elem_classes="made"):
         plain: dict[str, Any] = {"interactive": False, "min_width": 120, "size": "md"}
         download = gr.DownloadButton(cast(str, t("Download PNG")), **plain)
         more = gr.Button(t("Continue"), visible=pipeline.resume is not None, **plain)

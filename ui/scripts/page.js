@@ -67,6 +67,11 @@ const atelier = window.atelier = {};
     visible("button.run")?.focus();
   });
 
+  // On a phone Run is in reach everywhere, the result is above: show it when a run starts.
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("button.run") && innerWidth <= 640) scrollTo({ top: 0, behavior: "smooth" });
+  });
+
   // What a fold or a tab shows for the first time gets its first values from Gradio again one frame later, over what was
   // typed by then: until that is past nothing in it can be touched.
   document.addEventListener("click", (event) => {
@@ -88,6 +93,10 @@ const atelier = window.atelier = {};
       for (const picture of document.querySelectorAll('img:not([alt]), img[alt=""]')) {
         const label = picture.closest(".block")?.querySelector('[data-testid="block-label"]')?.textContent.trim();
         if (label) picture.alt = label;
+      }
+      for (const outer of document.querySelectorAll(".icon-button:has(button)")) {  // the button inside does it
+        outer.tabIndex = -1;
+        outer.setAttribute("role", "presentation");
       }
       for (const caption of document.querySelectorAll(".strip .caption-label")) {
         const name = names[caption.textContent.trim()];

@@ -169,12 +169,13 @@
   document.addEventListener("click", (event) => {
     const block = event.target.closest?.(".picture"), still = down && Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 5;
     const wide = block && event.target.closest(".icon-button-wrapper button"); // what Gradio would show full screen, without zoom
-    const free = event.target.tagName === "IMG" && still && (event.target.closest(".results") || (block && !block.parentElement.querySelector(":scope > .choosable")));
+    const image = event.target.tagName === "IMG" ? event.target : block && event.target.querySelector(".image-frame img");
+    const free = image && (still || !event.detail) && (image.closest(".results") || (block && !image.closest(".selectable")));
     if (!wide && !free) return;
     const pictures = [...(block?.querySelectorAll("img") ?? [])];
     if (wide && !pictures.length) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    enlarge(free ? event.target : pictures.at(-1));
+    enlarge(free ? image : pictures.at(-1));
   }, true);
 })();
