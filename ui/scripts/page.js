@@ -96,7 +96,7 @@ const atelier = window.atelier = {};
       }
       for (const outer of document.querySelectorAll(".icon-button:has(button)")) {  // the button inside does it
         outer.tabIndex = -1;
-        outer.setAttribute("role", "presentation");
+        outer.setAttribute("role", "group");
       }
       for (const caption of document.querySelectorAll(".strip .caption-label")) {
         const name = names[caption.textContent.trim()];
