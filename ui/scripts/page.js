@@ -19,9 +19,10 @@ const atelier = window.atelier = {};
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: words[name] });
       button.addEventListener("click", () => {
         group = name;
-        atelier.open(last[name] ?? groups[name].find((tab) => tabs().some((one) => one.dataset.tabId === tab)));
-        show();
-        suit();
+        const next = last[name] ?? groups[name].find((tab) => tabs().some((one) => one.dataset.tabId === tab));
+        if (next === atelier.tab()) show();
+        else atelier.open(next);
+        if (next === "compare") suit();
       });
       element.querySelector("nav").append(button);
       return button;
@@ -29,7 +30,6 @@ const atelier = window.atelier = {};
     element.querySelector("nav").append(Object.assign(document.createElement("button"),
       { type: "button", className: "last", textContent: words.last, onclick: () => atelier.drawer() }));
     const suit = () => {
-      if (atelier.tab() !== "compare") return;
       const mode = `[role="tabpanel"] input[type="radio"][value="${group === "Generate" ? "generate" : "restyle"}"]`;
       const set = (tries) => visible(mode) ? visible(mode).checked || visible(mode).click() : tries && setTimeout(set, 100, tries - 1);
       set(30);
@@ -52,7 +52,8 @@ const atelier = window.atelier = {};
       show();
     }, 50);
     document.addEventListener("click", (event) => {
-      if (event.isTrusted && event.target.closest?.('.rooms > .tab-wrapper [role="tab"]')) setTimeout(suit);
+      const tab = event.isTrusted && event.target.closest?.('.rooms > .tab-wrapper [role="tab"]');
+      if (tab?.dataset.tabId === "compare") suit();
     });
   };
 
