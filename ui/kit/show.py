@@ -154,12 +154,13 @@ def failed(
 
 def page_words(sentence: str, pipeline: Pipeline[Any], request: gr.Request | None) -> str:
     """What went wrong, with settings and choices called as the form calls them: Show, not `view`."""
-    told = in_words(sentence, request)
-    if told != sentence:
-        return told  # the Chinese says it already
     labels = {s.name: s.label for s in settings(pipeline.params)}
-    names = re.sub(rf"\b({'|'.join(labels)})(?= (?:is|has|are|to)\b)", lambda name: labels[name[1]], sentence)
-    return re.sub(r"(?<= to )\w+", lambda choice: ENGLISH.get(choice[0], choice[0]), names)
+    name = rf"\b({'|'.join(labels)})\b"
+    renamed = re.sub(rf"{name}(?= (?:is|has|are|to) )", lambda found: labels[found[1]], sentence)
+    told = in_words(sentence, request)
+    if told == sentence:
+        return re.sub(r"(?<= to )\w+", lambda choice: ENGLISH.get(choice[0], choice[0]), renamed)
+    return in_words(renamed, request) if re.search(name, told) else told
 
 
 def running_status(view: View, request: gr.Request | None) -> str:
