@@ -145,9 +145,7 @@ def run(
     borrower = cache.borrower()
     resumed = go_on(params, borrower, state) if state is not None and go_on else None
     steps = resumed or pipeline.generate(params, borrower)
-    last, output, seconds, peak = Progress(0, 0), None, 0.0, device.Peak()
-    held = device.held_bytes(cache.device)
-    loaded = {model.name: model.bytes for model in cache.snapshot() if model.resident}
+    last, output, seconds, peak, own = Progress(0, 0), None, 0.0, device.Peak(), _account(borrower)
     visible = last
     _seed(getattr(params, "seed", None))
     try:
@@ -170,9 +168,17 @@ def run(
         output = _stopped(pipeline, params, last)
     if output is None:
         return
-    own = max(0, peak.bytes - held) + sum(loaded.get(name, 0) for name in borrower.names)
-    told = _record(pipeline, params, borrower, cache, (seconds, peak.bytes, own), last, output, sha256)
+    told = _record(pipeline, params, borrower, cache, (seconds, peak.bytes, own(peak.bytes)), last, output, sha256)
     yield Result(output.images, told, last.state, output.sheet, output.records)
+
+
+def _account(borrower: Borrower) -> Callable[[int], int]:
+    """For a run that begins: from the process's peak, the bytes of it that are the run's own. Those are what it added,
+    and the models it uses that were there before."""
+    cache = borrower.cache
+    held = device.held_bytes(cache.device)
+    loaded = {model.name: model.bytes for model in cache.snapshot() if model.resident}
+    return lambda peak: max(0, peak - held) + sum(loaded.get(name, 0) for name in borrower.names)
 
 
 def _stopped(pipeline: Pipeline[P], params: P, last: Progress) -> Output | None:

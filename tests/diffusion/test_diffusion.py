@@ -129,7 +129,7 @@ def test_guidance_goes_along_the_line_from_any_to_the_class(network: Denoiser) -
 def test_a_trail_keeps_moments_from_all_of_the_run(steps: int) -> None:
     trail, x = Trail(steps), torch.zeros(1, 1, 2, 2)
     for i in range(steps):
-        trail.add(Moment(i + 1, steps, steps - 1 - i, 0.5, x, x, x))
+        trail.add(Moment(i + 1, steps, (i + 1) / steps, steps - 1 - i, 0.5, x, x, x))
     trail.close(x)
     assert len(trail.times) == min(steps, MOST_MOMENTS) + 1 and trail.times[-2:] == [0, -1]
     gaps = {a - b for a, b in zip(trail.times, trail.times[1:-1], strict=False)}
