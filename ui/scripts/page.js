@@ -53,7 +53,7 @@ const atelier = window.atelier = {};
     }, 50);
     document.addEventListener("click", (event) => {
       const tab = event.isTrusted && event.target.closest?.('.rooms > .tab-wrapper [role="tab"]');
-      if (tab?.dataset.tabId === "compare") suit();
+      if (tab && tab.dataset.tabId === "compare") suit();
     });
   };
 
