@@ -89,6 +89,7 @@ def test_a_disk_that_is_full_or_read_only_is_one_line_and_leaves_no_whole_name(
         raise OSError(number, "the disk says no", str(tmp_path / "x"))
 
     monkeypatch.delenv("ATELIER_OFFLINE")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("ATELIER_CACHE", str(tmp_path))
     monkeypatch.setattr(download, moment, fail)
     w = weights.Weights("toy", "toy.bin", "0" * 64, 10, "", "", "", ("http://127.0.0.1:9/toy",))

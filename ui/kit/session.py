@@ -7,6 +7,9 @@ import logging
 import re
 import secrets
 import tempfile
+import time
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,22 @@ def file_in_cache(data: bytes, suffix: str) -> str:
     path = folder / f"atelier{suffix}"
     path.write_bytes(data)
     return str(path)
+
+
+def sweep(older: float, kept: Collection[str]) -> set[str]:
+    """Remove what lies in the upload folder for more than `older` seconds, but for the paths `kept`; folders when they
+    have been empty for as long. Returns the files removed."""
+    gone, before = set[str](), time.time() - older
+    for path in sorted(Path(get_upload_folder()).rglob("*"), reverse=True):  # a folder after what is in it
+        with suppress(OSError):  # fetched anew, removed or filled meanwhile
+            if path.lstat().st_ctime >= before or str(path) in kept:
+                continue
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink()
+                gone.add(str(path))
+    return gone
 
 
 def picture_file(picture: PIL.Image.Image) -> str:
