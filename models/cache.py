@@ -21,6 +21,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from models import memory
+
 WORKING_BYTES = 512 << 20  # room for activations, where the caller gives no estimate
 UNLIMITED = 1 << 62
 
@@ -109,7 +111,8 @@ class ModelCache:
 
     @contextmanager
     def use(self, *names: str, working: int = WORKING_BYTES, move: bool = True) -> Iterator[tuple[nn.Module, ...]]:
-        """Lend the models `names`, on the device (or, `move=False`, in RAM), with `working` bytes free for activations.
+        """Lend the models `names`, on the device (or, `move=False`, in RAM), with `working` bytes free for activations,
+        on a card as in RAM.
         Raises LookupError, OutOfBudget, or what a loader raised: all who waited for that load get the same exception.
         """
         if unknown := [name for name in names if name not in self.loaders]:
@@ -185,6 +188,11 @@ class ModelCache:
         return e
 
     def _bring(self, pinned: Iterable[_Entry], working: int) -> None:
+        if self.device.type == "cpu" and working > (left := memory.available_bytes()):
+            raise OutOfBudget(
+                f"The activations need {working >> 20} MiB of memory, and {left >> 20} MiB can be had: "
+                f"choose a smaller size, or close other programs."
+            )
         need = working + sum(e.bytes for e in pinned if not e.resident)
         self._make_room("VRAM", need)
         with suppress(torch.OutOfMemoryError):

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from models import memory
-from models.cache import OutOfBudget
+from models.cache import Lender, OutOfBudget
+from models.hub.turns import owner
 
 STEP = 64  # pixels between the sizes that are tried
+
+
+@contextmanager
+def lend(
+    cache: Lender, names: tuple[str, ...], p: Any, working: Callable[[Any], int], name: str = "size"
+) -> Iterator[tuple[nn.Module, ...]]:
+    """`cache.use` for a run of `p`, whose activations take `working(p)` bytes: refused like `require`, in RAM before
+    anything is loaded."""
+    where = owner(cache).device
+    if where.type != "cuda":
+        require(p, working, where, name)
+    with cache.use(*names, working=working(p)) as modules:
+        require(p, working, where, name)
+        yield modules
 
 
 def require(p: Any, working: Callable[[Any], int], where: torch.device, name: str = "size") -> None:

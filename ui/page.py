@@ -48,7 +48,7 @@ def build(cache: ModelCache) -> Page:
                     layout: Callable[..., Any] = BUILDERS.get(pipeline.name, tab.build)
                     frames[pipeline.name] = layout(pipeline, server)
             with gr.Tab(t("Models"), id="models"):
-                models.build(cache, page)
+                models.build(server, page)
         for name in {"compare", "explore"} & set(frames):
             frames[name].cure.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
         if "compare" in frames:

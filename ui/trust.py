@@ -136,8 +136,6 @@ def admit(block_fn: BlockFunction, inputs: Sequence[Any]) -> list[Any]:
     public = block_fn.api_visibility != "private"
     if len(inputs) < wanted or (public and len(inputs) > wanted):
         raise refused(f"{len(inputs)} values were sent but {wanted} are needed: see /gradio_api/info for their names.")
-    if not is_text(inputs) or not (public or all(map(fits, block_fn.inputs, inputs))):
-        raise refused(MISFIT)
     values = list(inputs)
     for i, block in enumerate(block_fn.inputs):
         if values[i] is None and isinstance(block, gr.Textbox) and not public:
@@ -149,6 +147,8 @@ def admit(block_fn: BlockFunction, inputs: Sequence[Any]) -> list[Any]:
             values[i] = {**values[i], "value": files_of(block, values[i].get("value"), name)}
         else:
             values[i] = files_of(block, values[i], name)
+    if not is_text(values) or not (public or all(map(fits, block_fn.inputs, values))):
+        raise refused(MISFIT)
     return values
 
 
@@ -165,13 +165,15 @@ def fits(block: object, value: Any) -> bool:
     """Whether a value is of the kind that the page sends of a component; ranges are the method's to check."""
     match block:
         case _ if value is None:
-            return True
+            return not isinstance(block, gr.Slider)
         case gr.Number() | gr.Slider():
             return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         case gr.Textbox() | gr.HTML():
             return isinstance(value, str)
         case gr.Checkbox():
             return isinstance(value, bool)
+        case gr.JSON():  # a record
+            return isinstance(value, dict)
     return True
 
 

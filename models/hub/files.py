@@ -14,20 +14,24 @@ POINTER = b"version https://git-lfs"  # how the text that Git LFS leaves in a fi
 MOST_HEADER = 100_000_000  # bytes, as the format has it
 
 
+def open_folders() -> bool:
+    """Whether folders of this machine may be named: not on a server (`ATELIER_FOLDERS=0`, as app.py has it unless told
+    otherwise), where visitors name what they uploaded, and nothing else that is on its disk."""
+    return os.environ.get("ATELIER_FOLDERS", "1").lower() not in {"0", "off", "no", "false"}
+
+
 def path_of(text: str) -> Path | None:
     """The path that a person names, where there is a file or folder; None for anything else, however long or odd.
 
-    On a server (`ATELIER_FOLDERS=0`, as app.py has it unless told otherwise) visitors name what they uploaded, and
-    nothing else that is on its disk.
+    An upload to this server is named by its path, or by that below the folder of uploads, which the page shows.
     """
     try:
-        path = Path(text).expanduser()
-        if not text or not path.exists():
-            return None
-        if os.environ.get("ATELIER_FOLDERS", "1").lower() not in {"0", "off", "no", "false"}:
-            return path
         uploads = os.environ.get("GRADIO_TEMP_DIR")
-        return path if uploads and path.resolve().is_relative_to(Path(uploads).resolve()) else None
+        upload = (Path(uploads) / text).resolve() if uploads and text else None
+        if upload and upload.is_file() and upload.is_relative_to(Path(str(uploads)).resolve()):
+            return upload
+        path = Path(text).expanduser()
+        return path if text and open_folders() and path.exists() else None
     except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, nobody's home
         return None
 

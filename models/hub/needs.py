@@ -13,7 +13,7 @@ from models.hub import download
 from models.hub.adapters import Adapter, lora_file, lora_source
 from models.hub.choice import SOLE
 from models.hub.download import Snapshot
-from models.hub.files import path_of
+from models.hub.files import open_folders, path_of
 from models.hub.offers import KNOWN, OFFERS
 from models.weights import WeightsError, WeightsMissing
 
@@ -120,9 +120,12 @@ def lacking(needs: Iterable[Need]) -> WeightsMissing | WeightsError | None:
             return fault
     names, command = ", ".join(need.name for need in faults), " ".join(FLAGS[n.kind] + n.text for n in faults)
     absent = f"{names} {'are' if len(faults) > 1 else 'is'} not on this machine"
-    sentence = (
-        f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE."
-        if weights.offline()
-        else f"{absent}: press Fetch in Imagine, run `python cli.py weights {command}`, or give files of this machine."
-    )
+    if weights.offline():
+        sentence = f"{absent}, and the network is switched off: {hub.HELP[open_folders()]}."
+    elif not open_folders():
+        sentence = f"{absent}: press Fetch in Imagine."
+    else:
+        sentence = (
+            f"{absent}: press Fetch in Imagine, run `python cli.py weights {command}`, or give files of this machine."
+        )
     return WeightsMissing(sentence, *faults)

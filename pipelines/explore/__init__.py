@@ -61,10 +61,9 @@ def looking(encoder: Encoder) -> Callable[[ExploreParams, Lender], Steps]:
 
     def generate(p: ExploreParams, cache: Lender) -> Steps:
         names = needed(p)
-        with cache.use(*names, working=working_bytes(p)) as modules:
-            if modules and not (isinstance(encoder, Shelf) and ready(p, encoder)):
-                sized = p.model_copy(update={"resolution": side(p)})
-                room.require(sized, working_bytes, next(modules[0].parameters()).device, "resolution")
+        sized, there = p.model_copy(update={"resolution": side(p)}), isinstance(encoder, Shelf) and ready(p, encoder)
+        lent = cache.use(*names, working=0) if there else room.lend(cache, names, sized, working_bytes, "resolution")
+        with lent as modules:
             if p.view == "invert":
                 found = encoder.features(p.content, p.model, modules[0], side(p))
                 return (yield from invert(p, modules[0], found))

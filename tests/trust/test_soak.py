@@ -167,7 +167,7 @@ class Asker:
         method, path = self.chance.choice(ROUTES)
         body = self.chance.choice(BODIES) if method in {"POST", "PUT"} else b""
         said = self.web.request(method, path, content=body, headers=JSON)
-        return Answer(said.status_code, body=said.text)
+        return Answer(said.status_code, body=f"{method} {path} {body!r}: {said.text}")
 
     def line(self, bad: bool) -> Answer:
         """A command line, in this process; status 2 and one line on standard error for a bad one."""

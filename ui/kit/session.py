@@ -37,12 +37,14 @@ KNOWN = (Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", **PRIVATE}
 PREVIEW_SIDE = 640  # pixels
+LONGEST = 1200  # letters of a sentence
 
 
 def explain(error: Exception) -> str:
     """One sentence for the visitor; what is not a known error goes to the log under a short reference."""
     if isinstance(error, KNOWN):
-        return without_folders(str(error))
+        text = " ".join(str(error).split())  # it may hold what a visitor sent, of any length
+        return without_folders(text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}")
     if device.out_of_memory(error):
         return device.OUT_OF_MEMORY
     reference = secrets.token_hex(3)

@@ -15,7 +15,7 @@ from pipelines.explore.params import ExploreParams
 from pipelines.params import settings
 from ui.kit.form import replay
 from ui.kit.form.examples import RESULTS
-from ui.kit.i18n import refused, spoken, t
+from ui.kit.i18n import spoken, t
 from ui.kit.session import PRIVATE, QUICK, file_in_cache, picture_file
 from ui.kit.show import Memory, failed_status
 from ui.tabs.explore.rows import classes, handing, layer_choices
@@ -33,17 +33,14 @@ def wire(desk: Desk, again: Callable[[Any], None]) -> None:
     hand = [desk.hand, desk.as_content, desk.as_style]
 
     def choose(request: gr.Request, event: gr.SelectData, view: str, told: dict[str, Any] | None) -> list[Any]:
-        try:  # the record comes back from the browser, and may be another view's by now
-            details = (told or {}).get("details", {})
-            i = which(event.index, details)
-            if i is None:
-                return [gr.skip()] * 6
-            if view == "layers":
-                return ["attention", str(details["maps"][i]["channel"]), gr.skip(), *[gr.skip()] * 3]
-            name = details["layers"][i]["layer"]
-            return [gr.skip(), gr.skip(), name, *handing(name, request)]
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
-            raise refused("This picture is another view's: look again, then click.", request) from None
+        details = (told or {}).get("details", {})
+        i = which(event.index, details)
+        if i is None:
+            return [gr.skip()] * 6
+        if view == "layers":
+            return ["attention", str(details["maps"][i]["channel"]), gr.skip(), *[gr.skip()] * 3]
+        name = details["layers"][i]["layer"]
+        return [gr.skip(), gr.skip(), name, *handing(name, request)]
 
     def pick(event: gr.SelectData) -> str:
         return str(event.row_value[0])
