@@ -26,6 +26,11 @@ def style(name: str) -> Path:
     return EXAMPLES / "styles" / f"{name}.jpg"
 
 
+def pictures_in(folder: Path, most: int | None = None) -> list[Path]:
+    """The first `most` pictures of a folder, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png"})[:most]
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A markdown table."""
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))

@@ -17,11 +17,11 @@ from statistics import mean
 from typing import Any, cast
 
 import PIL.Image
-import PIL.ImageDraw
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks import common
 from benchmarks.common import EXAMPLES, ROOT, table
 from models import registry, restyle
 from models.cache import ModelCache
@@ -29,7 +29,9 @@ from models.colour import YIQ
 from models.magenta import StylePredictor
 from pipelines import PIPELINES, images
 from pipelines.base import Result, run
+from pipelines.compare import contact
 from pipelines.params import parse
+from pipelines.sheet import lay
 
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "atelier": ("stylize", {"model": "atelier"}),
@@ -132,29 +134,12 @@ def contact_sheet(pictures: dict[tuple[str, str, str], PIL.Image.Image], styles:
     """A row for each photograph and method, a column for each style; the styles on top, the photographs on the left."""
     rows = [row for row in dict.fromkeys((content, method) for method, content, _ in pictures) if row[1] in METHODS]
     rows.sort(key=lambda row: (row[0], [*METHODS].index(row[1])))
-    sheet = PIL.Image.new("RGB", ((len(styles) + 1) * CELL, (len(rows) + 1) * CELL), "white")
-    pen = PIL.ImageDraw.Draw(sheet)
-
-    def put(picture: PIL.Image.Image, row: int, column: int, room: int = 0) -> None:
-        cell = picture.copy()
-        cell.thumbnail((CELL - 4, CELL - 4 - room), PIL.Image.Resampling.LANCZOS)
-        sheet.paste(cell, (column * CELL + (CELL - cell.width) // 2, row * CELL + (CELL - room - cell.height) // 2))
-
-    for row, (content, method) in enumerate(rows, 1):
-        before = next(p for (name, c, _), p in pictures.items() if (name, c) == ("the photograph", content))
-        put(before, row, 0, LINE)
-        pen.text((CELL / 2, (row + 1) * CELL - LINE / 2), method, "black", anchor="mm", font_size=LINE - 6)
-    for column, path in enumerate(styles, 1):
-        put(images.load(path), 0, column)
-        for row, (content, method) in enumerate(rows, 1):
-            if found := pictures.get((method, content, path.stem)):
-                put(found, row, column)
-    return sheet
-
-
-def pictures_in(folder: Path, most: int) -> list[Path]:
-    """Up to `most` pictures of a folder, by name."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in {".jpg", ".jpeg", ".png"})[:most]
+    before = {content: picture for (method, content, _), picture in pictures.items() if method == "the photograph"}
+    cells = [[None, *(images.load(path) for path in styles)]]
+    cells += [[before[content], *(pictures.get((method, content, s.stem)) for s in styles)] for content, method in rows]
+    places = [[contact.placed(picture, CELL, CELL) for picture in row] for row in cells]
+    names = [[name] + [""] * len(styles) for name in ("", *(method for _, method in rows))]
+    return lay(places, below=[0] + [LINE] * len(rows), captions=names, size=LINE - 6)[0]
 
 
 def main() -> None:
@@ -168,7 +153,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=384, help="longest side in pixels")
     parser.add_argument("--sheet", type=Path, default=ROOT / "docs" / "comparison.jpg", help="contact sheet to write")
     flags = parser.parse_args()
-    contents, styles = pictures_in(flags.contents, flags.most), pictures_in(flags.styles, flags.most)
+    contents, styles = common.pictures_in(flags.contents, flags.most), common.pictures_in(flags.styles, flags.most)
     rows, pictures = [], {}
     many = {method: flags.gatys if method == "gatys" else len(contents) * len(styles) for method in flags.methods}
     for row, picture in compare(contents, styles, many, flags.size, registry.open_cache()):

@@ -4,8 +4,9 @@
 
 FOLDER holds MNIST and CIFAR-10 (in folders mnist and cifar10, each with train/CLASS/*.png and test/CLASS/*.png, or
 torchvision's own layout). Each generator makes `n` pictures, every class equally often; the judge is a classifier that
-no generator was trained with (pipelines/dataset.py). What was measured is kept in weights/table.json; --only measures
-some anew and keeps the rest.
+no generator was trained with (pipelines/dataset.py). Beside its distance stands the Frechet distance in the features of
+EfficientNet-Lite0, a public network, which anybody can measure again: 1280 numbers a picture of SIDE pixels. What was
+measured is kept in weights/table.json; --only measures some anew and keeps the rest.
 """
 
 from __future__ import annotations
@@ -16,22 +17,28 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from benchmarks import common
 from models import registry, weights
-from models.judge import Judge, examine, measure
+from models.efficientnet import EfficientNetLite0
+from models.judge import Judge, examine, frechet_distance, measure, moments
 from pipelines import dataset
 from pipelines.compare.measured import TABLE
+from pipelines.params import ParamError
 
 CHUNK = 200  # pictures between two moves of the progress bar
+SIDE = 128  # pixels: what pictures are enlarged to, bilinearly, for EfficientNet-Lite0
+PUBLIC = "efficientnet-lite0"
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ ENTRIES = (
 )
 HEAD = (
     "distance ↓",
+    "Frechet in EfficientNet-Lite0 ↓",
     "precision ↑",
     "recall ↑",
     "read as asked ↑",
@@ -93,20 +101,55 @@ def make(
     return torch.cat(done).float().cpu(), len(labels) / seconds
 
 
-def row(entry: Entry, judge: Judge, real: Tensor, test: tuple[Tensor, Tensor], n: int, seed: int) -> dict[str, Any]:
-    """Make `n` pictures and judge them; `real` are features of real ones, `test` pictures and classes for nats."""
+@dataclass(frozen=True)
+class Jury:
+    """Who judges a data set's pictures, and what each of them makes of real ones of its test set."""
+
+    judge: Judge
+    public: EfficientNetLite0
+    pictures: Tensor  # (M, C, H, W) in [0, 1], of the test set
+    classes: Tensor  # (M,)
+
+    @cached_property
+    def real(self) -> Tensor:
+        """The judge's features (M, F) of the test pictures."""
+        return examine(self.judge, self.pictures)[0]
+
+    @cached_property
+    def real_public(self) -> Tensor:
+        """EfficientNet-Lite0's features (M, 1280) of the test pictures."""
+        return public_features(self.public, self.pictures)
+
+    def verdict(self, pictures: Tensor, labels: Tensor) -> dict[str, float | None]:
+        """Every number about (N, C, H, W) in [0, 1] of classes `labels` (N,)."""
+        features = public_features(self.public, pictures)
+        distance = frechet_distance(*moments(features), *moments(self.real_public))
+        return asdict(measure(self.judge, pictures, labels, self.real)) | {"efficientnet": distance}
+
+
+@torch.no_grad()
+def public_features(module: EfficientNetLite0, x: Tensor) -> Tensor:
+    """EfficientNet-Lite0's pooled features (N, 1280) of (N, 1 or 3, H, W) in [0, 1]; grey pictures as grey RGB."""
+    parts = torch.split(x.expand(-1, 3, -1, -1), CHUNK)
+    large = (F.interpolate(part, size=(SIDE, SIDE), mode="bilinear") for part in parts)
+    return torch.cat([module.look(part).mean((2, 3)) for part in large])
+
+
+def row(entry: Entry, jury: Jury, n: int, seed: int) -> dict[str, Any]:
+    """Make `n` pictures and judge them."""
     card = registry.MODELS[entry.model]
     path = weights.locate(card.weights)
     module = card.load().eval().requires_grad_(False)
     labels = torch.arange(n) % 10
     pictures, rate = make(module, function(entry.sample), labels, seed, entry.title)
-    found = measure(judge, pictures, labels, real)
-    nats = float(function(entry.nats)(module, *test, seed).double().mean()) if entry.nats else None
+    nats = None
+    if entry.nats:
+        nats = float(function(entry.nats)(module, jury.pictures, jury.classes, seed).double().mean())
     with safe_open(path, framework="pt") as file:
         minutes = (file.metadata() or {}).get("minutes")
     return {
         "title": entry.title,
-        **asdict(found),
+        **jury.verdict(pictures, labels),
         "nats": nats,
         "bound": entry.bound,
         "samples_per_second": rate,
@@ -118,19 +161,19 @@ def row(entry: Entry, judge: Judge, real: Tensor, test: tuple[Tensor, Tensor], n
     }
 
 
-def floors(kind: dataset.DataSet, judge: Judge, real: Tensor, place: Path, n: int) -> dict[str, dict[str, Any]]:
+def floors(kind: dataset.DataSet, jury: Jury, place: Path, n: int) -> dict[str, dict[str, Any]]:
     """What real pictures of the training set get: nothing can be expected to do better.
 
     Digits as they are, and made black and white by chance, which is what PixelCNN learned from.
     """
     pictures, labels = some(kind, place, "train", n)
-    found = asdict(measure(judge, pictures, labels, real))
+    scores = jury.verdict(pictures, labels)
     if kind.name != "mnist":
-        return {f"real-{kind.name}": {"title": "Real pictures (training set)", **found}}
+        return {f"real-{kind.name}": {"title": "Real pictures (training set)", **scores}}
     two = (torch.rand(pictures.shape, generator=torch.Generator().manual_seed(0)) < pictures).float()
     return {
-        "real": {"title": "Real digits (training set)", **found},
-        "binary": {"title": "The same, black or white", **asdict(measure(judge, two, labels, real))},
+        "real": {"title": "Real digits (training set)", **scores},
+        "binary": {"title": "The same, black or white", **jury.verdict(two, labels)},
     }
 
 
@@ -151,6 +194,7 @@ def cells(r: dict[str, Any]) -> list[str]:
     return [
         r["title"],
         number("distance", ".2f"),
+        number("efficientnet", ".1f"),
         number("precision", ".3f"),
         number("recall", ".3f"),
         number("read_as_asked", ".1%"),
@@ -187,11 +231,11 @@ def run(place: Path | None, n: int, only: Sequence[str], out: Path, seed: int = 
             continue
         test = some(kind, place, "test", n)
         assert place is not None  # else it had raised
-        judge = cast(Judge, registry.MODELS[kind.judge].load().eval().requires_grad_(False))
-        real = examine(judge, test[0])[0]
-        kept |= floors(kind, judge, real, place, n)
+        judge, public = (registry.MODELS[name].load().eval().requires_grad_(False) for name in (kind.judge, PUBLIC))
+        jury = Jury(cast(Judge, judge), cast(EfficientNetLite0, public), *test)
+        kept |= floors(kind, jury, place, n)
         for entry in entries:
-            kept[entry.name] = row(entry, judge, real, test, n, seed)
+            kept[entry.name] = row(entry, jury, n, seed)
             out.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return report(kept)
 
@@ -210,7 +254,7 @@ def main() -> int:
         parser.error(f"--n is {flags.n}: give at least 10.")
     try:
         text = run(flags.data, flags.n, flags.only, flags.out)
-    except (dataset.ParamError, weights.WeightsMissing) as error:
+    except (ParamError, weights.WeightsMissing) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{common.machine()}\n\n{text}")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import baseline, common, gatys, memory, startup
+from benchmarks import baseline, blind, common, gatys, memory, startup
 from pipelines import images
 from pipelines.gatys import GatysParams
+from pipelines.params import ParamError
 
 
 def finite(*numbers: float) -> bool:
@@ -69,3 +72,26 @@ def test_command_line() -> None:
     )
     assert done.returncode == 0 and all(name in done.stdout for name in ("startup", "gatys", "memory", "--quick"))
     assert "torch" in common.machine() and "\n" not in common.machine()
+
+
+def test_a_judge_cannot_tell_the_ways_apart_and_the_count_can(tmp_path: Path) -> None:
+    contents, styles = (
+        [path(name) for name in names]
+        for path, names in ((common.content, ("cat", "coffee")), (common.style, ("wave", "ink")))
+    )
+    ways = blind.Way.of(["stylize", "model=atelier"]), blind.Way.of(["stylize", "model=atelier", "strength=0"])
+    pairs = blind.drawn(contents, styles, 3, seed=1)
+    assert len({pair[:2] for pair in pairs}) == 3 and pairs == blind.drawn(contents, styles, 3, seed=1)
+    assert {straight for *_, straight in blind.drawn(contents, styles, 4, seed=0)} == {True, False}
+    blind.make(ways, pairs, 64, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["01.png", "02.png", "03.png", "answers.csv", "key.json"]
+    key = json.loads((tmp_path / "key.json").read_text())
+    letters = [next(letter for letter, way in key[number].items() if way == str(ways[1])) for number in ("01", "02")]
+    answers = f"sheet,preferred\n01,{letters[0]}\n02,{letters[1].lower()}\n03,=\n"
+    (tmp_path / "answers.csv").write_text(answers)
+    assert f"| {ways[1]} | 2 of 3 | 34% to 100% | 0.500 |" in blind.count(tmp_path)
+    (tmp_path / "answers.csv").write_text("sheet,preferred\n01,left\n")
+    with pytest.raises(ValueError, match="write A, B or ="):
+        blind.count(tmp_path)
+    with pytest.raises(ParamError, match="write it like"):
+        blind.Way.of(["stylise"])

@@ -148,6 +148,7 @@ def test_table_at_toy_size_keeps_the_rows_that_were_not_asked_for(folder: Path, 
     )
     assert gan["distance"] > 0 and 0 < gan["precision"] <= 1 and gan["samples_per_second"] > 0
     assert rows["real"]["distance"] < gan["distance"] * 2 and rows["real"]["precision"] == 1  # the same pictures
+    assert abs(rows["real"]["efficientnet"]) < 1e-3 < rows["binary"]["efficientnet"]
     again = table.run(folder, 20, ["gan-mlp"], out)
     lines = again.splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == [
@@ -169,7 +170,7 @@ def test_table_says_what_it_needs(tmp_path: Path) -> None:
 
 
 def test_missing_numbers_are_dashes() -> None:
-    assert table.cells({"title": "x", "pictures": 10, "distance": math.pi}) == ["x", "3.14", *["–"] * 8, "10"]
+    assert table.cells({"title": "x", "pictures": 10, "distance": math.pi}) == ["x", "3.14", *["–"] * 9, "10"]
 
 
 def test_training_writes_a_judge_with_the_moments_of_its_test_pictures(

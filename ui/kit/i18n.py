@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Sequence
 from functools import cache
 
 import gradio as gr
 from gradio.i18n import I18nData
 
 from ui.words import CHINESE, ENGLISH, SENTENCES
+
+DEPTH = 4  # sentences within sentences that are translated
 
 
 def _key(english: str) -> str:
@@ -61,18 +64,36 @@ def refused(sentence: str, request: gr.Request | None) -> gr.Error:
     return gr.Error(in_words(sentence, request), title=spoken("This cannot be used", request), print_exception=False)
 
 
-def _in_chinese(text: str) -> str:
-    for pattern, chinese in _patterns():
-        if found := pattern.fullmatch(text):
-            return chinese.format(*map(_in_chinese, found.groups()))
+def _in_chinese(text: str, depth: int = DEPTH) -> str:
+    if text in SENTENCES:
+        return SENTENCES[text]
+    for parts, chinese in _templates() if depth else ():
+        if values := _values(parts, text):
+            return chinese.format(*(_in_chinese(value, depth - 1) for value in values))
     return CHINESE.get(text) or CHINESE.get(text.replace("_", " ").capitalize()) or text
 
 
+def _values(parts: Sequence[str], text: str) -> list[str]:
+    """What stands in `text` between the `parts` of its template, each of at least a letter; empty where it is another.
+
+    Every part is taken where it first stands, which is enough (a glob is matched so), and needs one pass over a text
+    that a visitor may have made long.
+    """
+    first, *middle, last = parts
+    if not (text.startswith(first) and text.endswith(last)):
+        return []
+    values, start, end = [], len(first), len(text) - len(last)
+    for part in middle:
+        at = text.find(part, start + 1, end)
+        if at < 0:
+            return []
+        values.append(text[start:at])
+        start = at + len(part)
+    return [*values, text[start:end]] if start < end else []
+
+
 @cache
-def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    """Sentences of words/zh.json, the most definite first."""
+def _templates() -> list[tuple[list[str], str]]:
+    """Sentences of words/zh.json that hold values, cut at them, the most definite first."""
     ordered = sorted(SENTENCES.items(), key=lambda item: -len(item[0].replace("{}", "")))
-    return [
-        (re.compile("(.+?)".join(map(re.escape, english.split("{}"))), re.DOTALL), chinese)
-        for english, chinese in ordered
-    ]
+    return [(english.split("{}"), chinese) for english, chinese in ordered if "{}" in english]
