@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from gradio.context import LocalContext
 from gradio.data_classes import GradioModel, GradioRootModel
 from gradio.exceptions import ComponentProcessingError, InvalidPathError
@@ -323,5 +324,18 @@ async def misfit(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": said}, status_code=422)
 
 
+async def unreadable(_request: Request, error: Exception) -> Response:
+    """422 for a body that is no JSON, or not of an address's shape. FastAPI's own repeats it, which NaN cannot be."""
+    found = error.errors()[0]["loc"] if isinstance(error, RequestValidationError) and error.errors() else ()
+    place = ".".join(str(part) for part in found)[:80] or "body"
+    text = f"The request cannot be read ({place}): /gradio_api/info lists the endpoints and what they take."
+    return JSONResponse({"error": text}, status_code=422)
+
+
 # For the application: mistakes in a request that Gradio answers with "Internal Server Error".
-HANDLERS: dict[type[Exception], Any] = {KeyError: unknown, FnIndexInferError: unknown, TypeError: misfit}
+HANDLERS: dict[type[Exception], Any] = {
+    KeyError: unknown,
+    FnIndexInferError: unknown,
+    TypeError: misfit,
+    RequestValidationError: unreadable,
+}

@@ -27,7 +27,6 @@ from models.weights import WeightsError, WeightsMissing
 PREFIX = "hub:"
 INDEX = "model_index.json"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-HELP = {True: "choose a folder with the model, or unset ATELIER_OFFLINE", False: "choose a model that is here"}
 LONGEST_ID = 200  # characters of a path inside of a model; file systems take 255
 REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 WEIGHTS_FILE = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?(\.fp16)?(-\d+-of-\d+)?\.safetensors")
@@ -92,8 +91,13 @@ def missing(repo: str, what: str = "") -> WeightsMissing:
     absent = f"{repo}{f' ({what})' if what else ''} is not on this machine"
     if is_local(repo):
         return WeightsMissing(f"{what or repo} is missing: save the pipeline in {repo} again, as safetensors.")
+    if weights.offline() and open_folders():
+        return WeightsMissing(
+            f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE.",
+            repo,
+        )
     if weights.offline():
-        return WeightsMissing(f"{absent}, and the network is switched off: {HELP[open_folders()]}.", repo)
+        return WeightsMissing(f"{absent}, and the network is switched off: choose a model that is here.", repo)
     if not open_folders():
         return WeightsMissing(f"{absent}: press Fetch beside the model.", repo)
     command = f"`python cli.py weights {repo}`"

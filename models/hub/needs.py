@@ -120,8 +120,12 @@ def lacking(needs: Iterable[Need]) -> WeightsMissing | WeightsError | None:
             return fault
     names, command = ", ".join(need.name for need in faults), " ".join(FLAGS[n.kind] + n.text for n in faults)
     absent = f"{names} {'are' if len(faults) > 1 else 'is'} not on this machine"
-    if weights.offline():
-        sentence = f"{absent}, and the network is switched off: {hub.HELP[open_folders()]}."
+    if weights.offline() and open_folders():
+        sentence = (
+            f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE."
+        )
+    elif weights.offline():
+        sentence = f"{absent}, and the network is switched off: choose a model that is here."
     elif not open_folders():
         sentence = f"{absent}: press Fetch in Imagine."
     else:

@@ -200,6 +200,9 @@ def test_odd_requests_get_a_4xx(web: httpx.Client) -> None:
     }
     for path, body in asked.items():
         assert 400 <= web.post(path, json=body).status_code < 500, path
+    for body in (b"{", b'{"data": [NaN], "fn_index": 1e999}', b'{"data": [], "fn_index": "x"}'):
+        answered = web.post("/gradio_api/run/predict", content=body, headers={"Content-Type": "application/json"})
+        assert answered.status_code == 422 and answered.json()["error"].startswith("The request cannot be read (body")
     assert web.get("/gradio_api/call/gatys/nosuch").status_code == 404
     assert "404" in web.get("/gradio_api/queue/data", params={"session_hash": "nobody"}).text
     kind, said = answer(web, "gatys", web.post("/gradio_api/call/gatys", json={"data": []}).json()["event_id"])
