@@ -13,6 +13,7 @@ from ui.kit import tab
 from ui.kit.i18n import I18N, declared, t
 from ui.kit.run import Server
 from ui.kit.session import QUICK
+from ui.server import kept_seconds
 from ui.tabs import compare, diffusion, explore, gan, imagine, models, pixelcnn, stylemix, stylize, vae
 from ui.tabs.compare import send
 from ui.tabs.explore import looks
@@ -31,14 +32,13 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "imagine": imagine.build,
     "explore": explore.build,
 }
-DELETE_EVERY, DELETE_OLDER = 600, 3600  # seconds: previews and results are files
 
 
 def build(cache: ModelCache) -> Page:
     """The page as Blocks, not launched; start-up loads no model."""
     server = Server(cache)
     frames: dict[str, Any] = {}
-    with Page(title="Atelier", analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_OLDER)) as page:
+    with Page(title="Atelier", analytics_enabled=False) as page:
         with gr.Row(elem_classes="masthead"):
             gr.Markdown(t("# Atelier"), container=False)
             gr.Markdown(t("Ways of making images, side by side"), container=False)
@@ -48,13 +48,13 @@ def build(cache: ModelCache) -> Page:
                     layout: Callable[..., Any] = BUILDERS.get(pipeline.name, tab.build)
                     frames[pipeline.name] = layout(pipeline, server)
             with gr.Tab(t("Models"), id="models"):
-                models.build(cache, page)
+                models.build(server, page)
         for name in {"compare", "explore"} & set(frames):
             frames[name].cure.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
         if "compare" in frames:
             send.link(frames["compare"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
             looks.link(frames["explore"], frames["gatys"])
-    page.presses = server.presses
+    page.presses, page.kept_seconds = server.presses, kept_seconds()
     page.queue(api_open=False, max_size=64)
     return cast(Page, page)

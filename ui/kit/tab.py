@@ -165,7 +165,8 @@ def strip(target: Any, setting: Setting, files: list[str]) -> Any:
     )
 
     def choose(event: gr.SelectData) -> Any:
-        return [files[event.index]] if many else files[event.index]
+        path = files[min(event.index, len(files) - 1)]
+        return [path] if many else path
 
     return thumbnails.select(choose, None, target, show_progress="hidden", queue=False, api_visibility="private")
 

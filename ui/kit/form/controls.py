@@ -182,7 +182,7 @@ def values(settings: Sequence[Setting], given: Sequence[Any]) -> dict[str, Any]:
     """
     found = {}
     for setting, value in zip(settings, given, strict=True):
-        if setting.kind == "images" and value:
+        if setting.kind == "images" and isinstance(value, list):
             value = [row[0] if isinstance(row, tuple | list) else row for row in value]
         elif setting.kind == "floats" and isinstance(value, str):
             try:
