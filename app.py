@@ -108,7 +108,7 @@ def warm(cache: ModelCache) -> None:
 
 def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) -> None:
     """Serve the page on a thread of its own. Raises StartError where the port was taken meanwhile."""
-    from ui import theme
+    from ui import layers, theme
     from ui.kit.i18n import I18N
 
     try:
@@ -119,6 +119,7 @@ def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) 
             mcp_server=flags.mcp,
             ssr_mode=False,
             show_error=False,
+            max_file_size=f"{layers.MAX_WEIGHTS_MB:g}mb",  # ui/layers.py has the smaller limit of a picture
             app_kwargs=app_kwargs,
             enable_monitoring=False,  # anybody could read what others run
             theme=theme.theme(),

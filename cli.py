@@ -15,10 +15,10 @@ from models import device, registry, weights
 from models.cache import ModelCache, OutOfBudget
 from models.hub import download, needs
 from pipelines import PIPELINES, batch, images, video
-from pipelines.animation import Frames
 from pipelines.base import Pipeline, Progress, Result, run
 from pipelines.params import ParamError, Setting, parse, settings
 from pipelines.replay import look_up, restore
+from pipelines.video import Frames
 
 KNOWN = (ParamError, images.ImageError, weights.WeightsMissing, weights.WeightsError, OutOfBudget)
 GIVEN = argparse.SUPPRESS  # a flag that was not typed is absent, so that a record's setting can stand in for it
@@ -221,7 +221,7 @@ def show_weights(names: Sequence[str], adapter: str | None, lora: str | None) ->
 
         for name in (name for name in names if name in registry.MODELS):
             print(weights.fetch(registry.MODELS[name].weights, report))
-        for need in needs.named(of_hub, adapter, lora):
+        for need in needs.by_name(of_hub, adapter, lora):
             if need.fault() is not None:
                 snapshot = need.look()
                 print(f"{need.name}: {snapshot.bytes / 1e6:.1f} MB", file=sys.stderr)
@@ -246,6 +246,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             make(args)
     except (Usage, *KNOWN) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except OSError as error:  # a name too long, a folder that is closed, a disk that is full
+        print(f"{str(error.filename)[:200]!r} cannot be used ({error.strerror}): give another place.", file=sys.stderr)
         return 2
     except (RuntimeError, MemoryError) as error:
         if not device.out_of_memory(error):

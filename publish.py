@@ -14,109 +14,34 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any
 
 import yaml
 from httpx2 import HTTPError  # huggingface_hub's own client: what it raises when nobody answers
 from huggingface_hub import CommitOperationAdd, HfApi, SpaceHardware
 from packaging.requirements import InvalidRequirement, Requirement
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 ROOT = Path(__file__).resolve().parent
 MAX_BYTES = 10_000_000  # Spaces refuse larger files outside LFS
-CPU_BASIC_SLEEP_SECONDS = 172_800  # the Hub does not let this one be changed
 FRONT_MATTER = re.compile(r"\A---\r?\n(?P<yaml>.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 LEFT_OUT = re.compile(r"(^|/)(\.|__pycache__/)|\.(pyc|part)$")  # hidden files, caches, unfinished downloads
-
-Colour = Literal["red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"]
 
 
 class SpaceError(Exception):
     """Why a check or a push stopped: one line that a person can act on."""
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)  # an unknown key is an error, as it is to Deta
+Space = dict[str, Any]  # the Spacefile as it is written; tests/spacefile.py says what may stand in it
 
 
-class Variable(Strict):
-    name: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
-    description: str | None = None
-    default: str | None = None  # without one it is left for the owner of the Space to set
-
-
-class Micro(Strict):
-    """Deta's micro: the program, what belongs to it, and how it starts."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
-    src: Literal["."]
-    engine: Literal["custom"]
-    primary: Literal[True]
-    run: str
-    include: list[Annotated[str, Field(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*/?$")]] = Field(min_length=1)
-    presets: dict[Literal["env"], list[Variable]] = Field(min_length=1)
-
-
-class Card(Strict):
-    """The README front matter: those keys of the Spaces configuration reference that fit a Gradio Space."""
-
-    title: str = Field(min_length=1)
-    emoji: str = Field(min_length=1)
-    colorFrom: Colour
-    colorTo: Colour
-    sdk: Literal["gradio"]
-    sdk_version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
-    python_version: str = Field(pattern=r"^3\.\d+(\.\d+)?$")
-    app_file: str
-    license: str
-    short_description: str = Field(min_length=1, max_length=60)
-    tags: list[str] = []
-    preload_from_hub: list[str] = []  # "repo", "repo file,file" or "repo file,file commit"
-
-
-class HuggingFace(Strict):
-    """Where the Space lives, on which hardware, after how many idle seconds it sleeps (-1: never), and its card."""
-
-    repo: str = Field(pattern=r"^\w[\w.-]*/\w[\w.-]*$")
-    hardware: SpaceHardware
-    sleep_time: int | None = Field(None, ge=-1)
-    card: Card
-
-
-class Spacefile(Strict):
-    """A Deta Space v0 Spacefile of one micro, and Hugging Face's part under `x-huggingface`."""
-
-    v: Literal[0]
-    app_name: str = Field(max_length=12)
-    micros: list[Micro] = Field(min_length=1, max_length=1)
-    huggingface: HuggingFace = Field(alias="x-huggingface")
-
-    @model_validator(mode="after")
-    def _parts_agree(self) -> Spacefile:
-        micro, target, app_file = self.micros[0], self.huggingface, self.huggingface.card.app_file
-        if micro.run != f"python {app_file}":
-            raise ValueError(f"run is {micro.run!r} but app_file is {app_file!r}: both must start the same file")
-        if missing := {app_file, "README.md", "requirements.txt"} - set(micro.include):
-            raise ValueError(f"include must name {', '.join(sorted(missing))}: a Space does not start without")
-        if target.hardware == SpaceHardware.CPU_BASIC and target.sleep_time not in (None, CPU_BASIC_SLEEP_SECONDS):
-            raise ValueError(f"sleep_time is fixed at {CPU_BASIC_SLEEP_SECONDS} s on cpu-basic: write that, or nothing")
-        return self
-
-
-def load_spacefile(root: Path, repo: str | None = None) -> Spacefile:
-    """The Spacefile in `root`, with its repo replaced by `repo` if given.
-
-    Raises SpaceError when it is missing, is no YAML, or breaks the schema."""
+def load_spacefile(root: Path, repo: str | None = None) -> Space:
+    """The Spacefile in `root`, with its repo replaced by `repo` if given. Raises SpaceError when it is none."""
     try:
-        raw = yaml.safe_load((root / "Spacefile").read_text(encoding="utf-8"))
-        if repo is not None and isinstance(raw, dict) and isinstance(raw.get("x-huggingface"), dict):
-            raw["x-huggingface"]["repo"] = repo
-        return Spacefile.model_validate(raw)
-    except ValidationError as error:
-        faults = (f"{'.'.join(map(str, e['loc'])) or 'whole file'}: {e['msg']}" for e in error.errors())
-        raise SpaceError(f"Spacefile: {'; '.join(faults)}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        space: Space = yaml.safe_load((root / "Spacefile").read_text(encoding="utf-8"))
+        space["x-huggingface"]["repo"] = repo or space["x-huggingface"]["repo"]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError) as error:
         raise SpaceError(f"Spacefile: {error}") from error
+    return space
 
 
 def read_readme(root: Path) -> tuple[str, str]:
@@ -137,22 +62,21 @@ def read_readme(root: Path) -> tuple[str, str]:
     return match[0], text[match.end() :]
 
 
-def front_matter(card: Card) -> str:
-    """The card as the block that opens README.md; what is not set is left out."""
-    keys = {key: value for key, value in card.model_dump().items() if value != []}
+def front_matter(space: Space) -> str:
+    """The card of the Space as the block that opens README.md; what is not set is left out."""
+    keys = {key: value for key, value in space["x-huggingface"]["card"].items() if value != []}
     return f"---\n{yaml.safe_dump(keys, sort_keys=False, allow_unicode=True, width=1000)}---\n"
 
 
-def write(root: Path, space: Spacefile) -> None:
+def write(root: Path, space: Space) -> None:
     """Put the front matter into README.md; every byte after it stays as it is."""
-    text = front_matter(space.huggingface.card) + read_readme(root)[1]
+    text = front_matter(space) + read_readme(root)[1]
     (root / "README.md").write_bytes(text.encode("utf-8"))
 
 
-def check(root: Path, space: Spacefile) -> None:
+def check(root: Path, space: Space) -> None:
     """Raises SpaceError when README.md, Spacefile and the gradio pin in requirements.txt do not say the same."""
-    card = space.huggingface.card
-    if read_readme(root)[0] != front_matter(card):
+    if read_readme(root)[0] != front_matter(space):
         raise SpaceError("the front matter of README.md is not what the Spacefile says: run publish.py --write")
     try:
         lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
@@ -162,16 +86,16 @@ def check(root: Path, space: Spacefile) -> None:
     pins = [one for one in wanted if one.name.lower() == "gradio"]
     if len(pins) != 1:
         raise SpaceError(f"requirements.txt names gradio {len(pins)} times: name it once")
-    if card.sdk_version not in pins[0].specifier:
-        raise SpaceError(f"Spacefile says sdk_version {card.sdk_version} but requirements.txt says {pins[0]}")
+    if (version := space["x-huggingface"]["card"]["sdk_version"]) not in pins[0].specifier:
+        raise SpaceError(f"Spacefile says sdk_version {version} but requirements.txt says {pins[0]}")
 
 
-def collect(root: Path, space: Spacefile) -> dict[str, int]:
+def collect(root: Path, space: Space) -> dict[str, int]:
     """What `include` names, as {path relative to `root`: bytes}, sorted; caches, hidden and partial files left out.
 
     Raises SpaceError for an entry that names nothing, a link (it could point outside) and files above MAX_BYTES."""
-    found: dict[str, int] = {}
-    for entry in space.micros[0].include:
+    sizes: dict[str, int] = {}
+    for entry in space["micros"][0]["include"]:
         path = root / entry
         if not (path.is_dir() if entry.endswith("/") else path.is_file()):
             raise SpaceError(f"Spacefile includes {entry}, which is not here (a folder ends in a slash)")
@@ -180,30 +104,31 @@ def collect(root: Path, space: Spacefile) -> dict[str, int]:
             if file.is_symlink():
                 raise SpaceError(f"{name} is a link: only plain files are published")
             if file.is_file() and not LEFT_OUT.search(name):
-                found[name] = file.stat().st_size
-    if large := [f"{path} ({size / 1e6:.1f} MB)" for path, size in sorted(found.items()) if size > MAX_BYTES]:
+                sizes[name] = file.stat().st_size
+    if large := [f"{path} ({size / 1e6:.1f} MB)" for path, size in sorted(sizes.items()) if size > MAX_BYTES]:
         raise SpaceError(f"larger than {MAX_BYTES / 1e6:.0f} MB, which Spaces refuse: {', '.join(large)}")
-    return dict(sorted(found.items()))
+    return dict(sorted(sizes.items()))
 
 
-def push(root: Path, space: Spacefile, token: str) -> str:
+def push(root: Path, space: Space, token: str) -> str:
     """Create the Space if need be, set its variables, commit all files at once, ask for the hardware.
 
     Returns the commit's address. Variables come first so that the first start sees them, hardware last so that nothing
     is billed for a commit that failed. The Hub validates the front matter before it takes a file. Raises SpaceError."""
-    target, files = space.huggingface, collect(root, space)  # refused files are refused before the first request
+    target, files = space["x-huggingface"], collect(root, space)  # refused files are refused before the first request
     hub = HfApi(token=token)
-    sleep_time = None if target.hardware == SpaceHardware.CPU_BASIC else target.sleep_time
+    repo, hardware = target["repo"], target["hardware"]
+    sleep_time = None if hardware == SpaceHardware.CPU_BASIC else target.get("sleep_time")  # its own cannot be changed
     try:
-        hub.create_repo(target.repo, repo_type="space", space_sdk=target.card.sdk, exist_ok=True)
-        for variable in space.micros[0].presets["env"]:
-            if variable.default is not None:
-                hub.add_space_variable(target.repo, variable.name, variable.default, description=variable.description)
+        hub.create_repo(repo, repo_type="space", space_sdk=target["card"]["sdk"], exist_ok=True)
+        for variable in space["micros"][0]["presets"]["env"]:
+            if (value := variable.get("default")) is not None:  # without one it is left for the owner of the Space
+                hub.add_space_variable(repo, variable["name"], value, description=variable.get("description"))
         additions = [CommitOperationAdd(path, root / path) for path in files]
-        commit = hub.create_commit(target.repo, additions, commit_message="Publish", repo_type="space")
-        hub.request_space_hardware(target.repo, target.hardware, sleep_time=sleep_time)
+        commit = hub.create_commit(repo, additions, commit_message="Publish", repo_type="space")
+        hub.request_space_hardware(repo, SpaceHardware(hardware), sleep_time=sleep_time)
     except (HTTPError, OSError, ValueError, RuntimeError) as error:  # all four are how huggingface_hub reports trouble
-        raise SpaceError(f"{target.repo}: {error}") from error
+        raise SpaceError(f"{repo}: {error}") from error
     return commit.commit_url
 
 
@@ -217,7 +142,9 @@ def run(args: argparse.Namespace) -> None:
         files = collect(ROOT, space)
         for path, size in files.items():
             print(f"{size / 1e6:9.3f} MB  {path}")
-        print(f"{sum(files.values()) / 1e6:9.3f} MB  in {len(files)} files would go to {space.huggingface.repo}")
+        print(
+            f"{sum(files.values()) / 1e6:9.3f} MB  in {len(files)} files would go to {space['x-huggingface']['repo']}"
+        )
     elif args.push:
         if not (token := os.environ.get(args.token_from, "").strip()):
             raise SpaceError(f"no token: set {args.token_from} to a Hugging Face token with write access")
@@ -239,8 +166,9 @@ def main() -> int:
         parser.error("choose --write, --check, --push or --dry-run")
     try:
         run(args)
-    except SpaceError as error:
-        print("publish:", " ".join(str(error).split()), file=sys.stderr)
+    except (SpaceError, KeyError) as error:
+        lack = f"the Spacefile lacks {error}" if isinstance(error, KeyError) else str(error)
+        print("publish:", " ".join(lack.split()), file=sys.stderr)
         return 2
     return 0
 

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from models import registry
-from models.losses import ContentLoss, Criterion, WassersteinLoss, moments
+from models.losses import ContentLoss, Criterion, WassersteinLoss, raw_moments
 from models.vgg import Features
 from pipelines import images
-from pipelines.gatys import GatysParams, balance
-from pipelines.layers import usual_weights
+from pipelines.gatys import GatysParams, balance, usual_weights
 
 RATE = 0.03  # of Adam, in brightness
 
@@ -55,7 +54,7 @@ def objective(p: GatysParams, device: torch.device) -> Objective:
     wanted = network(style, network.style, p.pooling)
     criterion = Criterion(
         {name: ContentLoss(seen[name]) for name in network.content},
-        {name: WassersteinLoss(*moments(wanted[name])) for name in network.style},
+        {name: WassersteinLoss(*raw_moments(wanted[name])) for name in network.style},
         usual_weights(network.style),
         balance(p),
     )

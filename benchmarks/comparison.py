@@ -25,8 +25,8 @@ from benchmarks import common
 from benchmarks.common import EXAMPLES, ROOT, table
 from models import registry, restyle
 from models.cache import ModelCache
-from models.colour import YIQ
 from models.magenta import StylePredictor
+from models.moments import YIQ
 from pipelines import PIPELINES, images
 from pipelines.base import Result, run
 from pipelines.compare import contact

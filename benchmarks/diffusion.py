@@ -18,8 +18,8 @@ import torch
 
 from benchmarks import common
 from benchmarks.table import make
-from models import registry, schedulers
-from models.diffusion import GUIDANCE, sample
+from models import registry
+from models.diffusion import GUIDANCE, SCHEDULERS, Scheduler, sample
 from models.judge import DigitClassifier, Quality, measure
 
 FEW, MANY = 20, 250  # steps
@@ -30,7 +30,7 @@ N = 500  # pictures: what two cores make in a few minutes
 class Run:
     """Pictures of one number of steps."""
 
-    scheduler: schedulers.Name
+    scheduler: Scheduler
     steps: int
     found: Quality
     rate: float  # pictures a second
@@ -40,9 +40,7 @@ class Run:
         return self.found.distance / other.found.distance - 1
 
 
-def compare(
-    n: int = N, few: int = FEW, many: int = MANY, fast: schedulers.Name = "dpm++", quick: bool = False
-) -> list[Run]:
+def compare(n: int = N, few: int = FEW, many: int = MANY, fast: Scheduler = "dpm++", quick: bool = False) -> list[Run]:
     """Both runs of the bundled network, few steps first; quick: toy sizes, where the numbers mean nothing."""
     if quick:
         n, few, many = 10, 1, 2
@@ -80,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.diffusion", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--n", type=int, default=N, help=f"pictures of each (default {N})")
-    parser.add_argument("--scheduler", choices=schedulers.NAMES, default="dpm++")
+    parser.add_argument("--scheduler", choices=SCHEDULERS, default="dpm++")
     parser.add_argument("--steps", type=int, default=FEW, help=f"of the short run (default {FEW})")
     parser.add_argument("--long", type=int, default=MANY, help=f"steps of the long run (default {MANY})")
     flags = parser.parse_args()

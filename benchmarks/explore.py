@@ -15,13 +15,12 @@ from benchmarks.common import content, style, table
 from models import registry
 from models.cache import ModelCache
 from models.classifier import Classifier
-from models.efficientnet import EfficientNetLite0
+from models.imagenet import EfficientNetLite0
 from models.vgg import Features
 from pipelines import images
 from pipelines.base import Result, run
-from pipelines.explore import EFFICIENTNET, PIPELINE, imagenet, looking
+from pipelines.explore import EFFICIENTNET, PIPELINE, ExploreParams, imagenet, looking
 from pipelines.explore.encode import Shelf
-from pipelines.explore.params import ExploreParams
 
 GOAL = 0.2  # seconds
 NETWORKS = ("vgg-lite", "cifar10")

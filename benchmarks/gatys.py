@@ -84,7 +84,7 @@ def measure(quick: bool = False) -> list[Row]:
     """One row for each pair of example pictures; quick: one pair at toy size, whose numbers mean nothing."""
     cache = registry.open_cache()
     registry.warm(cache)
-    toy: dict[str, Any] = {"size": 96, "steps": 60} if quick else {}
+    toy: dict[str, Any] = {"size": 64, "steps": 20} if quick else {}
     patience = 1.0 if quick else PATIENCE
     rows = []
     for photograph, painting in PAIRS[:1] if quick else PAIRS:

@@ -4,7 +4,7 @@
 
 The networks are built at their real width on the meta device, which holds no numbers and does no arithmetic, and every
 tensor that comes and goes during one call is counted. Attention is taken as fused: its output alone. What is printed is
-the growth from 512 to 1024 pixels, per pixel: the constants of models/hub/memory.py.
+the growth from 512 to 1024 pixels, per pixel: the constants of models/hub/offers.py.
 """
 
 from __future__ import annotations

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from benchmarks.common import table
 from models import registry
-from models.pixelcnn import PixelCNN
-from models.pixelcnn_draw import Drawing, draw, draw_naively, noise_for
+from models.pixelcnn import Drawing, PixelCNN, draw, noise_for
 
 COUNT = 16
 Draw = Callable[[PixelCNN, Tensor, Tensor], Iterator[Drawing]]
@@ -40,6 +39,27 @@ def measure(quick: bool = False) -> Times:
         return compare(PixelCNN(width=4, layers=1, reach=2, hidden=4, side=8).eval(), 2)
     with registry.open_cache().use("pixelcnn-mnist") as (module,):
         return compare(cast(PixelCNN, module), COUNT)
+
+
+@torch.no_grad()
+def draw_naively(
+    module: PixelCNN,
+    labels: Tensor,
+    noise: Tensor,
+    temperature: float = 1.0,
+    start: Tensor | None = None,
+    known: int = 0,
+) -> Iterator[Drawing]:
+    """As `models.pixelcnn.draw`, by one pass of the whole network for each pixel."""
+    x, chance = torch.zeros(2, len(labels), 1, module.side, module.side)
+    if start is not None and known:
+        x[:, :, :known] = start[:, :, :known]
+        chance[:, :, :known] = (module(x, labels)[:, :, :known] / temperature).sigmoid()
+    for i in range(known, module.side):
+        for j in range(module.side):
+            chance[:, 0, i, j] = (module(x, labels)[:, 0, i, j] / temperature).sigmoid()
+            x[:, 0, i, j] = noise[:, i, j] < chance[:, 0, i, j]
+            yield Drawing(i * module.side + j + 1, x, chance)
 
 
 def compare(network: PixelCNN, count: int) -> Times:

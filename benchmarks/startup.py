@@ -55,14 +55,14 @@ def served(script: str) -> Iterator[tuple[str, float]]:
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryFile("w+") as log, httpx.Client(timeout=10, trust_env=False) as web:
         start = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, script, "--port", str(port)],
             cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **QUIET},
         )  # fmt: skip
         try:
-            while not answers(url):
+            while not answers(web, url):
                 if process.poll() is not None or time.perf_counter() - start > PATIENCE:
                     log.seek(0)
                     raise RuntimeError(f"{script} did not answer at {url}:\n{log.read()[-2000:]}")
@@ -77,10 +77,10 @@ def served(script: str) -> Iterator[tuple[str, float]]:
                 process.wait()
 
 
-def answers(url: str) -> bool:
+def answers(web: httpx.Client, url: str) -> bool:
     """Whether a GET is answered with 200."""
     try:
-        return httpx.get(url, timeout=10, trust_env=False).status_code == 200
+        return web.get(url).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -29,11 +29,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from benchmarks import common
+from benchmarks.coverage import precision_recall
 from models import registry, weights
-from models.efficientnet import EfficientNetLite0
-from models.judge import Judge, examine, frechet_distance, measure, moments
+from models.imagenet import EfficientNetLite0
+from models.judge import Judge, examine, frechet_distance, gaussian, measure
 from pipelines import dataset
-from pipelines.compare.measured import TABLE
+from pipelines.compare.engine import TABLE
 from pipelines.params import ParamError
 
 CHUNK = 200  # pictures between two moves of the progress bar
@@ -58,7 +59,7 @@ ENTRIES = (
     Entry("gan", "GAN, convolutional", "gan-mnist", "models.gan:sample"),
     Entry("gan-mlp", "GAN, dense", "gan-mnist-mlp", "models.gan:sample"),
     Entry("vae", "VAE", "vae-mnist", "models.vae:sample", "models.vae:nats", bound=True),
-    Entry("pixelcnn", "PixelCNN", "pixelcnn-mnist", "models.pixelcnn_draw:sample", "models.pixelcnn:nats"),
+    Entry("pixelcnn", "PixelCNN", "pixelcnn-mnist", "models.pixelcnn:sample", "models.pixelcnn:nats"),
     Entry("diffusion", "Diffusion, 20 steps", "diffusion-mnist", "models.diffusion:sample"),
     Entry("gan-cifar10", "GAN, convolutional", "gan-cifar10", "models.gan:sample", dataset="cifar10"),
     Entry(
@@ -123,8 +124,10 @@ class Jury:
     def verdict(self, pictures: Tensor, labels: Tensor) -> dict[str, float | None]:
         """Every number about (N, C, H, W) in [0, 1] of classes `labels` (N,)."""
         features = public_features(self.public, pictures)
-        distance = frechet_distance(*moments(features), *moments(self.real_public))
-        return asdict(measure(self.judge, pictures, labels, self.real)) | {"efficientnet": distance}
+        distance = frechet_distance(*gaussian(features), *gaussian(self.real_public))
+        precision, recall = precision_recall(self.real, examine(self.judge, pictures)[0])
+        others = {"precision": precision, "recall": recall, "efficientnet": distance}
+        return asdict(measure(self.judge, pictures, labels)) | others
 
 
 @torch.no_grad()

@@ -21,8 +21,9 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from models import device
+
 WORKING_BYTES = 512 << 20  # room for activations, where the caller gives no estimate
-UNLIMITED = 1 << 62
 
 
 class OutOfBudget(RuntimeError):
@@ -38,18 +39,15 @@ class Lender(Protocol):
 def default_device() -> torch.device:
     """ATELIER_DEVICE, else cuda, else mps, else cpu. Raises ValueError when this machine lacks ATELIER_DEVICE."""
     choices = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
-    wanted = os.environ.get("ATELIER_DEVICE") or choices[0]
-    if wanted not in choices:
-        raise ValueError(f"ATELIER_DEVICE is {wanted!r}, but this machine has: {', '.join(choices)}.")
-    return torch.device(wanted)
+    setting = os.environ.get("ATELIER_DEVICE") or choices[0]
+    if setting not in choices:
+        raise ValueError(f"ATELIER_DEVICE is {setting!r}, but this machine has: {', '.join(choices)}.")
+    return torch.device(setting)
 
 
-def free_bytes(device: torch.device) -> int:
-    """Bytes that new tensors can have: free on the card, plus what torch holds there but does not use."""
-    if device.type != "cuda":
-        return UNLIMITED
-    free, _ = torch.cuda.mem_get_info(device)
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+def vram_bytes(where: torch.device) -> int:
+    """Bytes that new tensors can have on a card; elsewhere the budget of RAM is the limit."""
+    return device.free_bytes(where) if where.type == "cuda" else device.UNLIMITED
 
 
 @dataclass
@@ -98,7 +96,7 @@ class ModelCache:
     device: torch.device
     ram_budget: int
     vram_budget: int | None = None
-    free: Callable[[torch.device], int] = free_bytes
+    free: Callable[[torch.device], int] = vram_bytes
     move: Callable[[Tensor, torch.device], Tensor] = Tensor.to
     stats: Stats = field(default_factory=Stats, init=False)
     _entries: dict[str, _Entry] = field(default_factory=dict, init=False)  # what was returned longest ago comes first
@@ -109,7 +107,8 @@ class ModelCache:
 
     @contextmanager
     def use(self, *names: str, working: int = WORKING_BYTES, move: bool = True) -> Iterator[tuple[nn.Module, ...]]:
-        """Lend the models `names`, on the device (or, `move=False`, in RAM), with `working` bytes free for activations.
+        """Lend the models `names`, on the device (or, `move=False`, in RAM), with `working` bytes free for activations,
+        on a card as in RAM.
         Raises LookupError, OutOfBudget, or what a loader raised: all who waited for that load get the same exception.
         """
         if unknown := [name for name in names if name not in self.loaders]:
@@ -185,6 +184,11 @@ class ModelCache:
         return e
 
     def _bring(self, pinned: Iterable[_Entry], working: int) -> None:
+        if self.device.type == "cpu" and working > (left := device.available_bytes()):
+            raise OutOfBudget(
+                f"The activations need {working >> 20} MiB of memory, and {left >> 20} MiB can be had: "
+                f"choose a smaller size, or close other programs."
+            )
         need = working + sum(e.bytes for e in pinned if not e.resident)
         self._make_room("VRAM", need)
         with suppress(torch.OutOfMemoryError):
@@ -213,13 +217,13 @@ class ModelCache:
     def _make_room(self, place: Literal["RAM", "VRAM"], need: int) -> None:
         """Let the idle leave `place` until `need` bytes are free there; OutOfBudget is raised before any leaves."""
         budget = self.ram_budget if place == "RAM" else self.vram_budget
-        free = UNLIMITED if place == "RAM" else self.free(self.device)  # outside the lock: a first look starts CUDA
+        free = device.UNLIMITED if place == "RAM" else self.free(self.device)  # unlocked: it may start CUDA
         with self._state:
-            held = [e for e in self._entries.values() if e.resident or place == "RAM"]
-            idle = [e for e in held if not e.pins]
-            free = free if budget is None else min(free, budget - sum(e.bytes for e in held))
+            kept = [e for e in self._entries.values() if e.resident or place == "RAM"]
+            idle = [e for e in kept if not e.pins]
+            free = free if budget is None else min(free, budget - sum(e.bytes for e in kept))
             if need > (most := free + sum(e.bytes for e in idle)):
-                used = ", ".join(f"{e.name} {e.bytes >> 20} MiB" for e in held if e.pins) or "nothing"
+                used = ", ".join(f"{e.name} {e.bytes >> 20} MiB" for e in kept if e.pins) or "nothing"
                 raise OutOfBudget(
                     f"{place} has {most >> 20} MiB free of the {need >> 20} MiB needed; in use: {used}. "
                     f"Choose a smaller size or model, or raise ATELIER_{place}_GB."
@@ -243,17 +247,32 @@ class ModelCache:
 
 @dataclass(eq=False)
 class Borrower:
-    """The cache as one run sees it, and what that run has borrowed so far."""
+    """The cache as one run sees it, and what that run has borrowed so far, with the runs that are steps of it."""
 
     cache: ModelCache
+    outer: Borrower | None = None  # of the run that this one is a step of
     names: tuple[str, ...] = ()  # in order of first use
     seconds: float = 0.0  # spent in `use` before its body began: waiting, loading, moving
+
+    @property
+    def device(self) -> torch.device:
+        """Where models are lent to."""
+        return self.cache.device
+
+    def borrower(self) -> Borrower:
+        """A view for a run that is a step of this one."""
+        return Borrower(self.cache, self)
 
     @contextmanager
     def use(self, *names: str, working: int = WORKING_BYTES, move: bool = True) -> Iterator[tuple[nn.Module, ...]]:
         """As ModelCache.use."""
         start = time.perf_counter()
         with self.cache.use(*names, working=working, move=move) as modules:
-            self.seconds += time.perf_counter() - start
-            self.names = tuple(dict.fromkeys((*self.names, *names)))
+            self._note(names, time.perf_counter() - start)
             yield modules
+
+    def _note(self, names: tuple[str, ...], seconds: float) -> None:
+        self.seconds += seconds
+        self.names = tuple(dict.fromkeys((*self.names, *names)))
+        if self.outer is not None:
+            self.outer._note(names, seconds)

@@ -93,10 +93,10 @@ class Classifier(nn.Module):
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) in [0, 1] to every layer's (N, C, H', W'), after its activation function."""
-        x, found = (x - self.mean) / self.std, {}
+        x, maps = (x - self.mean) / self.std, {}
         for name, step in self.steps.items():
-            x = found[name] = step(x)
-        return found
+            x = maps[name] = step(x)
+        return maps
 
     def rest(self, layer: str, x: Tensor) -> Tensor:
         """What of the network is left after `layer`: its activations (N, C, H, W) to logits (N, classes)."""
@@ -114,22 +114,3 @@ class Classifier(nn.Module):
     def probabilities(self, x: Tensor) -> Tensor:
         """Calibrated probabilities (N, classes) of (N, 3, H, W) in [0, 1]."""
         return (self.judge(x).float() / self.temperature).softmax(1)
-
-
-@torch.no_grad()
-def prepare(model: Classifier, pictures: Tensor) -> None:
-    """Give an untrained `model` its start: a first layer that whitens, identity in the others (Jordan 2024, section 3).
-
-    Args:
-        pictures: (N, 3, H, W) in [0, 1], a few thousand.
-    """
-    x = ((pictures.cpu() - model.mean.cpu()) / model.std.cpu()).unfold(2, PATCH, 1).unfold(3, PATCH, 1)
-    patches = x.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(0, 2).double()  # (positions, 12)
-    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
-    filters = (vectors / (values + 5e-4).sqrt()).T.flip(0).float().view(-1, 3, PATCH, PATCH)
-    first = model.steps["whiten"][0]  # type: ignore[index]
-    first.weight.copy_(torch.cat([filters, -filters]))
-    first.bias.zero_()
-    for name, step in model.steps.items():
-        if name != "whiten":
-            nn.init.dirac_(step[0].weight[: step[0].weight.shape[1]])  # type: ignore[index]

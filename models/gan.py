@@ -128,13 +128,13 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
 
 
 @torch.no_grad()
-def draw(module: Generator, z: Tensor, labels: Tensor) -> Tensor:
-    """(N, noise) and (N,) -> (N, C, H, W) float32 in [0, 1] on the CPU, `BATCH` rows at once, the last ones padded."""
-    where = next(module.parameters()).device
-    rows = -len(z) % BATCH
-    z, labels = F.pad(z, (0, 0, 0, rows)).to(where), F.pad(labels, (0, rows)).to(where)
-    pictures = [module(a, b).cpu() for a, b in zip(torch.split(z, BATCH), torch.split(labels, BATCH), strict=True)]
-    return torch.cat(pictures)[: len(z) - rows]
+def draw(module: nn.Module, *inputs: Tensor) -> Tensor:
+    """What `module` makes of (N, ...) each: (N, C, H, W) float32 in [0, 1] on the CPU, `BATCH` rows at once, the last
+    ones padded."""
+    where, count = next(module.parameters()).device, len(inputs[0])
+    padded = [F.pad(x, (0, 0) * (x.ndim - 1) + (0, -count % BATCH)).to(where) for x in inputs]
+    batches = zip(*(torch.split(x, BATCH) for x in padded), strict=True)
+    return torch.cat([module(*batch).cpu() for batch in batches])[:count]
 
 
 def sample(module: Generator, labels: Tensor, seed: int) -> Tensor:

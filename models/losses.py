@@ -24,7 +24,7 @@ def gram(x: Tensor) -> Tensor:
     return flat @ flat.T / flat.shape[1]
 
 
-def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+def raw_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (C,) and second raw moment (C, C) of (1, C, H, W); both may be averaged over several pictures."""
     return x[0].flatten(1).float().mean(1), gram(x)
 
@@ -85,7 +85,7 @@ class WassersteinLoss(nn.Module):
         return second - torch.outer(mean, mean) + floor * torch.eye(len(mean), device=mean.device)
 
     def forward(self, x: Tensor) -> Tensor:
-        mean, second = moments(x)
+        mean, second = raw_moments(x)
         covariance = self._covariance(mean, second)
         inner = self.root @ covariance @ self.root
         if not bool(inner.isfinite().all()):  # LAPACK raises on NaN: let the optimiser see it instead
@@ -130,20 +130,20 @@ class Criterion(nn.Module):
     def extra_repr(self) -> str:
         return "content {:g}, style {:g}, total variation {:g}".format(*self.weights)
 
-    def forward(self, image: Tensor, found: Activations) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, image: Tensor, activations: Activations) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss (a 0-d tensor with gradient) and its detached parts, unweighted: content, style, variation."""
         zero = image.new_zeros(())
-        content = torch.stack([loss(found[name]) for name, loss in self.content.items()] or [zero]).mean()
-        style = sum((loss(found[name]) * self.layer_weights[name] for name, loss in self.style.items()), zero)
+        content = torch.stack([loss(activations[name]) for name, loss in self.content.items()] or [zero]).mean()
+        style = sum((loss(activations[name]) * self.layer_weights[name] for name, loss in self.style.items()), zero)
         variation = self.variation(image)
         loss = self.weights[0] * content + self.weights[1] * style + self.weights[2] * variation
         parts = {"content": content.detach(), "style": style.detach(), "variation": variation.detach()}
         return loss, {"loss": loss.detach(), **parts}
 
 
-def mixed_moments(found: Sequence[Activations], name: str, weights: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Weighted mean over several pictures of one layer's `moments`; `weights` add up to 1."""
-    pairs = [moments(activations[name]) for activations in found]
+def mixed_moments(pictures: Sequence[Activations], name: str, weights: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Weighted mean over several pictures of one layer's `raw_moments`; `weights` add up to 1."""
+    pairs = [raw_moments(activations[name]) for activations in pictures]
     mean = torch.stack([w * m for (m, _), w in zip(pairs, weights, strict=True)]).sum(0)
     second = torch.stack([w * s for (_, s), w in zip(pairs, weights, strict=True)]).sum(0)
     return mean, second

@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import onnx, tflite
-from models.moments import Seen
-from models.tflite import FileError
+from models.convolutions import FileError, read_convolutions
+from models.moments import Statistics
 
 CODE = 100  # numbers that describe a style
 SHORTEST_SIDE = 5  # reflection by 4 pixels in front of the 9x9 convolutions needs one more than that
@@ -30,7 +29,6 @@ STAGES = (
     (6, 320, 1, 1),
 )
 Layers = list[tuple[str, nn.Module]]
-READERS = {".tflite": tflite.read_convolutions, ".onnx": onnx.read_convolutions}
 
 
 class SameConv(nn.Conv2d):
@@ -119,9 +117,9 @@ class StyleNorm(nn.Module):
         self.shift = nn.Linear(CODE, channels)
         self.scale = nn.Linear(CODE, channels)
 
-    def forward(self, x: Tensor, code: Tensor, seen: Seen) -> Tensor:
+    def forward(self, x: Tensor, code: Tensor, statistics: Statistics) -> Tensor:
         """(N, C, H, W), (N, 100) -> (N, C, H, W)."""
-        mean, variance = seen(x)
+        mean, variance = statistics(x)
         scale = self.scale(code)[:, :, None, None] * (variance + 1e-5).rsqrt()  # (N, C, 1, 1)
         shift = self.shift(code)[:, :, None, None]  # (N, C, 1, 1)
         return torch.addcmul(shift - mean * scale, x, scale)
@@ -135,8 +133,8 @@ class StyledConv(nn.Module):
         self.conv = _reflected(c_in, c_out, kernel)
         self.norm = StyleNorm(c_out)
 
-    def forward(self, x: Tensor, code: Tensor, seen: Seen) -> Tensor:
-        y: Tensor = self.norm(self.conv(x), code, seen)
+    def forward(self, x: Tensor, code: Tensor, statistics: Statistics) -> Tensor:
+        y: Tensor = self.norm(self.conv(x), code, statistics)
         return y
 
 
@@ -148,8 +146,8 @@ class StyledResidual(nn.Module):
         self.conv1 = StyledConv(channels, channels)
         self.conv2 = StyledConv(channels, channels)
 
-    def forward(self, x: Tensor, code: Tensor, seen: Seen) -> Tensor:
-        y: Tensor = self.conv2(F.relu(self.conv1(x, code, seen)), code, seen)
+    def forward(self, x: Tensor, code: Tensor, statistics: Statistics) -> Tensor:
+        y: Tensor = self.conv2(F.relu(self.conv1(x, code, statistics)), code, statistics)
         return x + y
 
 
@@ -165,9 +163,9 @@ class StyleTransformer(nn.Module):
 
     def content_statistics(self, x: Tensor, code: Tensor) -> Tensor:
         """What the norms measure on the way: (N, 3, H, W) in [0, 1], (N or 1, 100) -> (N, S), for `forward`."""
-        seen = Seen(None, mean_and_variance)
-        self._run(x, code, seen)
-        return torch.cat(seen.found, 1)
+        statistics = Statistics(measure=mean_and_variance)
+        self._run(x, code, statistics)
+        return torch.cat(statistics.values, 1)
 
     def forward(self, x: Tensor, code: Tensor, statistics: Tensor | None = None) -> Tensor:
         """(N, 3, H, W) in [0, 1] and (N, 100), or (1, 100) for all -> (N, 3, H, W) in [0, 1].
@@ -175,9 +173,9 @@ class StyleTransformer(nn.Module):
         `statistics`, (N or 1, S) from `content_statistics`, stand in for this picture's own. Raises ValueError if a
         side of the picture is shorter than 5 pixels.
         """
-        return self._run(x, code, Seen(statistics, mean_and_variance))
+        return self._run(x, code, Statistics(statistics, mean_and_variance))
 
-    def _run(self, x: Tensor, code: Tensor, seen: Seen) -> Tensor:
+    def _run(self, x: Tensor, code: Tensor, statistics: Statistics) -> Tensor:
         height, width = x.shape[2:]
         if min(height, width) < SHORTEST_SIDE:
             need = f"{SHORTEST_SIDE}x{SHORTEST_SIDE}"
@@ -185,12 +183,12 @@ class StyleTransformer(nn.Module):
         for conv in self.contract:  # (N, 8, H, W), (N, 16, H/2, W/2), (N, 32, H/4, W/4), halves rounded up
             x = F.relu(conv(x))
         for block in self.residual:
-            x = block(x, code, seen)
+            x = block(x, code, statistics)
         enlarge1, enlarge2, paint = self.expand
-        x = F.relu(enlarge1(_double(x), code, seen))  # (N, 16, ~H/2, ~W/2)
-        x = F.relu(enlarge2(_double(x), code, seen))  # (N, 8, ~H, ~W)
+        x = F.relu(enlarge1(_double(x), code, statistics))  # (N, 16, ~H/2, ~W/2)
+        x = F.relu(enlarge2(_double(x), code, statistics))  # (N, 8, ~H, ~W)
         # Strides of 2 keep the pixels 0, 2, 4, ...: where a side is no multiple of 4, the surplus lies at its end.
-        return torch.sigmoid(paint(x, code, seen))[:, :, :height, :width]  # (N, 3, H, W)
+        return torch.sigmoid(paint(x, code, statistics))[:, :, :height, :width]  # (N, 3, H, W)
 
     def layers(self) -> Layers:
         """Every layer with its TensorFlow scope: first the convolutions, then all shifts and scales."""
@@ -227,13 +225,11 @@ def load_transformer(path: Path) -> StyleTransformer:
 @torch.no_grad()
 def _fill(layers: Layers, path: Path) -> None:
     """Copy the file's convolutions into `layers`, one to one, by their scopes; shapes and strides must agree."""
-    if path.suffix not in READERS:
-        raise FileError(f"{path.name} is neither TFLite nor ONNX: give a file that ends in {' or '.join(READERS)}.")
-    found = READERS[path.suffix](path)
-    if len(found) != len(layers):
-        raise FileError(f"{path.name} has {len(found)} convolutions, but this network needs {len(layers)}.")
+    convolutions = read_convolutions(path)
+    if len(convolutions) != len(layers):
+        raise FileError(f"{path.name} has {len(convolutions)} convolutions, but this network needs {len(layers)}.")
     for scope, layer in layers:
-        c = next((c for c in found if c.name.startswith(f"{scope}/")), None)
+        c = next((c for c in convolutions if c.name.startswith(f"{scope}/")), None)
         if c is None:
             raise FileError(f"{path.name} has nothing where {scope} belongs: is it the right file?")
         weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")

@@ -1,9 +1,16 @@
-"""Every model the page can use, and how it is built; nothing registers itself. The files are in cards.json."""
+"""Every model the page can use, and how it is built; nothing registers itself.
+
+What each weights file is, where it comes from and its sha256 stand in cards.json.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,13 +19,11 @@ from models import (
     classifier,
     device,
     diffusion,
-    efficientnet,
     gan,
     hed,
     imagenet,
     judge,
     magenta,
-    perceptual,
     pixelcnn,
     stylemix,
     stylizer,
@@ -27,8 +32,57 @@ from models import (
     weights,
 )
 from models.cache import ModelCache, default_device
-from models.card import ModelCard, cards, described
-from models.weights import Place
+from models.weights import Place, Weights
+
+FILE = Path(__file__).with_name("cards.json")
+Builder = Callable[[Path], nn.Module]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model by name: what it is called on the page, its weights file, and the builder that turns it into a module."""
+
+    name: str
+    title: str
+    weights: Weights
+    build: Builder
+
+    def load(self) -> nn.Module:
+        """Build the module. Raises WeightsMissing where the file is not here, WeightsError where it is wrong."""
+        return self.build(weights.locate(self.weights))
+
+
+def described(kind: Callable[..., nn.Module]) -> Builder:
+    """A builder for files that describe themselves: `kind(**config)` of the header, then every tensor, strictly."""
+
+    def build(path: Path) -> nn.Module:
+        config, tensors = weights.read(path)
+        module = kind(**config)
+        module.load_state_dict(tensors, strict=True)
+        return module
+
+    return build
+
+
+def cards(builders: Mapping[str, Builder]) -> tuple[ModelCard, ...]:
+    """The models of `builders`, which says how each is built from the file that cards.json describes, in that order.
+
+    A model that is another one's file under its own name says so with "as".
+    """
+    rows: dict[str, dict[str, Any]] = json.loads(FILE.read_text("utf-8"))
+
+    def weights_of(name: str) -> Weights:
+        row = rows[name]
+        return replace(weights_of(row["as"]), name=name) if "as" in row else _weights(name, row)
+
+    return tuple(ModelCard(name, rows[name]["title"], weights_of(name), build) for name, build in builders.items())
+
+
+def _weights(name: str, row: Mapping[str, Any]) -> Weights:
+    twin = _weights(name, row["twin"]) if "twin" in row else None
+    known = {key: value for key, value in row.items() if key not in ("title", "urls", "twin")}
+    return Weights(name=name, urls=tuple(row.get("urls", ())), twin=twin, **known)
+
 
 HUB = "hub:"
 CARDS: tuple[ModelCard, ...] = cards(
@@ -38,7 +92,7 @@ CARDS: tuple[ModelCard, ...] = cards(
         "vgg16": vgg.torchvision_network("vgg16"),
         "vgg16-hed": hed.build,
         "squeezenet": vgg.torchvision_network("squeezenet1_1"),
-        "lpips": perceptual.lpips_squeeze,
+        "lpips": vgg.lpips_squeeze,
         "magenta-style": magenta.load_predictor,
         "magenta-transfer": magenta.load_transformer,
         "stylizer": described(stylizer.Stylizer),
@@ -54,8 +108,8 @@ CARDS: tuple[ModelCard, ...] = cards(
         "diffusion-cifar10": described(diffusion.Denoiser),
         "digits": described(judge.DigitClassifier),
         "cifar10": described(classifier.Classifier),
-        "efficientnet-lite0": efficientnet.build,
-        "vgg19-imagenet": imagenet.build,
+        "efficientnet-lite0": imagenet.efficientnet_lite0,
+        "vgg19-imagenet": imagenet.vgg19,
     }
 )
 MODELS = {card.name: card for card in CARDS}

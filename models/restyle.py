@@ -76,9 +76,9 @@ class Atelier:
         self.network = network
 
     def encode(self, style: Tensor, scale: float) -> Tensor:
-        shown = with_short_side(style, SEEN_SIDE * scale).contiguous(memory_format=torch.channels_last)
+        view = with_short_side(style, SEEN_SIDE * scale).contiguous(memory_format=torch.channels_last)
         with device.autocast(style.device):
-            return self.network.encode_style(roomy(shown))
+            return self.network.encode_style(roomy(view))
 
     def statistics(self, x: Tensor, code: Tensor) -> Tensor:
         x = roomy(at_most(x, STATISTICS_SIDE)).contiguous(memory_format=torch.channels_last)

@@ -12,9 +12,7 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
-BATCH = 16  # every forward pass of `draw` has this many rows: a picture does not depend on how many are asked for
 SIDE = 32  # pixels
 LAYERS = 5  # where the style enters, coarse to fine
 
@@ -87,32 +85,11 @@ class StyleMixer(nn.Module):
         return (F.pixel_shuffle(self.last(x), 2).float().tanh() + 1) / 2
 
 
-class Judge(nn.Module):
-    """The discriminator: how real a picture looks, which digit it shows and in which style, were it made.
-
-    It also sees the batch's spread.
-    """
-
-    def __init__(self, widths: tuple[int, ...] = (48, 96, 192), classes: int = 10, style: int = 32) -> None:
-        super().__init__()
-        sizes = (3, *widths)
-        self.convs = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in pairwise(sizes))
-        self.score = spectral_norm(nn.Linear(widths[-1] * 16 + 1, 1))
-        self.digit = nn.Linear(widths[-1] * 16, classes)
-        self.style = nn.Linear(widths[-1] * 16, style)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(N, 3, 32, 32) in [0, 1] -> scores (N,), logits (N, classes), directions of styles (N, style)."""
-        x = x * 2 - 1
-        for conv in self.convs:
-            x = F.leaky_relu(conv(x), 0.2)
-        x = x.flatten(1).float()
-        spread = x.std(0).mean().expand(len(x), 1)  # Karras et al. 2017 (arXiv:1710.10196), against collapse
-        return self.score(torch.cat([x, spread], 1))[:, 0], self.digit(x), self.style(x)
-
-
 class Reader(nn.Module):
     """Reads digits of any colour on any ground. It never meets the generator in training: it is for judging it."""
+
+    shape = (3, 32, 32)  # of the pictures it knows
+    temperature = 1.0
 
     def __init__(self, widths: tuple[int, ...] = (24, 48, 96), classes: int = 10) -> None:
         super().__init__()
@@ -124,18 +101,17 @@ class Reader(nn.Module):
         self.dense = nn.Linear(widths[-1] * 16, 128)
         self.head = nn.Linear(128, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, 32, 32) in [0, 1] -> logits (N, classes)."""
+    def features(self, x: Tensor) -> Tensor:
+        """Penultimate layer of (N, 3, 32, 32) in [0, 1]: (N, 128)."""
         for conv in self.convs:
             x = conv(x)
-        logits: Tensor = self.head(F.dropout(F.relu(self.dense(x.flatten(1))), 0.3, self.training))
+        return F.relu(self.dense(x.flatten(1)))
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Logits (N, classes) of `features`."""
+        logits: Tensor = self.head(F.dropout(features, 0.3, self.training))
         return logits
 
-
-@torch.no_grad()
-def draw(module: StyleMixer, z: Tensor, labels: Tensor, w: Tensor) -> Tensor:
-    """As `StyleMixer.forward`, float32 on the CPU, `BATCH` rows at once, the last ones padded."""
-    rows = -len(z) % BATCH
-    padded = F.pad(z, (0, 0, 0, rows)), F.pad(labels, (0, rows)), F.pad(w, (0, 0, 0, 0, 0, rows))
-    parts = zip(*(torch.split(x.to(module.neutral.device), BATCH) for x in padded), strict=True)
-    return torch.cat([module(*part).cpu() for part in parts])[: len(z)]
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, 32, 32) in [0, 1] -> logits (N, classes)."""
+        return self.scores(self.features(x))

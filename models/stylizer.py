@@ -8,8 +8,8 @@ arXiv:1705.06830).
 
     code = network.encode_style(style)                     # once a style; codes mix linearly
     picture = network(content, code)                       # any size from 16x16
-    seen = network.content_statistics(small, code)         # of the whole picture, made smaller
-    tile = network(part_of_content, code, seen)            # tiles that share `seen` agree with each other
+    statistics = network.content_statistics(small, code)         # of the whole picture, made smaller
+    tile = network(part_of_content, code, statistics)            # tiles that share `statistics` agree with each other
 
 A style is a vector of means, deviations and covariances: `(1 - s) * encode_style(content) + s * encode_style(style)` is
 a weaker style. `content_statistics` is a vector as well: those of neighbouring frames may be averaged. Run it in
@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.moments import Seen, moments, restate, shrunk, transported
+from models.moments import Statistics, moments, restate, shrunk, transported
 from models.vgg import vgg_lite
 
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")
@@ -44,11 +44,11 @@ class Styled(nn.Module):
         nn.init.zeros_(self.style.weight)
         nn.init.zeros_(self.style.bias)
 
-    def forward(self, x: Tensor, style: Tensor, seen: Seen) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor, statistics: Statistics) -> Tensor:
         """(N, C, H, W), (N, hidden) -> (N, C', H, W)."""
         x = self.conv(x)
         shift, scale = self.style(style).float()[:, :, None, None].chunk(2, 1)
-        return restate(x, seen(x), (shift, 1 + scale))
+        return restate(x, statistics(x), (shift, 1 + scale))
 
 
 class Block(nn.Module):
@@ -58,8 +58,8 @@ class Block(nn.Module):
         super().__init__()
         self.one, self.two = Styled(channels, channels, hidden), Styled(channels, channels, hidden)
 
-    def forward(self, x: Tensor, style: Tensor, seen: Seen) -> Tensor:
-        y: Tensor = self.two(F.relu(self.one(x, style, seen)), style, seen)
+    def forward(self, x: Tensor, style: Tensor, statistics: Statistics) -> Tensor:
+        y: Tensor = self.two(F.relu(self.one(x, style, statistics)), style, statistics)
         return x + y
 
 
@@ -114,8 +114,8 @@ class Stylizer(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Activations of `LAYERS` for (N, 3, H, W) in [0, 1] with sides of at least 16."""
-        found = self.encoder(x, LAYERS, "average")
-        return [found[name] for name in LAYERS]
+        activations = self.encoder(x, LAYERS, "average")
+        return [activations[name] for name in LAYERS]
 
     def summarise(self, x: Tensor, features: list[Tensor]) -> Tensor:
         """The code (N, D) of pictures x whose `features` are known."""
@@ -135,9 +135,9 @@ class Stylizer(nn.Module):
 
     def content_statistics(self, content: Tensor, code: Tensor) -> Tensor:
         """What the norms measure on the way: (N, 3, H, W) in [0, 1], (N or 1, D) -> (N, S) float32, for `forward`."""
-        seen = Seen(None)
-        self._run(content, code, seen)
-        return torch.cat(seen.found, 1)
+        statistics = Statistics()
+        self._run(content, code, statistics)
+        return torch.cat(statistics.values, 1)
 
     def forward(self, content: Tensor, code: Tensor, statistics: Tensor | None = None) -> Tensor:
         """Restyle.
@@ -153,51 +153,51 @@ class Stylizer(nn.Module):
         Raises:
             ValueError: when a side is shorter than 16 pixels.
         """
-        return self._run(content, code, Seen(statistics))
+        return self._run(content, code, Statistics(statistics))
 
-    def _run(self, content: Tensor, code: Tensor, seen: Seen) -> Tensor:
+    def _run(self, content: Tensor, code: Tensor, statistics: Statistics) -> Tensor:
         _check(content)
         height, width = content.shape[2:]
         padding = (0, -width % STRIDE, 0, -height % STRIDE)
         x = F.pad(content, padding, mode="reflect") if any(padding) else content
-        return self.decode(self.features(x), code, seen)[:, :, :height, :width]
+        return self.decode(self.features(x), code, statistics)[:, :, :height, :width]
 
-    def decode(self, features: list[Tensor], code: Tensor, seen: Seen) -> Tensor:
+    def decode(self, features: list[Tensor], code: Tensor, statistics: Statistics) -> Tensor:
         """Paint from the encoder's layers: (N, C, H / 2^i, W / 2^i) each -> (N, 3, H, W) in [0, 1]."""
-        return self.paint_from(self.restyled(features, code, seen), code, seen)
+        return self.paint_from(self.restyled(features, code, statistics), code, statistics)
 
-    def restyled(self, features: list[Tensor], code: Tensor, seen: Seen) -> list[Tensor]:
+    def restyled(self, features: list[Tensor], code: Tensor, statistics: Statistics) -> list[Tensor]:
         """The two deepest layers with the style's means and covariances: (N, C, H/4, W/4) and (N, C', H/8, W/8)."""
         parts = self._parts(code)
-        found = []
-        for f, share, (wanted, _), covariances in zip(features[-2:], SHRINK, parts[-4:-2], parts[-2:], strict=True):
-            mean, _ = seen(f)
-            found.append(transported(f, mean, seen.map(f, share, covariances[0]), wanted))
-        return found
+        layers = []
+        for f, share, (target, _), covariances in zip(features[-2:], SHRINK, parts[-4:-2], parts[-2:], strict=True):
+            mean, _ = statistics(f)
+            layers.append(transported(f, mean, statistics.map(f, share, covariances[0]), target))
+        return layers
 
-    def paint_from(self, restyled: list[Tensor], code: Tensor, seen: Seen) -> Tensor:
+    def paint_from(self, restyled: list[Tensor], code: Tensor, statistics: Statistics) -> Tensor:
         """The decoder alone: what `restyled` returns -> (N, 3, H, W) in [0, 1]."""
         colour = self._parts(code)[0]
         style = self.style((code[:, : self.moments_size] - self.code_mean) / self.code_deviation)  # (N, hidden)
         f3, f4 = restyled
-        x = _double(F.relu(self.deep(f4, style, seen))) + self.join3(f3)  # (N, core, H/4, W/4)
+        x = _double(F.relu(self.deep(f4, style, statistics))) + self.join3(f3)  # (N, core, H/4, W/4)
         for block in self.core:
-            x = block(x, style, seen)
-        x = _double(F.relu(self.up2(F.relu(x), style, seen)))  # (N, w2, H/2, W/2)
-        x = _double(F.relu(self.up1(x, style, seen)))  # (N, w1, H, W)
-        x = F.relu(self.fine(x, style, seen))  # (N, 16, H, W)
+            x = block(x, style, statistics)
+        x = _double(F.relu(self.up2(F.relu(x), style, statistics)))  # (N, w2, H/2, W/2)
+        x = _double(F.relu(self.up1(x, style, statistics)))  # (N, w1, H, W)
+        x = F.relu(self.fine(x, style, statistics))  # (N, 16, H, W)
         x = self.paint(x).float()  # (N, 3, H, W)
         shift, scale = self.colours(style).float()[:, :, None, None].chunk(2, 1)
-        return torch.sigmoid(restate(x, seen(x), (colour[0] + shift, colour[1] * scale.exp())))
+        return torch.sigmoid(restate(x, statistics(x), (colour[0] + shift, colour[1] * scale.exp())))
 
     def _parts(self, code: Tensor) -> list[tuple[Tensor, ...]]:
         """A code (N, D) in its parts: colours and layers as (mean, deviation), (N, C, 1, 1); covariances (N, C, C)."""
         plain, deep = code[:, : self.moments_size].float(), code[:, self.moments_size :].float()
         pieces = iter(torch.split(plain[:, :, None, None], [w for w in self.widths for _ in range(2)], 1))
-        found: list[tuple[Tensor, ...]] = [(mean, next(pieces)) for mean in pieces]
+        plain_parts: list[tuple[Tensor, ...]] = [(mean, next(pieces)) for mean in pieces]
         widths = self.widths[-2:]
         squares = torch.split(deep, [w * w for w in widths], 1)
-        return found + [(part.view(-1, w, w),) for part, w in zip(squares, widths, strict=True)]
+        return plain_parts + [(part.view(-1, w, w),) for part, w in zip(squares, widths, strict=True)]
 
 
 def _double(x: Tensor) -> Tensor:

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from models.pixelcnn import binarise
 
 CLASSES, SIDE = 10, 28
-FRESH = 8  # draws of a code that measure a fitted bound
 ROWS = 16  # noise is drawn for a multiple of this many pictures: one does not depend on how many are asked for
 
 
@@ -186,41 +185,15 @@ def nats(module: VAE, x: Tensor, labels: Tensor | None, seed: int, samples: int 
     is tighter. `labels` is not looked at: the model knows no classes.
     """
     del labels
-    generator, found = torch.Generator().manual_seed(seed), []
+    generator, bounds = torch.Generator().manual_seed(seed), []
     for one in torch.split(binarise(x, seed), 500 if samples == 1 else 4):
         noise = torch.randn(samples, len(one), module.latent, generator=generator).to(x.device)
         if samples == 1:
             reconstruction, kl = module.bound(one, noise[0])
-            found.append(reconstruction + kl)
+            bounds.append(reconstruction + kl)
         else:
-            found.append(_importance(module, one, noise))
-    return torch.cat(found)
-
-
-def nats_fitted(module: VAE, x: Tensor, seed: int, steps: int = 200, rate: float = 0.03) -> Tensor:
-    """-ELBO in nats, (N,), with a Gaussian q fitted to each digit by `steps` of Adam, from the encoder's answer on.
-
-    What the encoder alone misses of it is the amortisation gap (Cremer, Li and Duvenaud 2018, arXiv:1801.03558); x and
-    `seed` as in `nats`. Fresh noise measures what others have fitted, so the bound holds.
-    """
-    generator, found = torch.Generator().manual_seed(seed), []
-    for one in torch.split(binarise(x, seed), 500):
-        with torch.no_grad():
-            mean, spread = (part.clone().requires_grad_() for part in module.encode(one))
-        optimizer = torch.optim.Adam([mean, spread], rate)
-        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
-        for _ in range(steps):
-            noise = torch.randn(mean.shape, generator=generator).to(one.device)
-            with torch.enable_grad():
-                loss = torch.add(*module.bound_at(one, mean, spread, noise)).sum()
-            mean.grad, spread.grad = torch.autograd.grad(loss, (mean, spread))
-            optimizer.step()
-            schedule.step()
-        with torch.no_grad():
-            noises = torch.randn(FRESH, *mean.shape, generator=generator).to(one.device)
-            each = [torch.add(*module.bound_at(one, mean, spread, noise)) for noise in noises]
-        found.append(torch.stack(each).mean(0))
-    return torch.cat(found)
+            bounds.append(_importance(module, one, noise))
+    return torch.cat(bounds)
 
 
 def _importance(module: VAE, x: Tensor, noise: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ Pooling = Literal["max", "average"]
 CONTENT_LAYERS = ("conv4_2",)
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+WIDTHS = (64, 128, 256, 512, 512)  # channels of VGG's blocks
+DEPTHS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions in each
 
 
 class Pool(nn.Module):
@@ -93,22 +95,15 @@ class Features(nn.Module):
             raise ValueError(
                 f"Input is {x.shape[-1]}x{x.shape[-2]} but must be at least {least}x{least}: choose a larger size."
             )
-        found: dict[str, Tensor] = {}
+        activations: dict[str, Tensor] = {}
         x = (x - self.mean) / self.std
         for name, step in self.steps.items():
-            if len(found) == len(set(layers)):
+            if len(activations) == len(set(layers)):
                 break
             x = step(x, pooling) if isinstance(step, Pool) else step(x)
             if name in layers:
-                found[name] = x
-        return found
-
-
-def edge_conv(conv: nn.Conv2d) -> nn.Conv2d:
-    """The same 3x3 convolution with its border repeated instead of zero: fewer artefacts at the picture's edge."""
-    conv.padding_mode = "replicate"
-    conv._reversed_padding_repeated_twice = [1, 1, 1, 1]  # what Conv2d pads by itself in this mode
-    return conv
+                activations[name] = x
+        return activations
 
 
 def vgg_lite(
@@ -127,18 +122,13 @@ def vgg_lite(
     return Features(steps, tuple(mean), tuple(std))
 
 
-def from_torchvision_vgg(layers: nn.Sequential) -> Features:
-    """`torchvision.models.vgg16/vgg19(...).features` behind this module's interface."""
-    steps: list[tuple[str, nn.Module]] = []
-    block, i = 1, 0
-    for layer in layers:
-        if isinstance(layer, nn.Conv2d):
-            i += 1
-            steps.append((f"conv{block}_{i}", nn.Sequential(edge_conv(layer) if not steps else layer, nn.ReLU())))
-        elif isinstance(layer, nn.MaxPool2d):
-            steps.append((f"pool{block}", Pool()))
-            block, i = block + 1, 0
-    return Features(steps)
+def filled(network: Features, tensors: Iterable[Tensor]) -> Features:
+    """`network`, in VGG's layout, with the numbers of `tensors`: weight and bias of each convolution, shallow to deep.
+
+    Raises ValueError or RuntimeError where their number or a shape is another.
+    """
+    network.load_state_dict(dict(zip(network.state_dict(), tensors, strict=True)))
+    return network
 
 
 def from_torchvision_squeezenet(layers: nn.Sequential) -> Features:
@@ -155,15 +145,32 @@ def from_torchvision_squeezenet(layers: nn.Sequential) -> Features:
     return Features(steps, content=("fire5",), style=("conv1", "fire2", "fire4", "fire6", "fire8"), stem=4)
 
 
-def torchvision_network(name: str) -> Callable[[Path], nn.Module]:
-    """A builder for one of torchvision's networks by its function's name."""
+def torchvision_network(name: Literal["vgg16", "vgg19", "squeezenet1_1"]) -> Callable[[Path], nn.Module]:
+    """A builder for one of torchvision's networks, from torchvision's own file of weights."""
 
     def build(path: Path) -> nn.Module:
+        state = {name: value for name, value in weights.read_pickle(path).items() if name.startswith("features.")}
+        if name in DEPTHS:
+            return filled(vgg_lite(WIDTHS, DEPTHS[name], IMAGENET_MEAN, IMAGENET_STD), state.values())
         import torchvision.models  # 10 s: only when such a model is asked for
 
-        module = getattr(torchvision.models, name)(weights=None, **({"init_weights": False} if "vgg" in name else {}))
-        module.load_state_dict(weights.read_pickle(path), strict=True)
-        adapt = from_torchvision_vgg if "vgg" in name else from_torchvision_squeezenet
-        return adapt(module.features)
+        layers = torchvision.models.squeezenet1_1(weights=None).features
+        layers.load_state_dict({name.removeprefix("features."): value for name, value in state.items()})
+        return from_torchvision_squeezenet(layers)
 
     return build
+
+
+def lpips_squeeze(path: Path) -> nn.Module:
+    """LPIPS (Zhang et al. 2018, arXiv:1801.03924) over SqueezeNet 1.1: torchmetrics' module and heads, the network
+    itself from the file at `path`.
+
+    torchmetrics would download them itself, unasked; so its network starts random and is filled from our file.
+    The module takes two pictures (1, 3, H, W) in [-1, 1] and gives (1, 1, 1, 1), 0 for equal ones.
+    """
+    from torchmetrics.functional.image.lpips import _LPIPS  # heavy: torchvision and transformers come with it
+
+    module: nn.Module = _LPIPS(pretrained=True, net="squeeze", pnet_rand=True)
+    network, tensors = module.get_submodule("net"), weights.read_pickle(path)
+    network.load_state_dict({name: tensors["features." + name.split(".", 2)[2]] for name in network.state_dict()})
+    return module  # a name of the network: slices.K.INDEX.rest

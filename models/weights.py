@@ -25,8 +25,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from models.device import amount
 from models.download import DownloadError, UnreachableError, download, remove_stale
-from models.memory import amount
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +85,8 @@ class Weights:
         size = path.stat().st_size
         if size != self.bytes:
             return f"it has {size} bytes, not {self.bytes}"
-        found = digest(path)
-        return None if found.startswith(self.sha256) else f"its sha256 is {found}, not {self.sha256}"
+        actual = digest(path)
+        return None if actual.startswith(self.sha256) else f"its sha256 is {actual}, not {self.sha256}"
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,8 @@ def fetch(w: Weights, progress: Callable[[int, int], None] | None = None) -> Pat
     and what arrived is kept for the next call. Raises WeightsMissing when offline or when no source answers,
     WeightsError when the sources give a wrong file twice or when the folder cannot take it.
     """
-    if (found := find(w)) is not None:
-        return found
+    if (path := find(w)) is not None:
+        return path
     if offline() or not w.urls:
         raise WeightsMissing(_explain_missing(w))
     target = cache_folder() / w.file
@@ -274,9 +274,9 @@ def _explain_missing(w: Weights) -> str:
 
 
 def _offline_variable() -> str | None:
-    given = ((name, os.environ.get(name, "")) for name in ("ATELIER_OFFLINE", "HF_HUB_OFFLINE"))
+    values = ((name, os.environ.get(name, "")) for name in ("ATELIER_OFFLINE", "HF_HUB_OFFLINE"))
     yes = {"1", "ON", "YES", "TRUE"}  # for huggingface_hub
-    return next((f"{name}={value}" for name, value in given if value.upper() in yes), None)
+    return next((f"{name}={value}" for name, value in values if value.upper() in yes), None)
 
 
 def _title(w: Weights) -> str:

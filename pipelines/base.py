@@ -1,24 +1,23 @@
-"""What a method is, and the one place that runs it: seeds, times, measures memory and writes the record."""
+"""What a method is, and the one place that runs it: times, measures memory and writes the record."""
 
 from __future__ import annotations
 
 import math
-import random
 import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 import PIL.Image
-import torch
 from torch import Tensor
 
 from models import device, registry
 from models.cache import Borrower, Lender, ModelCache, OutOfBudget
-from pipelines import images, record, remarks
+from pipelines import images, record
+from pipelines.cost import spread, usual
 from pipelines.params import Params
 from pipelines.record import Record
 
@@ -80,11 +79,11 @@ class Result:
 
     def png(self, index: int | None = None) -> bytes:
         """`picture`, or picture `index` of many, as PNG with its record inside."""
-        told = self.records[index] if self.records and index is not None else self.record
-        return record.png(self.picture if index is None else self.images[index], told)
+        entry = self.records[index] if self.records and index is not None else self.record
+        return record.png(self.picture if index is None else self.images[index], entry)
 
 
-Steps = Generator[Progress, None, Output]
+Steps = Generator[Progress, str | None, Output]
 
 
 @dataclass(frozen=True)
@@ -101,13 +100,15 @@ class Pipeline(Generic[P]):
     )
     after: tuple[str, ...] = ()  # settings that can be changed when the run is over, without running again
     variants: str = ""  # the choice whose values are columns of their own in a comparison
-    work: Callable[[P], float] | None = None  # how long a run takes next to another of this method; any unit
-    space: Callable[[P], float] | None = None  # how much memory it works in next to another of this method; any unit
+    work: Callable[[P], float] = usual  # how long a run takes next to another of this method; any unit above 0
+    space: Callable[[P], float] = spread  # how much memory it works in next to another of this method; any unit
     lacks: Callable[[P], str] | None = None  # one sentence about weights that a run needs and this machine lacks
     # Settings shared by a comparison -> those that this method can take.
     suited: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     # Run again with what an earlier run's state remembers (codes of styles): fast enough to follow a slider.
     repaint: Callable[[P, Lender, Any], Steps] | None = None
+    judge: str = ""  # the classifier that reads its pictures in a comparison; none: its data set's
+    stops: bool = False  # ends by itself, with an Output, when STOP is sent into it
     # Paint the frames of a film, each (3, H, W) in [0, 1], one by one.
     frames: Callable[[P, Lender, Iterator[Tensor]], Generator[Tensor, None, None]] | None = None
 
@@ -118,10 +119,11 @@ class Pipeline(Generic[P]):
 
 
 Run = Generator[Progress | Result, str | None, None]
+Cache = ModelCache | Borrower  # the whole one, or the account of a run of which another one is a step
 
 
 def run(
-    pipeline: Pipeline[P], params: P, cache: ModelCache, state: Any = None, sha256: Callable[[str], str] = lambda _: ""
+    pipeline: Pipeline[P], params: P, cache: Cache, state: Any = None, sha256: Callable[[str], str] = lambda _: ""
 ) -> Run:
     """Run a method: its only caller.
 
@@ -146,20 +148,20 @@ def run(
     resumed = go_on(params, borrower, state) if state is not None and go_on else None
     steps = resumed or pipeline.generate(params, borrower)
     last, output, seconds, peak, own = Progress(0, 0), None, 0.0, device.Peak(), _account(borrower)
+    sent = cast(str | None, None)
     visible = last
-    _seed(getattr(params, "seed", None))
     try:
         while output is None:
             with _ONE_AT_A_TIME:  # not held across our own yield: a consumer may resume on another thread
                 start = time.perf_counter()
-                event = _next(steps, peak, borrower.cache)
+                event = _next(steps, peak, borrower.cache, sent)
                 seconds += time.perf_counter() - start
             if isinstance(event, Output):
                 output = event
                 continue
             last = event
             visible = last if last.preview is not None else visible
-            if (yield last) == STOP:
+            if (sent := (yield last)) == STOP and not pipeline.stops:
                 break
     finally:
         steps.close()
@@ -168,8 +170,8 @@ def run(
         output = _stopped(pipeline, params, last)
     if output is None:
         return
-    told = _record(pipeline, params, borrower, cache, (seconds, peak.bytes, own(peak.bytes)), last, output, sha256)
-    yield Result(output.images, told, last.state, output.sheet, output.records)
+    entry = _record(pipeline, params, borrower, (seconds, peak.bytes, own(peak.bytes)), last, output, sha256)
+    yield Result(output.images, entry, last.state, output.sheet, output.records)
 
 
 def _account(borrower: Borrower) -> Callable[[int], int]:
@@ -189,15 +191,15 @@ def _stopped(pipeline: Pipeline[P], params: P, last: Progress) -> Output | None:
     return Output([finished], last.metrics, [*last.notes, f"stopped after step {last.step} of {last.total}"])
 
 
-def _next(steps: Steps, peak: device.Peak, cache: ModelCache) -> Progress | Output:
+def _next(steps: Steps, peak: device.Peak, cache: ModelCache, sent: str | None) -> Progress | Output:
     """The run's next step, or what it made. Raises OutOfBudget where memory ran out."""
     try:
         with peak.watch(cache.device):
-            return next(steps)
+            return steps.send(sent)
     except StopIteration as end:
         device.synchronise(cache.device)
-        made: Output = end.value
-        return made
+        result: Output = end.value
+        return result
     except (MemoryError, RuntimeError) as error:
         if not device.out_of_memory(error):
             raise
@@ -221,17 +223,10 @@ def between_steps() -> AbstractContextManager[Any]:
     return _ONE_AT_A_TIME
 
 
-def _seed(seed: int | None) -> None:
-    if seed is not None:
-        random.seed(seed)
-        torch.manual_seed(seed)
-
-
 def _record(
     pipeline: Pipeline[Any],
     params: Params,
     borrower: Borrower,
-    cache: ModelCache,
     cost: tuple[float, int, int],
     last: Progress,
     output: Output,
@@ -251,11 +246,21 @@ def _record(
         steps=last.step,
         peak_bytes=peak_bytes,
         own_bytes=own_bytes,
-        device=device.describe(cache.device),
-        dtype=str(device.fast_dtype(cache.device)).removeprefix("torch."),
+        device=device.describe(borrower.device),
+        dtype=str(device.fast_dtype(borrower.device)).removeprefix("torch."),
         versions=record.versions(),
         created=record.now(),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
-        notes=[*output.notes, *remarks.transparent(params)],
+        notes=[*output.notes, *_transparent(params)],
         details=output.details,
     )
+
+
+def _transparent(p: Params) -> list[str]:
+    """A remark for each setting with a picture of which `images.load` has laid parts over white."""
+    notes: list[str] = []
+    for name in type(p).model_fields:
+        value = getattr(p, name)
+        if any(images.was_transparent(item) for item in (value if isinstance(value, list) else [value])):
+            notes.append(f"{name} is transparent in places, which count as white")
+    return notes

@@ -36,10 +36,10 @@ class Source:
         else:
             with zipfile.ZipFile(self.place) as archive:
                 files = (info.filename for info in archive.infolist() if not info.is_dir())
-        found = sorted(n for n in files if Path(n).suffix.lower() in SUFFIXES and not Path(n).name.startswith("."))
-        if not found:
+        pictures = sorted(n for n in files if Path(n).suffix.lower() in SUFFIXES and not Path(n).name.startswith("."))
+        if not pictures:
             raise ParamError(f"{self.place} holds no pictures: give a folder or zip with PNG or JPEG files.")
-        return found
+        return pictures
 
     def read(self, name: str) -> bytes:
         """One picture's file. Raises ImageError for one that is too large."""

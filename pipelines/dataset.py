@@ -46,11 +46,6 @@ DATASETS: dict[Name, DataSet] = {
 }
 
 
-def of(picture: PIL.Image.Image) -> DataSet | None:
-    """The data set whose pictures are as large as this one, if there is one."""
-    return next((d for d in DATASETS.values() if picture.size == (d.shape[2], d.shape[1])), None)
-
-
 def folder() -> Path | None:
     """The folder that ATELIER_DATA names, or None where it names none."""
     named = os.environ.get("ATELIER_DATA")
@@ -60,7 +55,7 @@ def folder() -> Path | None:
 def present(name: Name = "mnist") -> bool:
     """Whether ATELIER_DATA names a folder with the training pictures of a data set."""
     place = folder()
-    return place is not None and _found(DATASETS[name], place, "train") is not None
+    return place is not None and _home(DATASETS[name], place, "train") is not None
 
 
 def pictures(name: Name, place: Path | None, split: str) -> tuple[Tensor, Tensor]:
@@ -81,13 +76,13 @@ def pictures(name: Name, place: Path | None, split: str) -> tuple[Tensor, Tensor
     wanted = f"{split}/{kind.classes[0]}/*.png … {split}/{kind.classes[-1]}/*.png"
     if place is None:
         raise ParamError(f"The pictures are not here: set ATELIER_DATA to a folder with {wanted}, or {kind.theirs}.")
-    found = _found(kind, place, split)
-    if found is None:
+    home = _home(kind, place, split)
+    if home is None:
         raise ParamError(f"{place} does not hold {kind.title}'s {split} pictures: it needs {wanted}, or {kind.theirs}.")
-    return _read(kind, found, split)
+    return _read(kind, home, split)
 
 
-def _found(kind: DataSet, place: Path, split: str) -> Path | None:
+def _home(kind: DataSet, place: Path, split: str) -> Path | None:
     """Where under `place` the pictures lie: a file of torchvision's, or the folder of the classes; None: nowhere."""
     for home in (place / kind.name, place):
         raw = _idx(home, split) if kind.name == "mnist" else home / kind.theirs
@@ -99,17 +94,17 @@ def _found(kind: DataSet, place: Path, split: str) -> Path | None:
 
 
 @cache
-def _read(kind: DataSet, found: Path, split: str) -> tuple[Tensor, Tensor]:
-    if found.is_file():
-        packed = np.frombuffer(found.read_bytes(), np.uint8, offset=16).reshape(-1, *kind.shape)
-        labels = np.frombuffer((found.parent / f"{_SPLITS[split]}-labels-idx1-ubyte").read_bytes(), np.uint8, offset=8)
+def _read(kind: DataSet, home: Path, split: str) -> tuple[Tensor, Tensor]:
+    if home.is_file():
+        packed = np.frombuffer(home.read_bytes(), np.uint8, offset=16).reshape(-1, *kind.shape)
+        labels = np.frombuffer((home.parent / f"{_SPLITS[split]}-labels-idx1-ubyte").read_bytes(), np.uint8, offset=8)
         return torch.from_numpy(packed.copy()), torch.from_numpy(labels.astype(np.int64))
-    if found.name == kind.theirs:
+    if home.name == kind.theirs:
         import torchvision.datasets
 
-        read = torchvision.datasets.CIFAR10(found.parent, train=split == "train")  # checks the files' hashes
+        read = torchvision.datasets.CIFAR10(home.parent, train=split == "train")  # checks the files' hashes
         return torch.as_tensor(read.data).permute(0, 3, 1, 2).contiguous(), torch.as_tensor(read.targets)
-    return _by_class(kind, found)
+    return _by_class(kind, home)
 
 
 def _by_class(kind: DataSet, split: Path) -> tuple[Tensor, Tensor]:
@@ -126,13 +121,13 @@ def _by_class(kind: DataSet, split: Path) -> tuple[Tensor, Tensor]:
         mode = "L" if kind.shape[0] == 1 else "RGB"
         with ThreadPoolExecutor() as pool:
             pixels = np.stack([*pool.map(lambda name: _pixels(name, mode), (name for name, _ in names))])
-    found = torch.from_numpy(pixels.reshape(*pixels.shape[:3], -1)).permute(0, 3, 1, 2).contiguous()
-    if tuple(found.shape[1:]) != kind.shape or len(found) != len(names):
+    x = torch.from_numpy(pixels.reshape(*pixels.shape[:3], -1)).permute(0, 3, 1, 2).contiguous()
+    if tuple(x.shape[1:]) != kind.shape or len(x) != len(names):
         size = "x".join(map(str, kind.shape[:0:-1]))
         raise ParamError(
             f"{split.parent} holds pictures that are not {size} (or {packed.name} is of others): give {kind.title}."
         )
-    return found, torch.tensor([label for _, label in names])
+    return x, torch.tensor([label for _, label in names])
 
 
 def _classes(split: Path) -> list[Path]:
@@ -157,11 +152,11 @@ def nearest(x: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
         Indices (N,) into `among`, and Euclidean distances (N,) with pixels in [0, 1].
     """
     flat = x.flatten(1)
-    found = []
+    nearest_of_parts = []
     for start in range(0, len(among), 10_000):
         part = among[start : start + 10_000].flatten(1).float() / 255
         apart, index = torch.cdist(flat, part).min(1)
-        found.append((apart, index + start))
-    apart, which = torch.stack([a for a, _ in found]).min(0)
-    indices = torch.stack([i for _, i in found]).gather(0, which[None])[0]
+        nearest_of_parts.append((apart, index + start))
+    apart, which = torch.stack([a for a, _ in nearest_of_parts]).min(0)
+    indices = torch.stack([i for _, i in nearest_of_parts]).gather(0, which[None])[0]
     return indices, apart

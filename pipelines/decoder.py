@@ -119,12 +119,12 @@ def check_size(name: str, image: Image.Image, most: int) -> None:
 
 def is_raw(data: bytes) -> bool:
     """Whether a TIFF file is a camera's raw file (DNG, NEF, CR2, ARW, PEF...), whose first picture is a thumbnail."""
-    found: list[ImageFileDirectory_v2] = []
+    directories: list[ImageFileDirectory_v2] = []
     with suppress(*_DAMAGE):  # of which decoding speaks
         for tags in _directories(data):
-            found.append(tags)
+            directories.append(tags)
     with suppress(*_DAMAGE):
-        return bool(found) and (_is_preview(found[0]) or any(map(_of_camera, found)))
+        return bool(directories) and (_is_preview(directories[0]) or any(map(_of_camera, directories)))
     return False
 
 

@@ -39,15 +39,15 @@ def prepare(picture: PIL.Image.Image) -> Tensor:
     if float(ink.max()) < FAINT:
         raise ImageError(f"The picture is empty, or too faint to see a digit in it: {NEEDED}.")
     ink /= ink.max()
-    found = ink > 0.25
-    if found.mean() > SOLID:
+    mask = ink > 0.25
+    if mask.mean() > SOLID:
         raise ImageError(f"The picture has no even ground around one digit: {NEEDED}.")
-    return torch.from_numpy(centred(crop(ink, found)))[None, None]
+    return torch.from_numpy(centred(crop(ink, mask)))[None, None]
 
 
-def crop(ink: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """The part of `ink` (H, W) in [0, 1] around `found`, its longer side scaled to 20 pixels."""
-    rows, columns = np.flatnonzero(found.any(1)), np.flatnonzero(found.any(0))
+def crop(ink: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The part of `ink` (H, W) in [0, 1] around `mask`, its longer side scaled to 20 pixels."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     part = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = INK / max(part.shape)
     size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))

@@ -23,7 +23,7 @@ from models.moments import powers, wasserstein
 from models.registry import MODELS
 from models.vgg import Features
 from models.weights import present
-from pipelines import dataset, images
+from pipelines import images
 from pipelines.base import between_steps
 
 # Under torchmetrics, with what it imports of each.
@@ -67,7 +67,7 @@ MEASURES: dict[str, Measure] = {
         "Read as asked", "P(read = asked)", "Share that our classifier reads as the class asked for", "higher", 2
     ),
     "sure": Measure("Certainty", "max P", "How sure our classifier is of what it reads; 1 is certain", "higher", 2),
-    # The next four are not taken here: pipelines/compare/measured.py knows them of the bundled generators.
+    # The next four are not taken here: pipelines/compare/engine.py knows them of the bundled generators.
     "distance": Measure(
         "Feature distance", "Frechet, n >= 2000", "Frechet distance to real pictures, over thousands", "lower", 2
     ),
@@ -100,8 +100,8 @@ def style_distance(network: Features, result: Tensor, styles: Sequence[Tensor]) 
         result: (1, 3, H, W) in [0, 1]; styles: such pictures of any size, whose statistics are averaged.
     """
     layers, share = list(network.style), [1 / len(styles)] * len(styles)
-    seen, found = [network(s, layers) for s in styles], network(result, layers)
-    terms = [WassersteinLoss(*mixed_moments(seen, name, share))(found[name]) for name in layers]
+    theirs, ours = [network(s, layers) for s in styles], network(result, layers)
+    terms = [WassersteinLoss(*mixed_moments(theirs, name, share))(ours[name]) for name in layers]
     return float(torch.stack(terms).mean().clamp(min=0))
 
 
@@ -132,38 +132,38 @@ def scores(
     """The score card: the measures whose pictures and weights are there, by their names in MEASURES."""
     side = min(SIDE, max(result.size))
     x = images.to_tensor(result, side)
-    found: dict[str, float] = {}
+    card: dict[str, float] = {}
     if content is not None:
-        shown = images.to_tensor(content.resize((x.shape[-1], x.shape[-2]), PIL.Image.Resampling.LANCZOS))
+        target = images.to_tensor(content.resize((x.shape[-1], x.shape[-2]), PIL.Image.Resampling.LANCZOS))
         if min(x.shape[-2:]) >= WINDOW:
-            found["structure"] = structure(x, shown)
+            card["structure"] = structure(x, target)
         if present(MODELS[PERCEPTUAL].weights) and min(x.shape[-2:]) >= 32:
             with cache.use(PERCEPTUAL) as (lpips,):
-                pair = [(2 * p - 1).to(next(lpips.parameters()).device) for p in (x, shown)]
-                found["content"] = float(lpips(*pair))
+                pair = [(2 * p - 1).to(next(lpips.parameters()).device) for p in (x, target)]
+                card["content"] = float(lpips(*pair))
     if styles:
-        seen = [images.to_tensor(s, side) for s in styles]
-        found["colour"] = colour_distance(x, seen)
+        examples = [images.to_tensor(s, side) for s in styles]
+        card["colour"] = colour_distance(x, examples)
         with cache.use(JUDGE) as (module,):
             network = cast(Features, module)
-            if min(min(s.shape[-2:]) for s in (x, *seen)) >= network.smallest(network.style):
+            if min(min(s.shape[-2:]) for s in (x, *examples)) >= network.smallest(network.style):
                 where = network.mean.device
-                found["style"] = style_distance(network, x.to(where), [s.to(where) for s in seen])
-    return {name: found[name] for name in MEASURES if name in found}
+                card["style"] = style_distance(network, x.to(where), [s.to(where) for s in examples])
+    return {name: card[name] for name in MEASURES if name in card}
 
 
-def of_generated(pictures: Sequence[PIL.Image.Image], label: int | None, cache: Lender) -> dict[str, float]:
-    """The score card of generated pictures: how a classifier that made none of them reads them.
+@torch.no_grad()
+def of_generated(pictures: Sequence[PIL.Image.Image], judge: str, label: int | None, cache: Lender) -> dict[str, float]:
+    """The score card of generated pictures: how the classifier `judge`, which made none of them, reads them.
 
-    Nothing for pictures that are not all as large as those of a data set. `label`: the class asked for, if any.
+    Nothing for pictures that are not as large as those it knows. `label`: the class asked for, if any.
     """
-    kinds = {dataset.of(picture) for picture in pictures}
-    kind = kinds.pop()
-    if kinds or kind is None:
-        return {}
-    with cache.use(kind.judge, working=64 << 20) as (module,):
-        x = torch.cat([images.to_tensor(picture)[:, : kind.shape[0]] for picture in pictures])
-        sure, read = examine(cast(Judge, module), x)[1].softmax(1).max(1)
+    with cache.use(judge, working=64 << 20) as (module,):
+        network = cast(Judge, module)
+        if any(picture.size != network.shape[:0:-1] for picture in pictures):
+            return {}
+        x = torch.cat([images.to_tensor(picture)[:, : network.shape[0]] for picture in pictures])
+        sure, read = examine(network, x)[1].softmax(1).max(1)
     asked = {} if label is None else {"asked": float((read == label).double().mean())}
     return {**asked, "sure": float(sure.mean())}
 

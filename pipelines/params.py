@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -95,6 +95,9 @@ def parse(kind: type[Params], values: Mapping[str, Any]) -> Any:
     Raises:
         ParamError: with one sentence about the first value that does not fit.
     """
+    for name, value in values.items():
+        if isinstance(value, str) and not value.isascii() and any(0xD800 <= ord(letter) < 0xE000 for letter in value):
+            raise ParamError(f"{name} holds half a character: type it again.")
     try:
         return kind(**values)
     except ValidationError as error:
@@ -103,24 +106,24 @@ def parse(kind: type[Params], values: Mapping[str, Any]) -> Any:
 
 def _sentence(kind: type[Params], error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"])
-    given, what, limits = error.get("input"), error["type"], error.get("ctx", {})
-    shown = reprlib.repr(given)
+    value, what, limits = error.get("input"), error["type"], error.get("ctx", {})
+    quoted = reprlib.repr(value)
     if what == "extra_forbidden":
         return f"There is no setting named {name}: use one of {', '.join(kind.model_fields)}."
-    if what == "missing" or given is None:
+    if what == "missing" or value is None:
         return f"{name} is missing: {_first(kind, error).description}."
     if isinstance(limits.get("error"), ValueError):
         return f"{name}: {limits['error']}"
     if what in {"too_short", "too_long"}:
         return f"{name} has {limits['actual_length']} items: give {_bounds(_first(kind, error), 'length')}."
     if what == "string_too_long":
-        return f"{name} has {len(given)} letters: give at most {limits['max_length']}."
+        return f"{name} has {len(value)} letters: give at most {limits['max_length']}."
     if what == "literal_error":
         if len(get_args(_first(kind, error).annotation)) == 1:
-            return f"{name} is {shown}: {limits['expected']} is the only one here."
-        return f"{name} is {shown}: choose one of {limits['expected']}."
+            return f"{name} is {quoted}: {limits['expected']} is the only one here."
+        return f"{name} is {quoted}: choose one of {limits['expected']}."
     bounds = _bounds(_first(kind, error), "value")
-    return f"{name} is {shown}: {error['msg'].lower()}" + (f" (allowed: {bounds})." if bounds else ".")
+    return f"{name} is {quoted}: {error['msg'].lower()}" + (f" (allowed: {bounds})." if bounds else ".")
 
 
 def _first(kind: type[Params], error: Any) -> FieldInfo:
@@ -141,8 +144,8 @@ def span(low: float, high: float) -> str:
 def limits(info: FieldInfo, of: str = "value") -> tuple[float | None, float | None]:
     """Smallest and largest value (`of="value"`) or number of items (`of="length"`) of a field; None where open."""
     names = ("ge", "le") if of == "value" else ("min_length", "max_length")
-    found = {n: getattr(m, n) for m in info.metadata for n in names if hasattr(m, n)}
-    return found.get(names[0]), found.get(names[1])
+    bounds = {n: getattr(m, n) for m in info.metadata for n in names if hasattr(m, n)}
+    return bounds.get(names[0]), bounds.get(names[1])
 
 
 @dataclass(frozen=True)
@@ -166,11 +169,11 @@ class Setting:
     def help(self) -> str:
         """Description with range and default, for --help and the API (whose schema drops falsy defaults)."""
         limits = f"; {span(self.low, self.high)}" if self.low is not None and self.high is not None else ""
-        shown = (
+        default = (
             "required" if self.required else f"default {self.default if self.default not in ('', [], ()) else 'none'}"
         )
-        told = ". ".join(filter(None, (self.description, self.detail)))
-        return f"{told} ({shown}{limits})"
+        sentences = ". ".join(filter(None, (self.description, self.detail)))
+        return f"{sentences} ({default}{limits})"
 
 
 def settings(kind: type[Params]) -> tuple[Setting, ...]:
@@ -209,9 +212,22 @@ def _kind(annotation: Any) -> tuple[Any, tuple[str, ...]]:
     if origin is list:
         inner = _kind(args[0])[0]
         return {"image": "images", "float": "floats"}[inner], ()
+    if origin is tuple:  # of values that are given and recorded as text
+        return "text", ()
     if origin is Annotated:
         return _kind(args[0])
     if origin is Union or str(origin) == "<class 'types.UnionType'>":
         return _kind(next(a for a in args if a is not type(None)))
     kinds = {PIL.Image.Image: "image", bool: "bool", int: "int", float: "float", str: "text"}
     return kinds[annotation], ()
+
+
+def shares(weights: Sequence[float], styles: int) -> list[float]:
+    """Share of each style, adding up to 1; no weights: all the same. Raises ParamError when they do not fit."""
+    if not weights:
+        return [1 / styles] * styles
+    if len(weights) != styles:
+        raise ParamError(f"style_weights has {len(weights)} numbers for {styles} styles: give one for each.")
+    if min(weights) < 0 or sum(weights) == 0:
+        raise ParamError(f"style_weights are {list(weights)}: give numbers from 0 up, at least one above 0.")
+    return [weight / sum(weights) for weight in weights]

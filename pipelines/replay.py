@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +25,23 @@ def restore(path: str, methods: Mapping[str, Pipeline[Any]]) -> tuple[str, dict[
     Raises:
         ParamError: when the file holds no record, or one with something else where a picture belongs.
     """
-    if not Path(path).is_file():
+    there, entry = False, record.read(path)
+    with suppress(OSError, ValueError):  # a name too long, or with a NUL in it
+        there = Path(path).is_file()
+    if not there:
         raise ParamError(f"{path} does not exist: give a PNG that Atelier made.")
-    found = record.read(path)
-    if found is None or found.pipeline not in methods:
+    if entry is None or entry.pipeline not in methods:
         raise ParamError(f"{path} holds no Atelier record: give a PNG that Atelier made.")
-    check_pictures(found, methods[found.pipeline])
-    return found.pipeline, dict(found.params)
+    check_pictures(entry, methods[entry.pipeline])
+    return entry.pipeline, dict(entry.params)
 
 
-def check_pictures(told: Record, pipeline: Pipeline[Any]) -> None:
+def check_pictures(entry: Record, pipeline: Pipeline[Any]) -> None:
     """Raises ParamError where a record has something else in the place of a picture: a path, say, which is not opened.
 
     A picture is {"width", "height", "sha256"}, or null where it may be left out."""
     for setting in settings(pipeline.params):
-        value = told.params.get(setting.name)
+        value = entry.params.get(setting.name)
         items = [value] if setting.kind == "image" else value if isinstance(value, list) else [value]
         if setting.kind not in {"image", "images"} or value is None:
             continue
@@ -48,28 +51,28 @@ def check_pictures(told: Record, pipeline: Pipeline[Any]) -> None:
                 raise ParamError(f"The record says {reprlib.repr(item)} where a picture belongs: {setting.name}.")
 
 
-def recorded(told: Record, pipeline: Pipeline[Any]) -> dict[str, Any]:
+def recorded(entry: Record, pipeline: Pipeline[Any]) -> dict[str, Any]:
     """Every setting of a method as a record of it says, or its default; pictures as recorded.
 
     Raises:
         ParamError: with a sentence about the first that no run can have written: an unknown name, another type, a
             number out of its range.
     """
-    check_pictures(told, pipeline)
+    check_pictures(entry, pipeline)
     known, stand_in = settings(pipeline.params), PIL.Image.new("RGB", (64, 64))
-    values = dict(told.params)
+    values = dict(entry.params)
     for setting in known:
         if setting.kind == "image" and values.get(setting.name):
             values[setting.name] = stand_in
         elif setting.kind == "images" and values.get(setting.name):
             values[setting.name] = [stand_in] * len(values[setting.name])
     parse(pipeline.params, values)
-    return {s.name: told.params.get(s.name, s.default) for s in known}
+    return {s.name: entry.params.get(s.name, s.default) for s in known}
 
 
 def look_up(values: dict[str, Any], pipeline: Pipeline[Any], near: Path) -> dict[str, Any]:
     """Replace recorded pictures ({"sha256": ...}) by files with those pixels, found near `near` or in examples/."""
-    wanted = {s.name for s in settings(pipeline.params) if s.kind in {"image", "images"}}
+    pictured = {s.name for s in settings(pipeline.params) if s.kind in {"image", "images"}}
     known: dict[str, Path] = {}
 
     def find(name: str, item: Any) -> Any:
@@ -87,9 +90,9 @@ def look_up(values: dict[str, Any], pipeline: Pipeline[Any], near: Path) -> dict
 
     return {
         name: [find(name, item) for item in value]
-        if isinstance(value, list) and name in wanted
+        if isinstance(value, list) and name in pictured
         else find(name, value)
-        if name in wanted
+        if name in pictured
         else value
         for name, value in values.items()
     }

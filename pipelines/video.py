@@ -1,9 +1,11 @@
-"""A film through a method: decoded, painted frame by frame, encoded again with its sound (PyAV)."""
+"""Films: one through a method, decoded, painted frame by frame and encoded again with its sound (PyAV); how much it
+flickers; and the frames of a run as an animation, GIF or WebP, as Pillow writes them.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -12,16 +14,21 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models.cache import Lender
 from pipelines import images
 from pipelines.base import Output, Pipeline, Progress, Steps
-from pipelines.flicker import warped_difference
 from pipelines.params import ParamError, Params
 
 SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
 LONGEST = 1280  # pixels on the longest side of a film, where no size is asked for
+ANIMATED = 384  # pixels: an animation is for a talk or a page
+MOST_FRAMES = 60
+SIDE, BLOCK, REACH = 256, 8, 6  # pixels: longest side at which flicker is measured, block, farthest it moves
+SAME = 0.04  # mean difference in brightness up to which a block counts as found again
 
 
 def is_film(place: Path) -> bool:
@@ -157,15 +164,83 @@ def _painted(
     pipeline: Pipeline[Any], p: Params, cache: Lender, film: Any, size: int
 ) -> Generator[tuple[Any, Tensor, Tensor], None, None]:
     """Each frame, its pixels, and its pixels painted."""
-    taken: list[tuple[Any, Tensor]] = []
+    waiting: list[tuple[Any, Tensor]] = []
 
-    def given() -> Generator[Tensor, None, None]:
+    def pixels() -> Generator[Tensor, None, None]:
         for frame, x in _frames(film, size):
-            taken.append((frame, x))
+            waiting.append((frame, x))
             yield x
 
     assert pipeline.frames is not None
-    with closing(pipeline.frames(p, cache, given())) as painted:
+    with closing(pipeline.frames(p, cache, pixels())) as painted:
         for y in painted:
-            frame, x = taken.pop(0)
+            frame, x = waiting.pop(0)
             yield frame, x, y.detach().clamp(0, 1).cpu()
+
+
+def _small(x: Tensor) -> Tensor:
+    """(3, H, W) -> (1, 3, H', W') with sides that are multiples of BLOCK, the longest at most SIDE."""
+    factor = min(1.0, SIDE / max(x.shape[1:]))
+    height, width = (max(BLOCK, round(n * factor) // BLOCK * BLOCK) for n in x.shape[1:])
+    return F.interpolate(x[None].float(), (height, width), mode="bilinear", antialias=True)
+
+
+@torch.no_grad()
+def warped_difference(before: Tensor, now: Tensor, painted_before: Tensor, painted: Tensor) -> float:
+    """How much a film flickers: mean absolute difference, in [0, 1], of `painted` and the moved `painted_before`.
+
+    Blocks of a frame are looked for in the frame before (full search). After Lai et al. 2018, "Learning Blind Video
+    Temporal Consistency" (arXiv:1808.00449), equation 11, with block matching in the place of optical flow.
+
+    Args:
+        before, now: two frames (3, H, W) in [0, 1].
+        painted_before, painted: the same two frames, stylised.
+
+    Returns:
+        0 for a film that does not flicker; nan where no block was recognised (a cut).
+    """
+    a, b, pa, pb = map(_small, (before, now, painted_before, painted))
+    height, width = b.shape[2:]
+    padded, painted_padded = (F.pad(x, [REACH] * 4, mode="replicate") for x in (a, pa))
+    best = torch.full((1, 1, height // BLOCK, width // BLOCK), float("inf"))
+    change = torch.zeros_like(best)
+    reach = sorted(range(2 * REACH + 1), key=lambda i: abs(i - REACH))  # of equals, the nearest
+    for dy in reach:
+        for dx in reach:
+            moved = padded[:, :, dy : dy + height, dx : dx + width]
+            cost = F.avg_pool2d((moved - b).abs().mean(1, keepdim=True), BLOCK)
+            painted_moved = painted_padded[:, :, dy : dy + height, dx : dx + width]
+            difference = F.avg_pool2d((painted_moved - pb).abs().mean(1, keepdim=True), BLOCK)
+            better = cost < best - 1e-6
+            best, change = torch.where(better, cost, best), torch.where(better, difference, change)
+    same = best <= SAME
+    return float(change[same].mean()) if bool(same.any()) else float("nan")
+
+
+class Frames:
+    """Collects at most `MOST_FRAMES` pictures over a run, evenly spread over its steps."""
+
+    def __init__(self) -> None:
+        self._pictures: list[PIL.Image.Image] = []
+        self._next = 1
+
+    def add(self, step: int, total: int, preview: Tensor) -> None:
+        """Take the picture after `step` of `total`, (3, H, W) in [0, 1], where its turn has come."""
+        if step >= self._next or step == total:
+            self._pictures.append(images.to_image(preview))
+            self._next = step + max(1, math.ceil(total / (MOST_FRAMES - 1)))
+
+    def write(self, path: Path) -> None:
+        """Write what was collected; see `write_animation`."""
+        write_animation(self._pictures, path)
+
+
+def write_animation(pictures: Sequence[PIL.Image.Image], path: Path) -> None:
+    """Write pictures as `.gif` or `.webp`: four seconds, and a pause on the last. Raises ParamError for none."""
+    if not pictures:
+        raise ParamError("There are no frames to write, because the run showed no previews: leave the animation out.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = images.fit(*pictures[-1].size, min(ANIMATED, max(pictures[-1].size)))
+    sized = [picture.convert("RGB").resize(size, PIL.Image.Resampling.BICUBIC) for picture in pictures]
+    durations = [max(40, 4000 // len(sized))] * (len(sized) - 1) + [1500]
+    sized[0].save(path, save_all=True, append_images=sized[1:], duration=durations, loop=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from asking import end_in_mid_run
 from page import PATIENCE, Open, open_tab
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from served import Served, serve
@@ -41,6 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     torch.set_num_threads(1)  # at toy size two threads mostly wait for each other: 30 times slower beside other work
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # of processes that tests start
         patch.setenv("ATELIER_OFFLINE", "1")
         patch.delenv("ATELIER_WEIGHTS", raising=False)
         costs = tmp_path_factory.mktemp("costs")
@@ -91,9 +94,14 @@ def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """`python app.py --mcp` in a process of its own, for all tests that talk to a server."""
-    with serve(tmp_path_factory.mktemp("served"), "--mcp", ATELIER_FOLDERS="1") as server:  # toy models lie in one
+    """`python app.py --mcp` in a process of its own, for all tests that talk to a server.
+
+    After all that they made, a signal ends it in mid-run, and no file is left.
+    """
+    folder = tmp_path_factory.mktemp("served")
+    with serve(folder, "--mcp", ATELIER_FOLDERS="1") as server:  # toy models lie in a folder
         yield server
+        end_in_mid_run(server, signal.SIGTERM, folder)
 
 
 @pytest.fixture(scope="session")
@@ -123,14 +131,14 @@ def visit(served: Served, browser: Browser) -> Iterator[Open]:
         if parts.scheme not in {"data", "blob"} and parts.hostname != "127.0.0.1":
             failures.append(f"left this machine: {address}")
 
-    def go(tab: str = "Optimise", query: str = "", **options: Any) -> Page:
+    def go(tab: str = "Optimise", query: str = "", url: str = served.url, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}, **options})
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         context.on("request", lambda request: outside(request.url))
         context.on("page", note)
         page = context.new_page()
-        page.goto(served.url + query)
+        page.goto(url + query)
         expect(page.locator("button.run:visible")).to_be_enabled(timeout=PATIENCE)
         if tab:
             open_tab(page, tab)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,6 +79,7 @@ def run_time(tree: ast.AST) -> Iterator[ast.AST]:
         yield from run_time(node)
 
 
+@cache
 def rooms() -> list[Room]:
     """Every Python file of ours, tests aside."""
     files = {*ROOT.glob("*.py"), *(file for home in MAY_IMPORT for file in (ROOT / home).rglob("*.py"))}
@@ -169,12 +170,13 @@ def long_functions(most: int = 50) -> list[str]:
     return found
 
 
-def of_method(name: str) -> list[Path]:
-    """The files of a method's own rooms, on every floor of the product."""
-    files = [*(ROOT / "pipelines" / name).rglob("*.py"), ROOT / "models" / f"{name}.py"]
-    for place in (ROOT / "ui" / "tabs" / name, ROOT / "ui" / "tabs" / f"{name}.py"):
-        files += [file for file in place.rglob("*") if file.suffix in {".py", ".js", ".css"}] or [place]
-    return [file for file in files if file.is_file()]
+def rooms_of(method: str) -> dict[str, int]:
+    """A method's own rooms on every floor of the product -> their lines."""
+    top = [ROOT / "pipelines" / method, ROOT / "models" / f"{method}.py"]
+    top += [ROOT / "ui" / "tabs" / method, ROOT / "ui" / "tabs" / f"{method}.py", ROOT / "training" / f"{method}.py"]
+    files = [*product_files(), top[-1]]
+    inside = {room: [file for file in files if room in (file, *file.parents) and file.exists()] for room in top}
+    return {room.relative_to(ROOT).as_posix(): lines(within) for room, within in inside.items() if within}
 
 
 def main() -> None:
@@ -185,8 +187,11 @@ def main() -> None:
     print("against the plan:", [text for room in every for text in wrong_imports(room)] or "none")
     print("crowded folders:", crowded() or "none")
     print("long functions:", long_functions() or "none")
-    for name in methods():
-        print(f"  {name:10} {lines(of_method(name)):5} lines in {len(of_method(name))} files")
+    for method in methods():
+        own = rooms_of(method)
+        print(
+            f"  {method:10} {sum(own.values()):5} lines:", ", ".join(f"{room} {count}" for room, count in own.items())
+        )
 
 
 if __name__ == "__main__":

@@ -78,10 +78,10 @@ def sizes(page: Page) -> list[tuple[int, int]]:
     return [tuple(size) for size in shown.evaluate_all("e => e.map(i => [i.naturalWidth, i.naturalHeight])")]
 
 
-def download(page: Page, folder: Path) -> tuple[Path, Record]:
+def download(page: Page, folder: Path, name: str = "Download PNG") -> tuple[Path, Record]:
     """The PNG behind the button, saved in `folder`, and the record inside."""
     with page.expect_download() as got:
-        button(page, "Download PNG").click()
+        button(page, name).click()
     path = folder / f"{len(list(folder.iterdir()))}-{got.value.suggested_filename}"
     got.value.save_as(path)
     found = record.read(path)

@@ -6,13 +6,16 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,16 +42,39 @@ class Served:
             self.process.wait()
 
 
-@contextmanager
-def serve(folder: Path, *flags: str, port: int = 0, **variables: str) -> Iterator[Served]:
-    """Start the page and wait until it answers; end it afterwards.
-
-    folder: takes its log and its temp folder. port: 0 for any that is free. variables: more of the environment.
-    """
+def free(port: int = 0) -> int:
+    """`port` once nobody listens there, or one that is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def local(port: int = 0) -> Iterator[str]:
+    """The page served by this process until the block ends, where the process itself is not what is tested."""
+    import app
+    from models import registry
+    from ui import page, server, trust
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", folder)
+        server.environment()
+        demo, port = page.build(registry.open_cache()), free(port)
+        flags = Namespace(host="127.0.0.1", port=port, share=False, mcp=False)
+        app.launch(demo, flags, {"middleware": server.middleware(), "exception_handlers": trust.HANDLERS})
+        trust.answer_in_parts(demo)
+        yield f"http://127.0.0.1:{port}"
+        demo.close(verbose=False)
+
+
+@contextmanager
+def serve(folder: Path, *flags: str, **variables: str) -> Iterator[Served]:
+    """Start the page and wait until it answers; end it afterwards.
+
+    folder: takes its log and its temp folder. variables: more of the environment.
+    """
+    port = free()
     log = folder / "page.log"
     environment = {
         **os.environ,
@@ -70,18 +96,14 @@ def serve(folder: Path, *flags: str, port: int = 0, **variables: str) -> Iterato
 
 
 def wait_for(page: Served) -> None:
-    """Return when /healthz answers and the server says that it is there.
+    """Return when the server says that it is there, and /healthz answers.
 
     Raises RuntimeError with the log's end when the process ends or takes too long.
     """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and page.process.poll() is None:
-        try:
-            if (
-                httpx.get(f"{page.url}/healthz", timeout=5).status_code == 200
-                and "Atelier is at" in page.log.read_text()
-            ):
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
+        if "Atelier is at" in page.log.read_text():
+            assert httpx.get(f"{page.url}/healthz", timeout=30).status_code == 200
+            return
+        time.sleep(0.1)
     raise RuntimeError(f"The page did not start ({page.process.poll()}): {page.log.read_text()[-2000:]}")

@@ -14,12 +14,14 @@ from typing import Any
 import PIL.Image
 import pytest
 import torch
+import toy_pipelines
 
 import cli
 from pipelines import PIPELINES, record
-from pipelines.animation import MOST_FRAMES, Frames
+from pipelines.base import Pipeline
 from pipelines.params import ParamError, settings
 from pipelines.record import Record
+from pipelines.video import MOST_FRAMES, Frames
 
 METHOD = pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=PIPELINES)
 GATYS = ["gatys", "--content", "content.png", "--styles", "style.png", "--size", "64", "--steps", "3"]
@@ -47,6 +49,19 @@ def main(
         return status, *capsys.readouterr()
 
     return main
+
+
+@METHOD
+def test_every_method_makes_its_picture_again(pipeline: Pipeline[Any], main: Main) -> None:
+    given = {"content": "content.png", "styles": "style.png", "seed": 5} | toy_pipelines.settings(pipeline.name)
+    flags = [f"--{name}={value}" for name, value in given.items() if name in pipeline.params.model_fields]
+    assert main(pipeline.name, *flags, "--out", "a.png")[0] == 0
+    assert main("--from", "a.png", "--out", "b.png")[0] == 0
+    one, two = (PIL.Image.open(file) for file in ("a.png", "b.png"))
+    assert one.size == two.size
+    assert one.tobytes() == two.tobytes() or pipeline.name == "compare"  # whose sheet says how long each run took
+    first, second = record.read("a.png"), record.read("b.png")
+    assert first and second and first.params == second.params and first.pipeline == pipeline.name
 
 
 def png(width: int, height: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The commands that the README shows work as they stand there."""
+"""The commands that the README shows work as they stand there, at toy size."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 import cli
@@ -25,8 +26,9 @@ def test_the_command_line_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             with pytest.raises(SystemExit, match="0"):
                 cli.main(arguments)
         else:
-            assert cli.main(arguments) == 0, arguments
-    assert (tmp_path / "out.png").exists() and (tmp_path / "again.png").exists()
+            assert cli.main([*arguments, *["--size", "64"] * ("--size" in arguments)]) == 0, arguments
+    out, again = (PIL.Image.open(tmp_path / name) for name in ("out.png", "again.png"))
+    assert max(out.size) == 64 and out.tobytes() == again.tobytes()
 
 
 def test_files_and_targets_that_it_names_exist() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.features import bundled
 from models import registry, weights
-from models.card import ModelCard
+from models.registry import ModelCard
 from models.vgg import Pool, vgg_lite
 from training import features, gan, judges
 

@@ -17,6 +17,18 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+SETTINGS: dict[str, dict[str, Any]] = {  # of each method at toy size, pictures aside
+    "compare": {"size": 64, "methods": "gatys:adam:steps=3:start=noise"},
+    "gatys": {"size": 64, "steps": 3, "start": "noise", "optimizer": "adam"},
+    "stylize": {"size": 64},
+    "gan": {"count": 40},
+    "stylemix": {"count": 20},
+    "vae": {"count": 3},
+    "pixelcnn": {"count": 2},
+    "diffusion": {"count": 2, "steps": 3},
+    "imagine": {"model": "toy:sd", "adapter": "toy:sd/ip_adapter", "steps": 3, "size": 64},
+    "explore": {"view": "invert", "resolution": 48, "layer": "conv1_1", "steps": 3},
+}
 STEPS = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 CLIP = {"hidden_size": 32, "intermediate_size": 37, "num_hidden_layers": 2, "num_attention_heads": 4}
 
@@ -217,3 +229,15 @@ def write(name: str, target: Path) -> Path:
     index = json.loads((target / "model_index.json").read_text())
     assert index["_class_name"] == type(pipe).__name__
     return target
+
+
+def settings(method: str) -> dict[str, Any]:
+    """SETTINGS of a method, with the folders of toy pipelines in the place of `toy:NAME/FILE`."""
+
+    def place(value: Any) -> Any:
+        if not str(value).startswith("toy:"):
+            return value
+        name, _, file = value[4:].partition("/")
+        return str(folder(name) / file)
+
+    return {name: place(value) for name, value in SETTINGS[method].items()}

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import device
-from models.classifier import SIDE, Classifier, prepare
+from models.classifier import PATCH, SIDE, Classifier
 from training.common import Run, export, flags, note_moments
 from training.pictures import labelled
 
@@ -36,6 +36,25 @@ MOMENTUM = 0.85
 RATE, DECAY = 11.5, 0.0153  # for 1,024 pictures, momentum included; the paper's units
 BIAS_RATE = 64.0  # times faster than the weights
 WHITEN_EPOCHS = 3  # after which the first layer's bias is frozen too
+
+
+@torch.no_grad()
+def prepare(model: Classifier, pictures: Tensor) -> None:
+    """Give an untrained `model` its start: a first layer that whitens, identity in the others (Jordan 2024, section 3).
+
+    Args:
+        pictures: (N, 3, H, W) in [0, 1], a few thousand.
+    """
+    x = ((pictures.cpu() - model.mean.cpu()) / model.std.cpu()).unfold(2, PATCH, 1).unfold(3, PATCH, 1)
+    patches = x.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(0, 2).double()  # (positions, 12)
+    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+    filters = (vectors / (values + 5e-4).sqrt()).T.flip(0).float().view(-1, 3, PATCH, PATCH)
+    first = model.steps["whiten"][0]  # type: ignore[index]
+    first.weight.copy_(torch.cat([filters, -filters]))
+    first.bias.zero_()
+    for name, step in model.steps.items():
+        if name != "whiten":
+            nn.init.dirac_(step[0].weight[: step[0].weight.shape[1]])  # type: ignore[index]
 
 
 def rates(batch: int) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models import weights
-from models.judge import Judge, examine, moments
+from models.judge import Judge, examine, gaussian
 
 log = logging.getLogger("training")
 
@@ -159,7 +159,7 @@ def note_moments(model: Judge, pictures: Tensor) -> None:
         pictures: the test set, (N, C, H, W) uint8.
     """
     model.load_state_dict({name: half(t).to(t.dtype) for name, t in model.state_dict().items()})
-    mean, covariance = moments(examine(model.eval(), pictures.float() / 255)[0])
+    mean, covariance = gaussian(examine(model.eval(), pictures.float() / 255)[0])
     model.real_mean.copy_(mean)
     model.real_covariance.copy_(covariance)
 

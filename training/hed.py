@@ -42,7 +42,7 @@ def mean_activations(network: Features) -> tuple[float, ...]:
 
 def main() -> None:
     """Print the constants, to four digits."""
-    raw = hed.assemble(hed.read(weights.locate(registry.MODELS["vgg16-hed"].weights)))
+    raw = hed.build(weights.locate(registry.MODELS["vgg16-hed"].weights), (1.0,) * len(hed.ACTIVATIONS))
     print(", ".join(f"{mean:.4g}" for mean in mean_activations(raw)))
 
 

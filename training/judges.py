@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from models import efficientnet, registry
+from models import imagenet, registry
 from models.vgg import Features
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4")  # of vgg-lite, that FeatureDiscriminator looks at
@@ -154,7 +154,7 @@ class ProjectedDiscriminator(FeatureDiscriminator):
         nn.Module.__init__(self)
         del channels
         self.frozen = [registry.MODELS["efficientnet-lite0"].load().eval().requires_grad_(False)]
-        self.mixing = Mixing(efficientnet.WIDTHS)
+        self.mixing = Mixing(imagenet.WIDTHS)
         shapes = [(x.shape[1], x.shape[2]) for x in self.look(torch.zeros(1, 3, size, size))]
         self.heads = nn.ModuleList(Head(width, side, classes) for width, side in shapes)
 
@@ -166,7 +166,7 @@ class ProjectedDiscriminator(FeatureDiscriminator):
     def look(self, x: Tensor) -> list[Tensor]:
         """The picture in [-1, 1], and the mixed features of its enlargement."""
         network = self.frozen[0].to(x.device)
-        assert isinstance(network, efficientnet.EfficientNetLite0)
+        assert isinstance(network, imagenet.EfficientNetLite0)
         large = F.interpolate(x, (ENLARGED, ENLARGED), mode="bilinear")
         return [x * 2 - 1, *self.mixing(network.scales(large))]
 

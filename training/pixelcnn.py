@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from tqdm import tqdm
 
-from models import pixelcnn, pixelcnn_draw
+from models import pixelcnn
 from models.pixelcnn import PixelCNN
 from training import common
 from training.pictures import labelled
@@ -45,7 +45,7 @@ def main() -> None:
         held = pixelcnn.nats(network, test[few].to(args.device) / 255, test_y[few].to(args.device), seed=1).mean()
         run.note(train=loss, test=float(held))
         labels = torch.arange(10, device=args.device).repeat(4)
-        common.sheet(pixelcnn_draw.sample(network, labels, seed=0), args.runs / f"samples-{epoch + 1}.png")
+        common.sheet(pixelcnn.sample(network, labels, seed=0), args.runs / f"samples-{epoch + 1}.png")
     told = measure(ema.module.eval(), test.to(args.device) / 255, test_y.to(args.device))
     common.export(ema.module, config, {**told, "minutes": round(run.minutes, 1), "epochs": args.epochs}, args.out)
 

@@ -13,15 +13,18 @@ The reader, which tells afterwards what a picture shows, is trained apart, on re
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 from tqdm import tqdm
 
 from models import device
-from models.stylemix import LAYERS, SIDE, Judge, Reader, StyleMixer, draw
+from models.gan import draw
+from models.stylemix import LAYERS, SIDE, Reader, StyleMixer
 from training.common import Run, average, export, flags, log, sheet
 from training.pictures import labelled, random_resized_crops
 
@@ -29,6 +32,30 @@ STEPS = 250  # of an epoch
 CONTRAST = 0.35  # least difference in brightness between ink and ground, on average
 LARGE = 36  # pixels: MNIST's digits, enlarged so that they fill the picture
 READER_STEPS = 800
+
+
+class Judge(nn.Module):
+    """The discriminator: how real a picture looks, which digit it shows and in which style, were it made.
+
+    It also sees the batch's spread.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (48, 96, 192), classes: int = 10, style: int = 32) -> None:
+        super().__init__()
+        sizes = (3, *widths)
+        self.convs = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in pairwise(sizes))
+        self.score = spectral_norm(nn.Linear(widths[-1] * 16 + 1, 1))
+        self.digit = nn.Linear(widths[-1] * 16, classes)
+        self.style = nn.Linear(widths[-1] * 16, style)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, 3, 32, 32) in [0, 1] -> scores (N,), logits (N, classes), directions of styles (N, style)."""
+        x = x * 2 - 1
+        for conv in self.convs:
+            x = F.leaky_relu(conv(x), 0.2)
+        x = x.flatten(1).float()
+        spread = x.std(0).mean().expand(len(x), 1)  # Karras et al. 2017 (arXiv:1710.10196), against collapse
+        return self.score(torch.cat([x, spread], 1))[:, 0], self.digit(x), self.style(x)
 
 
 class Pictures:

@@ -25,7 +25,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from models import device, weights
-from models.moments import Seen, covariance, moments
+from models.moments import Statistics, covariance, moments
 from models.stylizer import Stylizer
 from training.common import Run, average, export, flags, sheet
 from training.pictures import SUFFIXES, random_resized_crops
@@ -163,11 +163,11 @@ class Trainer:
             before, wanted = model.features(content), model.features(style)
             codes = model.summarise(style, wanted).repeat_interleave(2, 0)
             codes[-1:] = model.summarise(content[-1:], [f[-1:] for f in before])
-            painted = model.restyled(before, codes, seen := Seen(None))
-            target = model.restyled(model.features(content[window]), codes, Seen(torch.cat(seen.found, 1)))
+            painted = model.restyled(before, codes, measured := Statistics())
+            target = model.restyled(model.features(content[window]), codes, Statistics(torch.cat(measured.values, 1)))
         asked = [f.repeat_interleave(2, 0)[:-1] for f in (style, *wanted)]
         with device.autocast(args.device):
-            made = model.paint_from(painted, codes, Seen(None))
+            made = model.paint_from(painted, codes, Statistics())
             found = model.features(made[window])
         lost = {
             "content": content_loss([f[:-1] for f in found], [f[:-1] for f in target]),

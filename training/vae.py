@@ -20,10 +20,12 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from models import vae
+from models.pixelcnn import binarise
 from models.vae import VAE
 from training import common
 from training.pictures import labelled
 
+FRESH = 8  # draws of a code that measure a fitted bound
 KINDS: dict[str, dict[str, Any]] = {
     "large": {"latent": 40, "hidden": 512, "depth": 3, "components": 100},
     "map": {"latent": 2, "hidden": 512, "depth": 3, "atlas": 1000},
@@ -134,6 +136,32 @@ def survey(network: VAE, test: Tensor, labels: Tensor) -> None:
         network.atlas_labels.copy_(labels[index])
 
 
+def nats_fitted(network: VAE, x: Tensor, seed: int, steps: int = 200, rate: float = 0.03) -> Tensor:
+    """-ELBO in nats, (N,), with a Gaussian q fitted to each digit by `steps` of Adam, from the encoder's answer on.
+
+    What the encoder alone misses of it is the amortisation gap (Cremer, Li and Duvenaud 2018, arXiv:1801.03558); x and
+    `seed` as in `models.vae.nats`. Fresh noise measures what others have fitted, so the bound holds.
+    """
+    generator, bounds = torch.Generator().manual_seed(seed), list[Tensor]()
+    for one in torch.split(binarise(x, seed), 500):
+        with torch.no_grad():
+            mean, spread = (part.clone().requires_grad_() for part in network.encode(one))
+        optimizer = torch.optim.Adam([mean, spread], rate)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
+        for _ in range(steps):
+            noise = torch.randn(mean.shape, generator=generator).to(one.device)
+            with torch.enable_grad():
+                loss = torch.add(*network.bound_at(one, mean, spread, noise)).sum()
+            mean.grad, spread.grad = torch.autograd.grad(loss, (mean, spread))
+            optimizer.step()
+            schedule.step()
+        with torch.no_grad():
+            noises = torch.randn(FRESH, *mean.shape, generator=generator).to(one.device)
+            each = [torch.add(*network.bound_at(one, mean, spread, noise)) for noise in noises]
+        bounds.append(torch.stack(each).mean(0))
+    return torch.cat(bounds)
+
+
 def measure(network: VAE, test: Tensor) -> dict[str, float]:
     """-ELBO on (N, 1, 28, 28) in [0, 1], binarised; on every tenth also with q fitted to each digit, and the bound by
     512 importance samples."""
@@ -141,7 +169,7 @@ def measure(network: VAE, test: Tensor) -> dict[str, float]:
     return {
         "nats_elbo": round(vae.nats(network, test, None, seed=1).mean().item(), 3),
         "n": len(test),
-        "nats_fitted": round(vae.nats_fitted(network, few, seed=1).mean().item(), 3),
+        "nats_fitted": round(nats_fitted(network, few, seed=1).mean().item(), 3),
         "nats_512": round(vae.nats(network, few, None, seed=1, samples=512).mean().item(), 3),
         "n_512": len(few),
     }

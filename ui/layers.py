@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 LINGER_SECONDS = 5.0
 STOPPING = "This server is stopping: ask again when it is back."
 MAX_WEIGHTS_MB = 1024.0  # of an uploaded LoRA: 36 to 900 MB are usual
+REFUSED = "atelier.refused"  # in the scope of a request: what it asked for was refused in a sentence
 UPLOAD = "/gradio_api/upload"
 HEAD = 4096  # bytes of an upload in which the name of its first file stands
 WEIGHTS_PART = re.compile(rb'filename="[^"\r\n]*\.safetensors"', re.IGNORECASE)
@@ -140,7 +141,8 @@ def from_elsewhere(headers: Headers) -> bool:
 
 
 class Events:
-    """404 for the results of an event that is not known: Gradio answers 200 and breaks off."""
+    """404 for the results of an event that is not known: Gradio answers 200 and breaks off. And 422 for what an event
+    refuses (ui/trust.py marks it), where Gradio answers 500."""
 
     ROUTE = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
 
@@ -158,6 +160,8 @@ class Events:
         async def noted(message: Message) -> None:
             nonlocal started
             started = True
+            if scope.get(REFUSED) and message.get("status") == 500:
+                message = {**message, "status": 422}
             await send(message)
 
         try:

@@ -14,13 +14,14 @@ from pipelines.params import ParamError
 from ui.kit import tab
 from ui.kit.form import links
 from ui.kit.form.examples import CONTENT, STYLE
-from ui.kit.i18n import I18N, in_browser, in_words, spoken, t
+from ui.kit.i18n import I18N, declared, in_browser, in_words, spoken, t
 from ui.kit.run import Server
 from ui.kit.session import QUICK
 from ui.kit.show import failed_status
+from ui.server import kept_seconds
 from ui.tabs import compare, diffusion, explore, gan, imagine, models, pixelcnn, stylemix, stylize, vae
 from ui.tabs.compare import send
-from ui.tabs.explore import hand
+from ui.tabs.explore import looks
 from ui.trust import Page
 
 __all__ = ["I18N", "build"]
@@ -42,30 +43,29 @@ GROUPS = {  # name -> its tabs; a method that is in none stands with the generat
     "Look inside": ("explore", "train"),
     "Models": ("models",),
 }
-DELETE_EVERY, DELETE_OLDER = 600, 3600  # seconds: previews and results are files
 
 
 def build(cache: ModelCache) -> Page:
     """The page as Blocks, not launched; start-up loads no model."""
     server = Server(cache)
     frames: dict[str, Any] = {}
-    with Page(title="Atelier", analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_OLDER)) as page:
+    with Page(title="Atelier", analytics_enabled=False) as page:
         masthead()
         with gr.Tabs(overflow_behavior="wrap", elem_classes="rooms") as tabs:
             for pipeline in PIPELINES.values():
-                with gr.Tab(t(pipeline.title), id=pipeline.name):
+                with gr.Tab(declared(pipeline.title), id=pipeline.name):
                     layout: Callable[..., Any] = BUILDERS.get(pipeline.name, tab.build)
                     frames[pipeline.name] = layout(pipeline, server)
             with gr.Tab(t("Models"), id="models"):
-                models.build(cache, page)
+                models.build(server, page)
         for name in {"compare", "explore"} & set(frames):
             frames[name].cure.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
         if "compare" in frames:
             send.link(frames["compare"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
-            hand.link(frames["explore"], frames["gatys"])
+            looks.link(frames["explore"], frames["gatys"])
         open_links(frames, tabs, page)
-    page.presses = server.presses
+    page.presses, page.kept_seconds = server.presses, kept_seconds()
     page.queue(api_open=False, max_size=64)
     return cast(Page, page)
 

@@ -17,11 +17,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from models import device, weights
-from models.hub.files import header, path_of
 from models.weights import WeightsError, WeightsMissing
 
 PREFIX = "hub:"
@@ -30,6 +29,8 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 LONGEST_ID = 200  # characters of a path inside of a model; file systems take 255
 REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 WEIGHTS_FILE = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?(\.fp16)?(-\d+-of-\d+)?\.safetensors")
+SUFFIX = ".safetensors"
+POINTER = b"version https://git-lfs"  # how the text that Git LFS leaves in a file's place begins
 Classes = tuple[str, str]  # library and name of a part's class
 
 
@@ -51,6 +52,33 @@ class PartName:
 
     def __str__(self) -> str:
         return f"{PREFIX}{self.repo}#{self.part}@{str(self.dtype).removeprefix('torch.')}"
+
+
+def open_folders() -> bool:
+    """Whether folders of this machine may be named: not on a server (`ATELIER_FOLDERS=0`, as app.py has it unless told
+    otherwise), where visitors name what they uploaded, and nothing else that is on its disk."""
+    return os.environ.get("ATELIER_FOLDERS", "1").lower() not in {"0", "off", "no", "false"}
+
+
+def path_of(text: str) -> Path | None:
+    """The path that a person names, where there is a file or folder; None for anything else, however long or odd.
+
+    An upload to this server is named by its path, or by that below the folder of uploads, which the page shows.
+    """
+    try:
+        uploads = os.environ.get("GRADIO_TEMP_DIR")
+        upload = (Path(uploads) / text).resolve() if uploads and text else None
+        if upload and upload.is_file() and upload.is_relative_to(Path(str(uploads)).resolve()):
+            return upload
+        path = Path(text).expanduser()
+        return path if text and open_folders() and path.exists() else None
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, nobody's home
+        return None
+
+
+def is_safetensors(name: str) -> bool:
+    """Whether a file is called like one."""
+    return name.lower().endswith(SUFFIX)
 
 
 def cache_folder() -> Path:
@@ -91,11 +119,15 @@ def missing(repo: str, what: str = "") -> WeightsMissing:
     absent = f"{repo}{f' ({what})' if what else ''} is not on this machine"
     if is_local(repo):
         return WeightsMissing(f"{what or repo} is missing: save the pipeline in {repo} again, as safetensors.")
-    if weights.offline():
+    if weights.offline() and open_folders():
         return WeightsMissing(
             f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE.",
             repo,
         )
+    if weights.offline():
+        return WeightsMissing(f"{absent}, and the network is switched off: choose a model that is here.", repo)
+    if not open_folders():
+        return WeightsMissing(f"{absent}: press Fetch beside the model.", repo)
     command = f"`python cli.py weights {repo}`"
     return WeightsMissing(f"{absent}: press Fetch beside the model, run {command}, or give a folder that has it.", repo)
 
@@ -108,19 +140,19 @@ def index(repo: str) -> dict[str, Any]:
     if not path.is_file():
         raise WeightsError(f"{repo} holds no {INDEX}: give an id or a folder of a whole diffusers pipeline.")
     try:
-        found = json.loads(path.read_text("utf-8"))
+        rows = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} is not readable ({error}): save or fetch the pipeline again.") from error
-    if not isinstance(found, dict):
+    if not isinstance(rows, dict):
         raise WeightsError(f"{path} holds no pipeline: save or fetch it again.")
-    return found
+    return rows
 
 
-def components(found: dict[str, Any]) -> dict[str, Classes]:
+def components(rows: dict[str, Any]) -> dict[str, Classes]:
     """Part -> library and class, of the parts that a model_index.json names; those set to null are left out."""
     return {
         name: (value[0], value[1])
-        for name, value in found.items()
+        for name, value in rows.items()
         if not name.startswith("_") and isinstance(value, list) and len(value) == 2 and all(value)
     }
 
@@ -179,9 +211,9 @@ def files(repo: str, part: str, dtype: torch.dtype = torch.float32) -> tuple[lis
     Raises WeightsMissing where there are none.
     """
     where = part_folder(repo, part)
-    found = sorted(path for path in where.glob("*.safetensors") if WEIGHTS_FILE.fullmatch(path.name))
-    half = [path for path in found if ".fp16" in path.name]
-    full = [path for path in found if path not in half]
+    every = sorted(path for path in where.glob("*.safetensors") if WEIGHTS_FILE.fullmatch(path.name))
+    half = [path for path in every if ".fp16" in path.name]
+    full = [path for path in every if path not in half]
     chosen = half if half and (dtype != torch.float32 or not full) else full
     expected = re.search(r"-of-(\d+)", chosen[0].name) if chosen else None
     if not chosen or not all(path.exists() for path in chosen) or (expected and len(chosen) < int(expected[1])):
@@ -189,35 +221,35 @@ def files(repo: str, part: str, dtype: torch.dtype = torch.float32) -> tuple[lis
     return chosen, "fp16" if chosen is half else None
 
 
-def load_part(name: str) -> nn.Module:
+def load_part(text: str) -> nn.Module:
     """Build the part `hub:REPO#PART@DTYPE` (float32 where none is named) on the CPU, from safetensors on this machine.
 
     Raises:
         WeightsMissing: where its files are not here.
         WeightsError: where it has no such part, or the part is no network, or its files are damaged.
     """
-    wanted = PartName.parse(name)
-    kind = part_class(wanted.repo, wanted.part)
+    name = PartName.parse(text)
+    kind = part_class(name.repo, name.part)
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
-        raise WeightsError(f"{wanted.part} of {wanted.repo} is a {kind.__name__}, which is no network.")
-    paths, variant = files(wanted.repo, wanted.part, wanted.dtype)
+        raise WeightsError(f"{name.part} of {name.repo} is a {kind.__name__}, which is no network.")
+    paths, variant = files(name.repo, name.part, name.dtype)
     for path in paths:
-        header(path, f"{wanted.part}/{path.name}")  # what is wrong with a file, in a sentence
-    options = {"dtype": wanted.dtype, "use_safetensors": True, "local_files_only": True, "variant": variant}
+        shapes(path, f"{name.part}/{path.name}")  # what is wrong with a file, in a sentence
+    options = {"dtype": name.dtype, "use_safetensors": True, "local_files_only": True, "variant": variant}
     try:
-        module = cast(Any, kind).from_pretrained(part_folder(wanted.repo, wanted.part), **options)
+        module = cast(Any, kind).from_pretrained(part_folder(name.repo, name.part), **options)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:  # how the libraries report trouble
         if device.out_of_memory(error):
             raise
         reason = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{wanted.part} of {wanted.repo} cannot be read: {reason}") from error
+        raise WeightsError(f"{name.part} of {name.repo} cannot be read: {reason}") from error
     return cast(nn.Module, module)
 
 
-def sha256(name: str) -> str:
+def sha256(text: str) -> str:
     """Digest of the weights of a part: of its file, or of the digests of its files in order where it has several."""
-    wanted = PartName.parse(name)
-    digests = [digest(path) for path in files(wanted.repo, wanted.part, wanted.dtype)[0]]
+    name = PartName.parse(text)
+    digests = [digest(path) for path in files(name.repo, name.part, name.dtype)[0]]
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
@@ -229,11 +261,34 @@ def digest(path: Path) -> str:
     return weights.digest(path)
 
 
+def shapes(path: Path, name: str = "") -> dict[str, list[int]]:
+    """The tensors of a safetensors file and their shapes, from its header alone.
+
+    `name`: what a sentence calls the file. Raises WeightsError for one that is not whole, with what to do.
+    """
+    name = name or path.name
+    again = "fetch or save it again."
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(POINTER))
+        if start == POINTER:
+            raise WeightsError(
+                f"{name} is a Git LFS pointer instead of the weights: run `git lfs pull` where it lies, "
+                f"or fetch it again."
+            )
+        if not start:
+            raise WeightsError(f"{name} is empty: {again}")
+        with safe_open(path, framework="pt") as tensors:
+            return {key: tensors.get_slice(key).get_shape() for key in tensors.keys()}  # noqa: SIM118 - not a dict
+    except OSError as error:
+        raise WeightsError(f"{name} cannot be read ({error.strerror}): {again}") from error
+    except SafetensorError as error:
+        if "incomplete" in str(error).lower():  # its header is whole, and says more than follows
+            raise WeightsError(f"{name} is cut short or damaged: {again}") from error
+        raise WeightsError(f"{name} is no safetensors file, or the beginning of one: {again}") from error
+
+
 def parameter_bytes(repo: str, part: str, dtype: torch.dtype) -> int:
     """Memory of a part in bytes once it is loaded as `dtype`, from the headers of its files. Raises WeightsError."""
-    total = 0
-    for path in files(repo, part, dtype)[0]:
-        total += sum(
-            math.prod(tensor["shape"]) * dtype.itemsize for tensor in header(path, f"{part}/{path.name}").values()
-        )
-    return total
+    tensors = (shape for path in files(repo, part, dtype)[0] for shape in shapes(path, f"{part}/{path.name}").values())
+    return sum(map(math.prod, tensors)) * dtype.itemsize

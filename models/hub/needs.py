@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from models import hub, weights
-from models.hub import download
-from models.hub.adapters import Adapter, lora_file, lora_source
-from models.hub.choice import SOLE
-from models.hub.download import Snapshot
-from models.hub.files import path_of
-from models.hub.offers import KNOWN, OFFERS
+from models.hub import download, is_safetensors, open_folders, path_of
+from models.hub.download import SOLE, Snapshot
+from models.hub.offers import KNOWN, OFFERS, Adapter
 from models.weights import WeightsError, WeightsMissing
 
 FLAGS = {"model": "", "IP-Adapter": "--adapter ", "LoRA": "--lora "}  # of `cli.py weights`
@@ -22,7 +19,7 @@ FLAGS = {"model": "", "IP-Adapter": "--adapter ", "LoRA": "--lora "}  # of `cli.
 
 @dataclass(frozen=True)
 class Need:
-    """Files of one repository or folder, or one file. `only`: of a repository, as models.hub_download.look takes it."""
+    """Files of one repository or folder, or one file. `only`: of a repository, as `download.look` takes it."""
 
     kind: Literal["model", "IP-Adapter", "LoRA"]
     text: str  # as a person writes it
@@ -76,6 +73,31 @@ class Need:
         return download.look(self.repo, self.only)
 
 
+def lora_file(text: str) -> Path:
+    """The safetensors file that `text` names: a path, `REPO#FILE`, or the only one in REPO. Raises WeightsMissing,
+    WeightsError."""
+    path = path_of(text)
+    if path is not None and path.is_file():
+        if not is_safetensors(path.name):
+            raise WeightsError(f"{path.name} is no safetensors file: LoRAs are read from nothing else.")
+        return path
+    repo, name = lora_source(text)
+    if name:
+        return hub.file(repo, name)
+    names = sorted(path.name for path in hub.folder(repo).glob("*.safetensors"))
+    return hub.folder(repo) / download.files_of(repo, names, download.SOLE)[0]
+
+
+def lora_source(text: str) -> tuple[str, str]:
+    """REPO and FILE, or "" for its only one, of a text that is not the path of a file. Raises WeightsError."""
+    repo, _, name = text.partition("#")
+    if name and not is_safetensors(name):
+        raise WeightsError(f"{name} is no safetensors file: LoRAs are read from nothing else.")
+    if not name and is_safetensors(repo):
+        raise WeightsError(f"{text!r} is not on this machine: give the path of a file, or OWNER/NAME#FILE.safetensors.")
+    return repo, name
+
+
 def of_model(repo: str) -> Need:
     """A pipeline, by id or folder."""
     return Need("model", repo, repo)
@@ -87,7 +109,7 @@ def of_adapter(adapter: Adapter) -> Need:
 
 
 def of_lora(text: str) -> Need:
-    """A LoRA, as models.imagine_adapters.lora_file names it. Raises WeightsError for what can be none."""
+    """A LoRA, as `lora_file` reads it. Raises WeightsError for what can be none."""
     path = path_of(text)
     if path is not None and path.is_file():
         return Need("LoRA", text, text)
@@ -98,16 +120,16 @@ def of_lora(text: str) -> Need:
 def adapter_named(text: str) -> Adapter:
     """The IP-Adapter `REPO#FILE`, or of a folder, with the image encoder that it is known to go with, else the one that
     lies beside it. Raises WeightsError."""
-    named = Adapter.parse(text)
+    adapter = Adapter.parse(text)
     known = (offer.adapter for offer in OFFERS if offer.adapter)
-    return next((other for other in known if (other.repo, other.file) == (named.repo, named.file)), named)
+    return next((other for other in known if (other.repo, other.file) == (adapter.repo, adapter.file)), adapter)
 
 
-def named(models: Iterable[str], adapter: str | None, lora: str | None) -> list[Need]:
-    """The same by what a person writes. Raises WeightsError."""
-    found = [of_model(repo) for repo in models]
-    found += [of_adapter(adapter_named(adapter))] if adapter else []
-    return found + ([of_lora(lora)] if lora else [])
+def by_name(models: Iterable[str], adapter: str | None, lora: str | None) -> list[Need]:
+    """What a person names. Raises WeightsError."""
+    needs = [of_model(repo) for repo in models]
+    needs += [of_adapter(adapter_named(adapter))] if adapter else []
+    return needs + ([of_lora(lora)] if lora else [])
 
 
 def lacking(needs: Iterable[Need]) -> WeightsMissing | WeightsError | None:
@@ -120,9 +142,16 @@ def lacking(needs: Iterable[Need]) -> WeightsMissing | WeightsError | None:
             return fault
     names, command = ", ".join(need.name for need in faults), " ".join(FLAGS[n.kind] + n.text for n in faults)
     absent = f"{names} {'are' if len(faults) > 1 else 'is'} not on this machine"
-    sentence = (
-        f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE."
-        if weights.offline()
-        else f"{absent}: press Fetch in Imagine, run `python cli.py weights {command}`, or give files of this machine."
-    )
+    if weights.offline() and open_folders():
+        sentence = (
+            f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE."
+        )
+    elif weights.offline():
+        sentence = f"{absent}, and the network is switched off: choose a model that is here."
+    elif not open_folders():
+        sentence = f"{absent}: press Fetch in Imagine."
+    else:
+        sentence = (
+            f"{absent}: press Fetch in Imagine, run `python cli.py weights {command}`, or give files of this machine."
+        )
     return WeightsMissing(sentence, *faults)

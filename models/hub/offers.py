@@ -1,20 +1,83 @@
-"""The models that the Imagine tab offers: what each is good for, how it wants to be run, and what it takes.
+"""The models that the Imagine tab offers: what each is good for, how it wants to be run, and what memory it takes.
 
 Parameters were counted by building each part from its configuration on the meta device with diffusers 0.42.1 and
 transformers 5.23.0; sizes and memory are computed from them. Any other text-to-image pipeline can be named by its id.
+
+The factors of memory are bytes of live activations per output pixel at two bytes a number, counted over the modules of
+diffusers at their real width on the meta device (benchmarks/imagine_memory.py): the difference between 1024 and 512
+pixels, with fused attention, whose output alone is kept.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import torch
 
-from models.hub import memory
-from models.hub.adapters import Adapter
+from models.hub import is_safetensors
+from models.weights import WeightsError
 
+DENOISER = {"unet": 260, "transformer": 445}  # Stable Diffusion 1.5 and 2.1 (XL: 158); Z-Image
+DECODER = 1536  # the 84 M decoder that all four curated models have
+TILE = 1024  # pixels: larger pictures are decoded in tiles of at most this side
+ENCODER = 64 << 20  # bytes: text or image encoder, whatever the size of the picture
+FIXED = 128 << 20  # bytes: workspaces of the libraries
+STEP = 64  # pixels between the sizes that are tried for a smaller one
 TEXT_L, TEXT_H, TEXT_G, VAE = 123_060_480, 340_387_840, 694_659_840, 83_653_863
 CHECKER, VISION_H = 303_981_588, 632_076_800
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An IP-Adapter: a safetensors file, and the folder of the image encoder it was trained with, in one repository."""
+
+    repo: str
+    file: str
+    encoder: str
+
+    @classmethod
+    def parse(cls, text: str) -> Adapter:
+        """From `REPO#FILE`, or a folder with `ip_adapter.safetensors`; `image_encoder` lies beside the file."""
+        repo, _, file = text.partition("#")
+        file = file or "ip_adapter.safetensors"
+        if not is_safetensors(file):
+            raise WeightsError(f"{file} is no safetensors file: adapters are read from nothing else.")
+        return cls(repo, file, str(PurePosixPath(file).with_name("image_encoder")))
+
+
+def working_bytes(part: str, size: tuple[int, int], batch: int, dtype: torch.dtype) -> int:
+    """Activations of a part in bytes, for one picture.
+
+    Args:
+        part: name in the pipeline.
+        size: width and height in pixels.
+        batch: 2 with a negative prompt beside the prompt, else 1.
+        dtype: of the numbers.
+    """
+    pixels, scale = size[0] * size[1], dtype.itemsize / 2
+    if part in DENOISER:
+        return FIXED + int(DENOISER[part] * pixels * batch * scale)
+    if part.startswith("vae"):
+        return FIXED + int(DECODER * min(pixels, TILE**2) * scale)
+    return FIXED + int(ENCODER * batch * scale)
+
+
+def largest_size(
+    sizes: dict[str, int], ratio: float, batch: int, dtype: torch.dtype, room: int, most: int
+) -> int | None:
+    """The longest side up to `most` pixels at which every part fits into `room` bytes; None if none does.
+
+    Args:
+        sizes: part -> bytes of its weights on the device (0 for one that is streamed).
+        ratio: short side / long side.
+    """
+    sides: list[int] = [most, *range(most // STEP * STEP, 0, -STEP)]
+    for side in sides:
+        size = (side, max(1, round(side * ratio)))
+        if all(weights + working_bytes(part, size, batch, dtype) <= room for part, weights in sizes.items()):
+            return side
+    return None
 
 
 @dataclass(frozen=True)
@@ -41,7 +104,7 @@ class Offer:
     def device_bytes(self, size: int, dtype: torch.dtype = torch.bfloat16) -> tuple[int, int]:
         """Memory on the device, computed: at least (the largest part with its activations), and all parts at once."""
         batch = 2 if self.guidance > 1 else 1
-        working = {p: memory.working_bytes(p, (size, size), batch, dtype) for p in self.parameters}
+        working = {p: working_bytes(p, (size, size), batch, dtype) for p in self.parameters}
         weights = {part: count * dtype.itemsize for part, count in self.parameters.items()}
         return max(weights[p] + working[p] for p in weights), sum(weights.values()) + max(working.values())
 

@@ -6,9 +6,9 @@ tiling switch does to a twin never reaches the cache's module, and where the cac
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from copy import deepcopy
 from typing import Any, cast
 
 import torch
@@ -20,7 +20,7 @@ from models.cache import Borrower, Lender, ModelCache
 def twin(module: nn.Module) -> nn.Module:
     """A structural copy of `module` that shares its parameters and buffers."""
     shared = {id(tensor): tensor for tensor in tensors_of(module)}
-    return copy.deepcopy(module, cast(Any, shared))
+    return deepcopy(module, cast(Any, shared))
 
 
 def tensors_of(module: nn.Module) -> list[Tensor]:
@@ -65,12 +65,12 @@ class Turns:
     def adopt(self, part: str, name: str) -> nn.Module:
         """A twin of the cache's module `name`, which comes to the device when it is called."""
         with self._lender.use(name, working=0, move=False) as (module,):
-            made = twin(module)
-        self._names[part], self._own[part], self._twins[part] = name, tensors_of(module), made
+            copy = twin(module)
+        self._names[part], self._own[part], self._twins[part] = name, tensors_of(module), copy
         from accelerate.hooks import add_hook_to_module
 
-        add_hook_to_module(made, cast(Any, _Call(self, part)))
-        return made
+        add_hook_to_module(copy, _hook(self, part))
+        return copy
 
     def bytes(self, part: str) -> int:
         """Size of a part in bytes."""
@@ -133,24 +133,15 @@ class Turns:
             tensor.data = home
 
 
-class _Call:
-    """What accelerate runs around a part's `forward`, and diffusers before `encode` and `decode`."""
+def _hook(turns: Turns, part: str) -> Any:
+    """What accelerate runs before a part's `forward`, and diffusers before `encode` and `decode`."""
+    from accelerate.hooks import ModelHook
 
-    no_grad = False
+    class Turn(ModelHook):  # type: ignore[misc]  # a library without types
+        execution_device = turns.device  # where a pipeline makes its latents
 
-    def __init__(self, turns: Turns, part: str) -> None:
-        self._turns, self._part = turns, part
-        self.execution_device: torch.device = turns.device  # where a pipeline makes its latents
+        def pre_forward(self, _module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+            turns.take(part)
+            return args, kwargs
 
-    def init_hook(self, module: nn.Module) -> nn.Module:
-        return module
-
-    def detach_hook(self, module: nn.Module) -> nn.Module:
-        return module
-
-    def pre_forward(self, _module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        self._turns.take(self._part)
-        return args, kwargs
-
-    def post_forward(self, _module: nn.Module, output: Any) -> Any:
-        return output
+    return Turn()

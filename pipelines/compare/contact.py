@@ -33,7 +33,7 @@ class Cell:
     warning: str = ""
 
 
-def wrapped(text: str, font: Any, width: int) -> list[str]:
+def wrap(text: str, font: Any, width: int) -> list[str]:
     """`text` in lines no wider than `width` pixels."""
     lines: list[str] = []
     for word in text.split():
@@ -45,7 +45,7 @@ def wrapped(text: str, font: Any, width: int) -> list[str]:
     return lines
 
 
-def fitted(picture: PIL.Image.Image, width: int, height: int) -> PIL.Image.Image:
+def fit(picture: PIL.Image.Image, width: int, height: int) -> PIL.Image.Image:
     """`picture` as large as fits in the place: small ones grow by whole numbers, pixels kept as squares."""
     scale = min(width / picture.width, height / picture.height)
     how = Resampling.LANCZOS if scale < 2 else Resampling.NEAREST
@@ -75,27 +75,23 @@ def sheet(
     pictures = [c.picture for c in cells if c.picture is not None]
     width = min(MOST, max([WIDE, *(p.width for p in pictures)]))
     height = max([round(p.height * width / p.width) for p in pictures] or [width * 3 // 4])
-    notes = [[part for line in (*c.lines, c.warning) for part in wrapped(line, text, width)] for c in cells]
+    notes = [[part for line in (*c.lines, c.warning) for part in wrap(line, text, width)] for c in cells]
+    tall = height + TITLE + 12 + max(map(len, notes)) * LINE
+    panels = [panel(c, lines, (width, height), tall) for c, lines in zip(cells, notes, strict=True)]
     left = GAP + (round(max(title.getlength(y) for y in heads[1])) + GAP if heads else 0)
     across = left + columns * (width + GAP)
-    foot = [line for remark in legend for line in wrapped(remark, text, across - 2 * GAP)]
-    places = [placed(c.picture, width, height) for c in cells]
-    rows = [places[i : i + columns] for i in range(0, len(places), columns)]
-    below = [TITLE + 12 + max(len(n) for n in notes) * LINE] * len(rows)
+    foot = [line for remark in legend for line in wrap(remark, text, across - left - GAP)]
+    rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
     if foot:
         rows.append([PIL.Image.new("RGB", (1, len(foot) * LINE), GROUND)])
-        below.append(0)
-    page, corners = lay(rows, GAP, (left, GAP + (TITLE + 12 if heads else 0)), below, across)
+    page, corners = lay(rows, GAP, (left, GAP + (TITLE + 12 if heads else 0)), width=across)
     draw = ImageDraw.Draw(page)
-    at = [corner for row in corners for corner in row]
-    for (x, y), cell, lines in zip(at, cells, notes, strict=False):
-        write(draw, x, y + height + 8, cell, lines)
-    for (x, _), label in zip(at, heads[0] if heads else (), strict=False):
+    for (x, _), label in zip(corners[0], heads[0] if heads else (), strict=False):
         draw.text((x, GAP), label, INK, title)
     for ((_, y), *_), label in zip(corners, heads[1] if heads else (), strict=False):
         draw.text((GAP, y + height // 2), label, INK, title)
     for k, line in enumerate(foot):
-        draw.text((GAP, at[-1][1] + k * LINE), line, QUIET, text)
+        draw.text((left, corners[-1][0][1] + k * LINE), line, QUIET, text)
     return page
 
 
@@ -103,16 +99,21 @@ def placed(picture: PIL.Image.Image | None, width: int, height: int) -> PIL.Imag
     """A place of that size with a picture in its upper left corner, or empty."""
     place = PIL.Image.new("RGB", (width, height), EMPTY if picture is None else GROUND)
     if picture is not None:
-        place.paste(fitted(picture, width, height), (0, 0))
+        place.paste(fit(picture, width, height))
     return place
 
 
-def write(draw: ImageDraw.ImageDraw, x: int, y: int, cell: Cell, lines: Sequence[str]) -> None:
-    """What is said under a picture, from (x, y) down: the title, and lines."""
-    draw.text((x, y), cell.title, INK, font(TITLE))
+def panel(cell: Cell, lines: Sequence[str], place: tuple[int, int], tall: int) -> PIL.Image.Image:
+    """A picture, or its empty place, of at most that width and height, with the title and `lines` under it; all of it
+    is `tall` pixels high."""
+    paper = PIL.Image.new("RGB", (place[0], tall), GROUND)
+    paper.paste(placed(cell.picture, *place))
+    draw = ImageDraw.Draw(paper)
+    draw.text((0, place[1] + 8), cell.title, INK, font(TITLE))
     for k, line in enumerate(lines):
         colour = WARN if cell.warning and line in cell.warning else QUIET
-        draw.text((x, y + TITLE + 6 + k * LINE), line, colour, font(TEXT))
+        draw.text((0, place[1] + TITLE + 14 + k * LINE), line, colour, font(TEXT))
+    return paper
 
 
 def bundle(pictures: Mapping[str, bytes], table: Any) -> bytes:

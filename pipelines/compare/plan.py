@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticKnownError
+
 from pipelines.base import Pipeline
-from pipelines.params import ParamError, Setting, settings
+from pipelines.params import MOST_LETTERS, ParamError, Setting, settings
 
 Table = Mapping[str, Pipeline[Any]]
 MOST_CELLS = 64
 MOST_VALUES = 16
+Heads = tuple[tuple[str, ...], tuple[str, ...]] | None  # labels of the columns and rows of a grid
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method to compare. words: values whose settings are plain from them, such as lbfgs; settings: its others."""
+
+    method: str
+    words: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """`gatys:lbfgs:steps=20`."""
+        pairs = (
+            (k, "|".join(map(str, v)) if isinstance(v, list | tuple) else str(v)) for k, v in self.settings.items()
+        )
+        return ":".join([self.method, *self.words, *(f"{k}={quote(v, safe=' |.-_/')}" for k, v in pairs)])
 
 
 @dataclass(frozen=True)
@@ -28,19 +50,6 @@ class Entry:
     def own(self) -> dict[str, Any]:
         """Those of `values` that the method can take."""
         return self.pipeline.suited(self.values) if self.pipeline.suited else dict(self.values)
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A setting and the values it takes along one side of a grid."""
-
-    name: str
-    values: tuple[str, ...]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """`strength 0.5` for each value."""
-        return tuple(f"{self.name} {value}" for value in self.values)
 
 
 def variant_of(pipeline: Pipeline[Any]) -> Setting | None:
@@ -64,84 +73,109 @@ def kind_of(pipeline: Pipeline[Any]) -> Literal["restyle", "generate", ""]:
 def comparable(pipeline: Pipeline[Any], params: Mapping[str, Any]) -> bool:
     """Whether a result can stand in a comparison: one that restyled a content, or that shows pictures of a class and
     began with none of one's own. `params`: its recorded settings."""
-    kind, known = kind_of(pipeline), settings(pipeline.params)
-    own = any(params.get(s.name) for s in known if s.kind == "image" and s.name != "content")
-    usual = all(params.get(s.name, s.default) == s.default for s in known if s.name == "view")
+    kind, fields = kind_of(pipeline), settings(pipeline.params)
+    own = any(params.get(s.name) for s in fields if s.kind == "image" and s.name != "content")
+    usual = all(params.get(s.name, s.default) == s.default for s in fields if s.name == "view")
     return bool(kind) and usual and not own and (kind == "generate" or bool(params.get("content")))
 
 
-def entries(text: str, table: Table, shared: Mapping[str, Any]) -> list[Entry]:
-    """Read `gatys:lbfgs:steps=20,stylize:magenta`.
+def read(text: Any) -> Any:
+    """`gatys:lbfgs:steps=20,stylize:magenta` as choices; what is no text stays as it is.
+
+    Methods by comma; after each, by colon, `setting=value` or a value alone that only one choice has. %2C, %3A and so
+    on stand for a comma, a colon in a value; `|` separates the numbers of a list.
+    """
+    if not isinstance(text, str):
+        return text
+    if len(text) > MOST_LETTERS:
+        raise PydanticKnownError("string_too_long", {"max_length": MOST_LETTERS})
+    choices = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, *words = map(str.strip, part.split(":"))
+        pairs = [word.partition("=") for word in words if "=" in word]
+        own = {key.strip().replace("-", "_"): unquote(value.strip()) for key, _, value in pairs}
+        choices.append(Choice(name, tuple(word for word in words if word and "=" not in word), own))
+    return tuple(choices)
+
+
+def write(choices: Sequence[Choice]) -> str:
+    """The text that `read` reads."""
+    return ",".join(map(str, choices))
+
+
+Choices = Annotated[
+    tuple[Choice, ...], BeforeValidator(read), PlainSerializer(write), WithJsonSchema({"type": "string"})
+]
+"""Methods to compare: given and recorded as text, held as values."""
+
+
+def entries(choices: str | Sequence[Choice], table: Table, shared: Mapping[str, Any]) -> list[Entry]:
+    """The methods that are chosen, each with its settings.
 
     Args:
-        text: methods by comma; after each, by colon, `setting=value` or a value alone that only one choice has.
-            %2C, %3A and so on stand for a comma, a colon in a value; `|` separates the numbers of a list.
+        choices: as values, or as text.
         table: the methods there are.
         shared: settings for all; each method takes those it knows.
 
     Raises:
         ParamError: for a method or a value that is not there.
     """
-    found = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, *words = (word.strip() for word in part.split(":"))
-        if name not in table:
-            raise ParamError(f"There is no method named {name}: use one of {', '.join(table)}.")
-        pipeline = table[name]
-        known = {s.name: s for s in settings(pipeline.params)}
-        values = {key: value for key, value in shared.items() if key in known and value not in (None, "", [])}
-        for word in filter(None, words):
-            key, value = setting_of(pipeline, known, word)
-            many = key in known and known[key].kind == "floats"
-            values[key] = value.split("|") if many else value
-        found.append(Entry(part, pipeline, values))
-    if not found:
+    rows = []
+    for choice in read(choices):
+        if choice.method not in table:
+            raise ParamError(f"There is no method named {choice.method}: use one of {', '.join(table)}.")
+        pipeline = table[choice.method]
+        fields = {s.name: s for s in settings(pipeline.params)}
+        values = {key: value for key, value in shared.items() if key in fields and value not in (None, "", [])}
+        values |= {setting_of(pipeline, word): word for word in choice.words}
+        values |= {key: typed(fields.get(key), value) for key, value in choice.settings.items()}
+        rows.append(Entry(str(choice), pipeline, values))
+    if not rows:
         raise ParamError(f"methods names none: use one or more of {', '.join(table)}, by comma.")
-    return found
+    return rows
 
 
-def setting_of(pipeline: Pipeline[Any], known: Mapping[str, Setting], word: str) -> tuple[str, str]:
-    """`steps=20` -> (steps, 20); `lbfgs` -> (optimizer, lbfgs), the method's own columns first."""
-    if "=" in word:
-        key, _, value = word.partition("=")
-        return key.strip().replace("-", "_"), unquote(value.strip())
-    order = sorted(known.values(), key=lambda s: s.name != pipeline.variants)
+def typed(setting: Setting | None, value: Any) -> Any:
+    """A value from text as its setting holds it; what cannot be read stays, and the method says what is wrong."""
+    kind = setting.kind if setting and isinstance(value, str) else "text"
+    with suppress(ValueError):
+        if kind == "floats":
+            return [float(part) for part in value.split("|")]
+        if kind in {"int", "float", "bool"}:
+            return json.loads(value.lower())
+    return value
+
+
+def setting_of(pipeline: Pipeline[Any], word: str) -> str:
+    """The setting that has the choice `word`, the method's own columns first."""
+    order = sorted(settings(pipeline.params), key=lambda s: s.name != pipeline.variants)
     for setting in order:
         if word in setting.choices:
-            return setting.name, word
+            return setting.name
     variant = variant_of(pipeline)
     offers = ", ".join(variant.choices) if variant else "setting=value"
     raise ParamError(f"{pipeline.name} has no choice {word}: use one of {offers}, or setting=value.")
 
 
-def written(name: str, values: Mapping[str, Any]) -> str:
-    """The text that `entries` reads back: `gatys:lbfgs` and changed settings."""
-    parts = [name]
-    for key, value in values.items():
-        text = "|".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        parts.append(f"{key}={quote(text, safe=' |.-_')}")
-    return ":".join(parts)
-
-
-def axis(text: str, pipeline: Pipeline[Any]) -> Axis:
-    """Read `strength=0.2,0.5,0.8` or `strength=0..1x5` (five values from 0 to 1).
+def axis(text: str, pipeline: Pipeline[Any]) -> dict[str, dict[str, Any]]:
+    """Read `strength=0.2,0.5,0.8` or `strength=0..1x5` (five values from 0 to 1): label -> setting and value.
 
     Raises:
         ParamError: when it is neither, or names no setting of the method.
     """
     name, sign, listed = (part.strip() for part in text.partition("="))
     name = name.replace("-", "_")
-    known = {s.name: s for s in settings(pipeline.params)}
-    if name not in known:
-        raise ParamError(f"There is no setting named {name}: use one of {', '.join(known)}.")
-    values = ranged(listed, known[name].kind == "int") if ".." in listed else listed.split(",")
-    values = list(dict.fromkeys(v.strip() for v in values if v.strip()))
+    fields = {s.name: s for s in settings(pipeline.params)}
+    if name not in fields:
+        raise ParamError(f"There is no setting named {name}: use one of {', '.join(fields)}.")
+    values = span(listed, fields[name].kind == "int") if ".." in listed else listed.split(",")
+    values = [value.strip() for value in values if value.strip()]
     if not sign or not values or len(values) > MOST_VALUES:
         raise ParamError(f"The axis {text!r} needs 1 to {MOST_VALUES} values, such as {name}=0.2,0.5,0.8 or 0..1x5.")
-    return Axis(name, tuple(values))
+    return {f"{name} {value}": {name: typed(fields[name], value)} for value in values}
 
 
-def ranged(text: str, whole: bool) -> list[str]:
+def span(text: str, whole: bool) -> list[str]:
     """`0..1x5` -> 0, 0.25, 0.5, 0.75, 1; whole numbers are rounded."""
     ends, _, count = text.replace("×", "x").partition("x")
     low, _, high = ends.partition("..")
@@ -155,33 +189,31 @@ def ranged(text: str, whole: bool) -> list[str]:
     return [str(round(v)) if whole else f"{round(v, 6):g}" for v in steps]
 
 
-def grid(found: list[Entry], x: str, y: str) -> tuple[list[Entry], tuple[tuple[str, ...], tuple[str, ...]] | None]:
+def grid(methods: list[Entry], x: str, y: str) -> tuple[list[Entry], Heads]:
     """Spread entries over an X/Y grid; with X alone, each method is a row.
 
     Returns:
         The cells row by row, and the labels of columns and rows; the entries as they are where no axis is named.
     """
     if not x and not y:
-        return found, None
-    if y and len(found) > 1:
-        raise ParamError(f"Two axes take one method, not {len(found)}: leave Y empty, or name one method.")
+        return methods, None
+    if y and len(methods) > 1:
+        raise ParamError(f"Two axes take one method, not {len(methods)}: leave Y empty, or name one method.")
     if not x:
         x, y = y, x
-    across = [axis(x, entry.pipeline) for entry in found]
-    down = axis(y, found[0].pipeline) if y else None
-    rows: list[tuple[Entry, dict[str, str], str]] = [(entry, {}, entry.name) for entry in found]
-    if down:
-        rows = [(found[0], {down.name: v}, label) for v, label in zip(down.values, down.labels, strict=True)]
-    if len(rows) * len(across[0].values) > MOST_CELLS:
-        raise ParamError(f"That is {len(rows) * len(across[0].values)} pictures: at most {MOST_CELLS} fit a grid.")
+    rows: list[tuple[Entry, str, dict[str, Any]]] = [(entry, entry.name, {}) for entry in methods]
+    if y:
+        rows = [(methods[0], label, value) for label, value in axis(y, methods[0].pipeline).items()]
     cells = [
         Entry(
-            f"{entry.name} {column}" + (f", {label}" if down else ""),
+            f"{entry.name} {column}" + (f", {label}" if y else ""),
             entry.pipeline,
-            {**entry.values, **extra, across[0].name: value},
+            {**entry.values, **own, **value},
             (r, c),
         )
-        for r, (entry, extra, label) in enumerate(rows)
-        for c, (value, column) in enumerate(zip(across[0].values, across[0].labels, strict=True))
+        for r, (entry, label, own) in enumerate(rows)
+        for c, (column, value) in enumerate(axis(x, entry.pipeline).items())
     ]
-    return cells, (across[0].labels, tuple(label for _, _, label in rows))
+    if len(cells) > MOST_CELLS:
+        raise ParamError(f"That is {len(cells)} pictures: at most {MOST_CELLS} fit a grid.")
+    return cells, (tuple(axis(x, methods[0].pipeline)), tuple(label for _, label, _ in rows))

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from models.cache import Lender
 from pipelines.base import Pipeline, Steps
-from pipelines.diffusion import noise, pictures
-from pipelines.diffusion import source as diffusion_source
-from pipelines.diffusion.params import DiffusionParams, View
+from pipelines.diffusion.params import DiffusionParams
+from pipelines.diffusion.source import borrow
+from pipelines.diffusion.views import VIEWS
 from pipelines.params import ParamError
-
-VIEWS: dict[View, Callable[[DiffusionParams, diffusion_source.Source], Steps]] = {
-    "pictures": noise.pictures,
-    "strip": noise.strip,
-    "schedulers": noise.schedulers_side_by_side,
-    "quality": noise.quality,
-    "forward": pictures.forward,
-    "invert": pictures.invert,
-    "interpolate": pictures.interpolate,
-}
 
 
 def generate(p: DiffusionParams, cache: Lender) -> Steps:
@@ -27,7 +15,7 @@ def generate(p: DiffusionParams, cache: Lender) -> Steps:
     model = p.model.strip()
     if model and p.label is not None:
         raise ParamError(f"label is {p.label}, but {model} knows no classes: leave the class out.")
-    with diffusion_source.borrow(p.dataset, model, cache) as source:
+    with borrow(p.dataset, model, cache) as source:
         most = source.trained_steps
         if p.steps > most:
             raise ParamError(f"steps is {p.steps}, but {source.name} was trained with {most}: choose 1 to {most}.")

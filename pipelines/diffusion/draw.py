@@ -1,6 +1,6 @@
 """What `diffusion` shows: rows of pictures with symbols beside them, moments of a run, a chart.
 
-Pictures hold symbols, names and numbers alone: sentences are told by notes, which the page translates.
+Pictures hold symbols, names and numbers alone: sentences stand in notes, which the page translates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipelines.sheet import ACCENT, GAP, GROUND, INK, MUTED, font, grid, lay, pi
 LEGEND = "rows: the noisy picture x_t, and below it the picture that the network expects"
 WIDE = 1010  # pixels: about how wide a table of pictures is
 BESIDE, ABOVE = 118, 24  # pixels for a name beside a row, for one above a column
-EXPECTED = "E[x_0 | x_t]"  # what the network expects of the picture when it sees x_t
+EXPECTED = "E[x_0 | x_t]"  # what the network expects of the picture at x_t
 MOST_MOMENTS = 60  # of a run that are kept, evenly spread
 MOST_PIXELS = 1 << 18  # of the pictures of one moment that are kept
 CELL = 120  # pixels: small pictures are enlarged up to this
@@ -55,12 +55,12 @@ def table(
     return sheet
 
 
-def side_by_side(left: PIL.Image.Image, right: PIL.Image.Image) -> PIL.Image.Image:
-    """Two pictures of one height in one."""
-    return lay([[left, right]], BETWEEN, (0, 0), edge=0)[0]
+def side_by_side(noisy: Tensor, expected: Tensor) -> PIL.Image.Image:
+    """All pictures of a moment, two of (N, C, H, W) in [0, 1]: x_t on the left, the expected x0 on the right."""
+    return lay([[grid(pictures_of(x), side=420) for x in (noisy, expected)]], BETWEEN, (0, 0), edge=0)[0]
 
 
-def shown(x: Tensor) -> Tensor:
+def first(x: Tensor) -> Tensor:
     """The first pictures of (N, C, H, W), as many as can be kept and drawn at once."""
     return x[: max(1, MOST_PIXELS // (x.shape[-1] * x.shape[-2]))]
 
@@ -69,44 +69,43 @@ def shown(x: Tensor) -> Tensor:
 class Trail:
     """Moments of a run: the noisy pictures x_t and the pictures x0 that the network expects at each.
 
-    steps: how many moments the run has. times: training step of each that is kept. seen, expected: uint8
+    steps: how many moments the run has. times: training step of each that is kept. noisy, expected: uint8
     (N, C, H, W) each.
     """
 
     steps: int
-    met: int = 0
+    count: int = 0  # of the moments so far
     times: list[int] = field(default_factory=list)
-    seen: list[Tensor] = field(default_factory=list)
+    noisy: list[Tensor] = field(default_factory=list)
     expected: list[Tensor] = field(default_factory=list)
 
     def add(self, moment: Moment) -> None:
         """Keep a moment if it is one of the evenly spread ones."""
         if not moment.whole:
             return
-        before, self.met = self.met, self.met + 1
+        before, self.count = self.count, self.count + 1
         kept = min(self.steps, MOST_MOMENTS)
-        if before * kept // self.steps != self.met * kept // self.steps:
-            self._keep(moment.t, moment.seen, moment.guess)
+        if before * kept // self.steps != self.count * kept // self.steps:
+            self._keep(moment.t, moment.noisy, moment.expected)
 
     def close(self, x: Tensor) -> None:
         """The picture at the end, (N, C, H, W) in [-1, 1]."""
         self._keep(-1, x, x)
 
-    def _keep(self, t: int, seen: Tensor, expected: Tensor) -> None:
+    def _keep(self, t: int, noisy: Tensor, expected: Tensor) -> None:
         self.times.append(t)
-        for kept, x in ((self.seen, seen), (self.expected, expected)):
-            kept.append((pixels(shown(x)) * 255).round().to(torch.uint8))
+        for kept, x in ((self.noisy, noisy), (self.expected, expected)):
+            kept.append((pixels(first(x)) * 255).round().to(torch.uint8))
 
     def pair(self, moment: int) -> PIL.Image.Image:
-        """All pictures of a moment: x_t on the left, the expected x0 on the right."""
-        left, right = (grid(pictures_of(kept[moment].float() / 255), side=420) for kept in (self.seen, self.expected))
-        return side_by_side(left, right)
+        """All pictures of a moment, `side_by_side`."""
+        return side_by_side(*(kept[moment].float() / 255 for kept in (self.noisy, self.expected)))
 
     def rows(self, which: int, columns: int) -> tuple[list[list[PIL.Image.Image]], list[str]]:
         """Picture `which` at evenly spread moments: a row of x_t, a row of x0, and their times."""
         count = min(columns, len(self.times))
         spread = [round(i * (len(self.times) - 1) / max(1, count - 1)) for i in range(count)]
-        chosen = [[kept[i][which : which + 1] for i in spread] for kept in (self.seen, self.expected)]
+        chosen = [[kept[i][which : which + 1] for i in spread] for kept in (self.noisy, self.expected)]
         rows = [pictures_of(torch.cat(row).float() / 255) for row in chosen]
         return rows, [f"t = {self.times[i]}" if self.times[i] >= 0 else "x_0" for i in spread]
 
@@ -115,16 +114,15 @@ def strip_of(trail: Trail, pictures: int = 1) -> PIL.Image.Image:
     """The way of the first pictures: for each a row of x_t and a row of what the network expects."""
     rows: list[list[PIL.Image.Image]] = []
     heads: list[str] = []
-    for which in range(min(pictures, len(trail.seen[0]))):
+    for which in range(min(pictures, len(trail.noisy[0]))):
         more, heads = trail.rows(which, MOMENTS)
         rows += more
     return table(rows, ["x_t", EXPECTED] * (len(rows) // 2), heads)
 
 
 def preview_of(moment: Moment) -> PIL.Image.Image:
-    """What is seen of a moment while a run goes on: as `Trail.pair`."""
-    left, right = (grid(pictures_of(pixels(shown(x))), side=420) for x in (moment.seen, moment.guess))
-    return side_by_side(left, right)
+    """A moment while a run goes on, `side_by_side`."""
+    return side_by_side(*(pixels(first(x)) for x in (moment.noisy, moment.expected)))
 
 
 def chart(points: Sequence[tuple[int, float]], title: str) -> PIL.Image.Image:

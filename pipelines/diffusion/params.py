@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from models import schedulers
+from models.diffusion import Scheduler
 from pipelines.dataset import KNOWN, NUMBERED, Name
 from pipelines.params import MOST_SEED, Image, Params, Seed, param
 
 View = Literal["pictures", "strip", "schedulers", "forward", "invert", "interpolate", "quality"]
 
 
-def suited(dataset: str, model: str = "") -> schedulers.Name:
+def suited(dataset: str, model: str = "") -> Scheduler:
     """The scheduler that makes the best pictures in few steps: dpm++ breaks digits, ddpm blurs photographs."""
     return "ddpm" if dataset == "mnist" and not model else "dpm++"
 
@@ -30,7 +30,7 @@ class DiffusionParams(Params):
         None, ge=0, le=9, label="Class", description="Which class to make; none: any", detail=NUMBERED
     )
     count: int = param(16, ge=1, le=64, label="Count", description="How many pictures")
-    scheduler: schedulers.Name = param(
+    scheduler: Scheduler = param(
         "ddpm",
         label="Scheduler",
         description="How to walk from noise to picture; heun asks the network twice a step",
@@ -63,7 +63,7 @@ class DiffusionParams(Params):
 
     @model_validator(mode="before")
     @classmethod
-    def _suit(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "scheduler" not in given:
-            return {**given, "scheduler": suited(given.get("dataset", "mnist"), given.get("model", ""))}
-        return given
+    def _suit(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "scheduler" not in values:
+            return {**values, "scheduler": suited(values.get("dataset", "mnist"), values.get("model", ""))}
+        return values

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models import hub
 from models.cache import Lender
-from models.diffusion import Denoiser, Network, Unconditional
+from models.diffusion import Denoiser
 from models.judge import DigitClassifier, Judge
 from pipelines import digits, images
 from pipelines.dataset import DATASETS, Name
@@ -31,7 +31,7 @@ class Source:
     """A network, what it is called, and who can judge its pictures (the classifier of what it was trained on)."""
 
     name: str
-    network: Network
+    network: Denoiser
     judge: Judge | None
 
     @property
@@ -75,7 +75,7 @@ def borrow(dataset: Name, model: str, cache: Lender) -> Iterator[Source]:
             raise ParamError(f"{model} has {config.in_channels} channels in and {config.out_channels} out: not pixels.")
         if config.num_class_embeds or config.sample_size is None:
             raise ParamError(f"{model} needs a class, or has no sample_size: give an unconditional model.")
-        yield Source(model, Unconditional(unet, scheduler), None)
+        yield Source(model, Denoiser(unet, scheduler), None)
 
 
 def scheduler_config(model: str) -> dict[str, Any]:
@@ -86,10 +86,11 @@ def scheduler_config(model: str) -> dict[str, Any]:
         ParamError: when it has no such file, or is of another family than these schedulers.
     """
     top = hub.folder(model)
-    found = next((p for p in (top / "scheduler", top) if (p / "scheduler_config.json").is_file()), None)
-    if found is None:
+    files = (folder / "scheduler_config.json" for folder in (top / "scheduler", top))
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
         raise ParamError(f"{model} has no scheduler_config.json: give a pipeline like google/ddpm-cifar10-32.")
-    config: dict[str, Any] = json.loads((found / "scheduler_config.json").read_text("utf-8"))
+    config: dict[str, Any] = json.loads(file.read_text("utf-8"))
     family = str(config.get("_class_name"))
     if family not in FAMILIES:
         raise ParamError(f"{model} was trained for {family}, which none of these schedulers replaces.")

@@ -49,10 +49,15 @@ class Grid:
         """As JSON."""
         return asdict(self)
 
+    @property
+    def pitch(self) -> int:
+        """From one row to the next, in pixels."""
+        return self.height + self.size + LEADING + self.gap
+
     def at(self, x: float, y: float) -> int:
         """Which panel, or group of them, is at (x, y) of the sheet; below 0: none. It may be past the last one."""
         column, across = divmod(x - self.gap, self.width + self.gap)
-        row, down = divmod(y - self.gap - self.top, self.height + self.size + LEADING + self.gap)
+        row, down = divmod(y - self.gap - self.top, self.pitch)
         if not 0 <= column < self.columns or row < 0 or across >= self.width or down >= self.height:
             return -1
         place = int(row) * self.columns + int(column) - self.skip
@@ -92,21 +97,6 @@ def panel(x: Tensor, width: int, height: int, smooth: bool = False) -> PIL.Image
     return images.to_image(F.interpolate(x[None].float(), (height, width), mode=mode))
 
 
-def within(width: int, height: int, side: int) -> tuple[int, int]:
-    """The size of something of that shape whose longest side is `side` pixels."""
-    return images.fit(width, height, side)
-
-
-def height(rows: Sequence[Sequence[Cell]], gap: int = GAP, size: int = 13) -> int:
-    """Of the sheet of these rows, in pixels."""
-    return sum(max(p.height for p, _ in row) + gap for row in rows) + sum(_for_captions(rows, size)) + gap
-
-
-def _for_captions(rows: Sequence[Sequence[Cell]], size: int) -> list[int]:
-    """Of each row, the pixels that its captions take."""
-    return [(size + LEADING) * any(text for _, text in row) for row in rows]
-
-
 def sheet(rows: Sequence[Sequence[Cell]], gap: int = GAP, size: int = 13) -> PIL.Image.Image:
     """Captioned panels row by row, each row aligned at its top.
 
@@ -117,7 +107,8 @@ def sheet(rows: Sequence[Sequence[Cell]], gap: int = GAP, size: int = 13) -> PIL
     """
     pictures = [[picture for picture, _ in row] for row in rows]
     captions = [[text for _, text in row] for row in rows]
-    return lay(pictures, gap, below=_for_captions(rows, size), captions=captions, size=size)[0]
+    below = [(size + LEADING) * any(row) for row in captions]
+    return lay(pictures, gap, below=below, captions=captions, size=size)[0]
 
 
 def over(picture: PIL.Image.Image, x: Tensor, share: float = 0.55) -> PIL.Image.Image:
@@ -130,7 +121,7 @@ def over(picture: PIL.Image.Image, x: Tensor, share: float = 0.55) -> PIL.Image.
     return images.to_image(pixels * (1 - weight) + heat(grown, 0, 1) * weight)
 
 
-def boxed(picture: PIL.Image.Image, box: Box) -> PIL.Image.Image:
+def frame(picture: PIL.Image.Image, box: Box) -> PIL.Image.Image:
     """A copy with a frame around `box`."""
     copy = picture.copy()
     pen = ImageDraw.Draw(copy)

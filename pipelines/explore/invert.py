@@ -8,6 +8,7 @@ counts alike: the rare ones are a hundred times louder here.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import PIL.Image
 import torch
@@ -18,8 +19,10 @@ from models.losses import TotalVariation
 from pipelines import images
 from pipelines.base import Output, Progress, Steps
 from pipelines.explore import draw
-from pipelines.explore.encode import Encoded, activations
-from pipelines.explore.params import ExploreParams, chosen_layers
+from pipelines.explore.encode import Encoding, activations, layer_names
+
+if TYPE_CHECKING:
+    from pipelines.explore import ExploreParams
 
 RATE = 0.015  # highest step, of the spectrum
 CONTRAST = 4.0  # of the picture to its spectrum, before the sigmoid
@@ -64,30 +67,33 @@ class InvertLoss(nn.Module):
         return loss
 
 
-def invert(p: ExploreParams, module: nn.Module, found: Encoded) -> Steps:
+def invert(p: ExploreParams, module: nn.Module, encoded: Encoding) -> Steps:
     """Optimise one picture a layer, all side by side, until its features at that layer match."""
-    names = chosen_layers(p.layer, list(found.features), found.style)
+    names = layer_names(p.layer, encoded.features, encoded.style)
     where = next(module.parameters()).device
-    targets = {name: InvertLoss(found.features[name].to(where)) for name in names}
+    targets = {name: InvertLoss(encoded.features[name].to(where)) for name in names}
     generator = torch.Generator().manual_seed(p.seed)
-    height, width = found.pixels.shape[-2:]
+    height, width = encoded.pixels.shape[-2:]
     spectrum = Spectrum(len(names), height, width, generator).to(where)
     optimizer = torch.optim.Adam(spectrum.parameters(), lr=RATE, betas=(0.9, 0.99))
-    x, losses = torch.empty(0), {}
+    size = images.fit(width, height, PANEL)
+    x, losses, sheet = torch.empty(0), {}, PIL.Image.new("RGB", size)
     for step in range(1, p.steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = RATE * (0.1 + 0.45 * (1 + math.cos(math.pi * (step - 1) / p.steps)))
         losses = advance(p, module, spectrum, targets, optimizer)
         with torch.no_grad():
             x = spectrum().cpu()
-        yield Progress(step, p.steps, images.to_tensor(shown(found, names, x))[0], dict(losses))
-    told = [
-        {"layer": name, "loss": float(losses[name]), "pixels": mean_error(one, found)}
-        for name, one in zip(names, x, strict=True)
+        pairs = zip([encoded.pixels[0], *x], ["", *names], strict=True)
+        cells = [(draw.panel(one, *size, smooth=True), name) for one, name in pairs]
+        sheet = draw.sheet([cells[i : i + COLUMNS] for i in range(0, len(cells), COLUMNS)])
+        yield Progress(step, p.steps, images.to_tensor(sheet)[0], dict(losses))
+    errors = (x - encoded.pixels[0]).pow(2).mean((1, 2, 3)).sqrt().tolist()
+    table = [
+        {"layer": name, "loss": float(losses[name]), "pixels": error} for name, error in zip(names, errors, strict=True)
     ]
-    size = draw.within(width, height, PANEL)
-    details = {"layers": told, "grid": draw.Grid(*size, COLUMNS, skip=1).record()}
-    return Output([images.to_image(one) for one in x], losses, [], shown(found, names, x), details)
+    details = {"layers": table, "grid": draw.Grid(*size, COLUMNS, skip=1).record()}
+    return Output([images.to_image(one) for one in x], losses, [], sheet, details)
 
 
 def advance(
@@ -107,24 +113,10 @@ def advance(
         for i, (name, target) in enumerate(targets.items()):
             one = x[i : i + 1]
             with device.autocast(x.device):
-                seen = activations(module, one.contiguous(memory_format=torch.channels_last), [name])[name]
-            loss = target(seen)
+                features = activations(module, one.contiguous(memory_format=torch.channels_last), [name])[name]
+            loss = target(features)
             total = total + loss + p.tv_weight * smoothness(one)
             losses[name] = loss.detach()
         total.backward()
     optimizer.step()
     return losses
-
-
-def mean_error(x: Tensor, found: Encoded) -> float:
-    """Root of the mean squared difference to the original's pixels."""
-    return float((x - found.pixels[0]).pow(2).mean().sqrt())
-
-
-def shown(found: Encoded, names: list[str], x: Tensor) -> PIL.Image.Image:
-    """The picture itself, and those made so far with their layers' names."""
-    size = draw.within(found.pixels.shape[-1], found.pixels.shape[-2], PANEL)
-    pictures = [found.pixels[0], *x]
-    pairs = zip(pictures, ["", *names], strict=True)
-    cells = [(draw.panel(one, *size, smooth=True), name) for one, name in pairs]
-    return draw.sheet([cells[i : i + COLUMNS] for i in range(0, len(cells), COLUMNS)])

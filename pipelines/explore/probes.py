@@ -1,4 +1,4 @@
-"""What can be read off a picture and its features: statistics, fields of view, Grad-CAM, edges, total variation."""
+"""What can be read off a picture and its features: statistics, fields of view, Grad-CAM, edges."""
 
 from __future__ import annotations
 
@@ -76,12 +76,6 @@ def statistics(x: Tensor) -> dict[str, float]:
     }
 
 
-def strongest(x: Tensor, channel: int) -> tuple[int, int]:
-    """Row and column where `channel` of (1, C, H, W) is largest."""
-    place = int(x[0, channel].argmax())
-    return place // x.shape[-1], place % x.shape[-1]
-
-
 def grad_cam(activations: Tensor, rest: Callable[[Tensor], Tensor], label: int) -> Tensor:
     """Where a layer speaks for a class: Selvaraju et al. 2017 (arXiv:1610.02391), equations 1 and 2.
 
@@ -97,17 +91,6 @@ def grad_cam(activations: Tensor, rest: Callable[[Tensor], Tensor], label: int) 
         a = activations.detach().clone().requires_grad_(True)
         (gradient,) = torch.autograd.grad(rest(a)[0, label], a)
     return (gradient.mean((2, 3), keepdim=True) * a.detach()).sum((0, 1)).relu()
-
-
-def differences(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Each pixel less its left neighbour, (N, C, H, W - 1), and less its upper one, (N, C, H - 1, W)."""
-    return x[..., :, 1:] - x[..., :, :-1], x[..., 1:, :] - x[..., :-1, :]
-
-
-def total_variation(x: Tensor) -> Tensor:
-    """Sum of all absolute `differences` of (N, C, H, W): the anisotropic total variation."""
-    across, down = differences(x)
-    return across.abs().sum() + down.abs().sum()
 
 
 def sobel(x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -11,17 +12,16 @@ import torch
 from PIL import ImageEnhance, ImageFilter
 from torch import Tensor, nn
 
-from models import device, held
+from models import device
 from models.cache import Lender
-from models.colour import Colours, recolour
 from models.losses import ContentLoss, Criterion, GramLoss, WassersteinLoss, mixed_moments
+from models.moments import Colours, recolour
 from models.vgg import Features, Pooling
-from pipelines import images, remarks, room
+from pipelines import cost, images
 from pipelines.base import Output, Pipeline, Progress, Steps
+from pipelines.cost import FIXED, megapixels
 from pipelines.gatys.painter import Canvas, Optimizer, Start, blank, stages
-from pipelines.layers import layer_weights, shares, usual_weights
-from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
-from pipelines.work import FIXED, megapixels
+from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param, shares
 
 Network = Literal["vgg-lite", "vgg16-hed", "vgg19", "vgg16", "squeezenet"]
 
@@ -175,15 +175,14 @@ def working_bytes(p: GatysParams) -> int:
 
 def generate(p: GatysParams, cache: Lender) -> Steps:
     """Paint from the start."""
-    with cache.use(p.model, working=working_bytes(p)) as (module,):
+    with cost.lend(cache, (p.model,), p, working_bytes) as (module,):
         network = cast(Features, module)
         narrow = longest_side(p.content, p.smallest, network.smallest(network.layers))
         plan = stages(p.size, p.steps, min(narrow, p.size))
-        room.require(p, working_bytes, network.mean.device)
         first = images.to_tensor(p.content, plan[0][0]).to(network.mean.device)
         start = blank(first, p.start, images.to_tensor(p.styles[0], 256)[0].to(first), p.noise, p.seed)
         canvas = Canvas(start, plan, p.optimizer, p.rate, p.average)
-        remarks.even_ground(p.content, canvas.notes)
+        images.even_ground(p.content, canvas.notes)
         return (yield from lent(p, network, Work(canvas, first)))
 
 
@@ -192,17 +191,17 @@ def resume(p: GatysParams, cache: Lender, state: object) -> Steps:
     work = cast(Work, state)
     canvas = work.canvas
     canvas.plan = canvas.plan or [(p.size, p.steps)]
-    with cache.use(p.model, working=working_bytes(p)) as (module,):
+    with cost.lend(cache, (p.model,), p, working_bytes) as (module,):
         return (yield from lent(p, cast(Features, module), work))
 
 
 def lent(p: GatysParams, network: Features, work: Work) -> Steps:
     """`paint`, with the canvas on the device for as long as it takes: between runs it is kept on the CPU."""
-    held.move(work, network.mean.device)
+    device.move(work, network.mean.device)
     try:
         return (yield from paint(p, network, work))
     finally:
-        held.move(work, torch.device("cpu"))
+        device.move(work, torch.device("cpu"))
 
 
 def paint(p: GatysParams, network: Features, work: Work) -> Steps:
@@ -255,6 +254,30 @@ def work_of(p: GatysParams) -> float:
     plan = stages(p.size, p.steps, min(p.smallest, p.size))
     looks = (1 + len(p.styles)) / 2
     return sum(float(count + looks) * (FIXED + shape * side**2) for side, count in plan)
+
+
+def layer_weights(text: str, network: Features) -> dict[str, float]:
+    """`"conv1_1:2,conv3_1"` -> {"conv1_1": 2.0, "conv3_1": 1.0}. Raises ParamError for unknown layers, bad numbers."""
+    weights: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = part.partition(":")
+        if name not in network.layers:
+            raise ParamError(f"There is no layer {name} in this network: choose from {', '.join(network.layers)}.")
+        try:
+            weights[name] = float(number or 1)
+        except ValueError:
+            raise ParamError(f"The weight of {name} is {number!r}: give a number, such as {name}:0.5.") from None
+        if not 0 < weights[name] < float("inf"):
+            raise ParamError(f"The weight of {name} is {number}: give a number above 0.")
+    return weights
+
+
+def usual_weights(layers: Sequence[str]) -> dict[str, float]:
+    """Each style layer counts twice the next deeper one, which keeps strokes clean.
+
+    This differs from Gatys et al. (2015), who weigh all alike; crowsonkb/style-transfer-pytorch quarters each time.
+    """
+    return {name: 0.5**depth for depth, name in enumerate(layers)}
 
 
 PIPELINE = Pipeline(

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.colour import match_statistics
+from models.moments import match_statistics
 from pipelines.gatys.pyramid import PyramidAdam, PyramidLBFGS
 
 log = logging.getLogger(__name__)

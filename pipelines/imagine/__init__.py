@@ -10,22 +10,20 @@ import torch
 
 from models import device
 from models.cache import Lender, OutOfBudget
-from models.hub import assembly, offers, preview
-from models.hub import needs as imagine_needs
-from models.hub.adapters import Unsuitable
-from models.hub.assembly import Studio
+from models.hub import assembly, offers
+from models.hub.assembly import Studio, Unsuitable
+from models.hub.needs import lacking, of_model
 from models.hub.turns import owner
 from models.weights import WeightsError
 from pipelines import sheet
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.imagine import lockstep, zero
-from pipelines.imagine.fit import check_room
 from pipelines.imagine.params import ImagineParams, frame
-from pipelines.imagine.plan import Plan, columns, needs, plans
+from pipelines.imagine.plan import Plan, check_room, columns, needs, plans
 from pipelines.imagine.wall import Wall
 from pipelines.params import ParamError
 
-Tell = Callable[[Progress], None]
+Report = Callable[[Progress], None]
 
 
 def generate(p: ImagineParams, cache: Lender) -> Steps:
@@ -38,12 +36,12 @@ def generate(p: ImagineParams, cache: Lender) -> Steps:
 def locally(p: ImagineParams, cache: Lender) -> Steps:
     """One picture after the other, each with a generator of its own, so that any of them can be made again alone."""
 
-    def work(tell: Tell) -> Output:
-        return Work(p, variants, cache, tell).run()
+    def work(report: Report) -> Output:
+        return Work(p, variants, cache, report).run()
 
     variants = plans(p)
-    if (lacking := imagine_needs.lacking(needs(p))) is not None:
-        raise lacking
+    if (lack := lacking(needs(p))) is not None:
+        raise lack
     try:
         for plan in variants:
             check_room(plan, cache)
@@ -63,15 +61,15 @@ def locally(p: ImagineParams, cache: Lender) -> Steps:
 class Work:
     """One run, on one thread from beginning to end."""
 
-    def __init__(self, p: ImagineParams, variants: list[Plan], cache: Lender, tell: Tell) -> None:
-        self.p, self.variants, self.cache, self.tell = p, variants, cache, tell
+    def __init__(self, p: ImagineParams, variants: list[Plan], cache: Lender, report: Report) -> None:
+        self.p, self.variants, self.cache, self.report = p, variants, cache, report
         self.size = frame(p)
         self.wall = Wall(self.size, p.count, len(variants))
         self.done, self.total = 0, 0
         self.notes: list[str] = []
         if self.wall.many:
             sheet.announce(self.notes, self.size, p.count * len(variants), self.wall.columns)
-        self.told: list[dict[str, Any]] = []
+        self.details: list[dict[str, Any]] = []
 
     def run(self) -> Output:
         """Make every picture of every variant."""
@@ -84,16 +82,16 @@ class Work:
                     self.wall.put(row, column, self.picture(studio, plan, self.p.seed + row, row, column, matrix))
             finally:
                 studio.turns.close()
-        made = self.wall.pictures()
-        whole = self.wall.sheet() if len(made) > 1 else None
-        flagged = sum(bool(item["flagged"]) for item in self.told)
-        details = {"pictures": self.told, **self.variants[0].added()}
-        return Output(made, {"blocked": flagged}, self.notes, whole, details)
+        pictures = self.wall.pictures()
+        whole = self.wall.sheet() if len(pictures) > 1 else None
+        flagged = sum(bool(item["flagged"]) for item in self.details)
+        details = {"pictures": self.details, **self.variants[0].files()}
+        return Output(pictures, {"blocked": flagged}, self.notes, whole, details)
 
     def picture(
         self, studio: Studio, plan: Plan, seed: int, row: int, column: int, matrix: torch.Tensor | None
     ) -> PIL.Image.Image:
-        """Picture number `row` of one variant, told step by step."""
+        """Picture number `row` of one variant, reported step by step."""
         width, height = plan.padded(studio)
         before: list[torch.Tensor] = []
 
@@ -105,17 +103,17 @@ class Work:
             self.total = self.total or count * self.p.count * len(self.variants)
             self.done += 1
             self.total = max(self.total, self.done)
-            flat = preview.unpacked(pipe, latents, height, width) if matrix is not None else None
+            flat = assembly.unpacked_latents(pipe, latents, height, width) if matrix is not None else None
             if flat is not None and matrix is not None:
-                shown = preview.shown(flat, matrix, height, width)[:, : self.size[1], : self.size[0]]
-                self.wall.show(row, column, shown)
+                rough = assembly.latent_preview(flat, matrix, height, width)
+                self.wall.show(row, column, rough[:, : self.size[1], : self.size[0]])
             numbers = {"change": change, "noise level": float(timestep) / 1000}
-            self.tell(Progress(self.done, self.total, self.wall.preview(), dict(numbers), notes=[*self.notes]))
+            self.report(Progress(self.done, self.total, self.wall.preview(), dict(numbers), notes=[*self.notes]))
             return {}
 
         result = studio.pipe(**plan.call(studio, seed, (width, height)), callback_on_step_end=step)
         flagged = bool((getattr(result, "nsfw_content_detected", None) or [False])[0])
-        self.told.append({**plan.told(studio), "seed": seed, "flagged": flagged})
+        self.details.append({**plan.details(studio), "seed": seed, "flagged": flagged})
         if flagged:
             self.notes.append(
                 f"Picture {row + 1} was blocked by the model's safety checker and is black: try another seed or prompt."
@@ -126,9 +124,9 @@ class Work:
     def note(self, studio: Studio, plan: Plan) -> None:
         """Remarks that belong into the record."""
         streamed = ", ".join(sorted(studio.turns.streamed))
-        made = f"{plan.repo}, {type(studio.pipe.scheduler).__name__}"
+        network = f"{plan.repo}, {type(studio.pipe.scheduler).__name__}"
         remarks = {
-            f"column {len(self.told) // self.p.count + 1}: {made}": len(self.variants) > 1,
+            f"column {len(self.details) // self.p.count + 1}: {network}": len(self.variants) > 1,
             f"{streamed} did not fit on the device and was streamed through it, which is slow": bool(streamed),
             "the negative prompt has no effect at a guidance of 1 or less": bool(self.p.negative)
             and (plan.guidance <= 1 or not studio.accepts("negative_prompt")),
@@ -154,30 +152,25 @@ def _matrix(studio: Studio) -> torch.Tensor | None:
     vae = getattr(studio.pipe, "vae", None)
     if vae is None or not hasattr(vae, "encode"):
         return None
-    return preview.fit(vae, studio.turns.device)
+    return assembly.colours_of_latents(vae, studio.turns.device)
 
 
 def work(p: ImagineParams) -> float:
     """Megapixels times calls of the network: two a step where there is guidance, fewer steps where strength is less."""
     width, height = frame(p)
-    return (
-        sum(
-            max(1.0, one.steps * (p.strength if p.content is not None else 1)) * (2 if one.guidance > 1 else 1)
-            for one in columns(p)
-        )
-        * p.count
-        * (0.05 + width * height / 1e6)
-    )
+    share = p.strength if p.content is not None else 1
+    calls = sum(max(1.0, plan.steps * share) * (2 if plan.guidance > 1 else 1) for plan in columns(p))
+    return calls * p.count * (0.05 + width * height / 1e6)
 
 
 def lacks(p: ImagineParams) -> str:
     """What keeps this machine from running it, before a part is looked at: a model, IP-Adapter or LoRA not here."""
     for one in columns(p):
-        if one.offer is not None and imagine_needs.of_model(one.repo).fault() is not None:
+        if one.offer is not None and of_model(one.repo).fault() is not None:
             size = f"{one.offer.download_bytes / 1e6:.0f} MB"
             return f"{one.offer.title} ({size}) is not on this machine: fetch it in Models."
     try:
-        return str(imagine_needs.lacking(needs(p)) or "")
+        return str(lacking(needs(p)) or "")
     except WeightsError as error:
         return str(error)
     except ParamError:  # said by the run: nothing is missing here
@@ -188,11 +181,11 @@ def suited(values: Mapping[str, Any]) -> dict[str, Any]:
     """A comparison's settings as Imagine can take them: a model that is here, where none is named; and without the
     styles, where the model has no IP-Adapter that reads them."""
     repos = [offer.repo for offer in offers.OFFERS]
-    here = next((repo for repo in repos if imagine_needs.of_model(repo).fault() is None), offers.DEFAULT)
-    found = {"model": here, **values}
-    offer = offers.KNOWN.get(str(found["model"]))
+    here = next((repo for repo in repos if of_model(repo).fault() is None), offers.DEFAULT)
+    settings = {"model": here, **values}
+    offer = offers.KNOWN.get(str(settings["model"]))
     reads = values.get("adapter") or (offer is not None and offer.adapter is not None)
-    return {name: value for name, value in found.items() if name != "styles" or reads}
+    return {name: value for name, value in settings.items() if name != "styles" or reads}
 
 
 REMOTE = zero.remote(locally)  # marked at import, as ZeroGPU wants it

@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import PlainSerializer
 
-from models.hub import offers
+from models.hub import offers, path_of
 from models.hub.assembly import Scheduler
-from models.hub.files import path_of
 from pipelines import images
 from pipelines.params import MOST_SEED, Image, Params, Seed, param
 

@@ -1,8 +1,11 @@
-"""A model and a scheduler for one column of a run, and what they are called with."""
+"""A model and a scheduler for one column of a run: what they are called with, and whether the device has room for them,
+asked before anything is loaded.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -11,15 +14,19 @@ import numpy as np
 import PIL.Image
 import torch
 from PIL.Image import Resampling
+from torch import nn
 
 from models import hub
-from models.hub import offers
-from models.hub.adapters import Adapter, lora_file
+from models.cache import Lender, ModelCache, OutOfBudget
+from models.hub import assembly, offers, turns
 from models.hub.assembly import SCHEDULERS, Order, Scheduler, Studio
-from models.hub.needs import Need, adapter_named, of_adapter, of_lora, of_model
+from models.hub.needs import Need, adapter_named, lora_file, of_adapter, of_lora, of_model
+from models.hub.offers import Adapter
+from pipelines import cost
 from pipelines.imagine.params import ImagineParams, frame
 from pipelines.params import ParamError
 
+LAYER = 256 << 20  # bytes: the largest single layer of a part that is streamed
 MULTIPLE = 8  # pixels: the sides of what a U-Net makes are multiples of it, and those of a transformer of twice that
 
 
@@ -82,7 +89,7 @@ class Plan:
     def call(self, studio: Studio, seed: int, size: tuple[int, int]) -> dict[str, Any]:
         """Arguments of the pipeline for one picture; those that a kind of pipeline does not know are left out."""
         p, (width, height) = self.p, size
-        given: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "prompt": p.prompt,
             "negative_prompt": p.negative or None,
             "num_inference_steps": self.steps,
@@ -90,13 +97,13 @@ class Plan:
             "generator": torch.Generator().manual_seed(seed),  # on the CPU: the same picture on every device
         }
         if p.content is not None:
-            given |= {"image": spread(p.content, frame(p), size), "strength": p.strength}
+            arguments |= {"image": spread(p.content, frame(p), size), "strength": p.strength}
         if p.content is None or not studio.accepts("strength") or studio.accepts("width"):
-            given |= {"width": width, "height": height}
+            arguments |= {"width": width, "height": height}
         if p.styles:
             studio.pipe.set_ip_adapter_scale(p.style_strength)
-            given["ip_adapter_image"] = [list(p.styles)] if len(p.styles) > 1 else p.styles[0]
-        return {name: value for name, value in given.items() if studio.accepts(name)}
+            arguments["ip_adapter_image"] = [list(p.styles)] if len(p.styles) > 1 else p.styles[0]
+        return {name: value for name, value in arguments.items() if studio.accepts(name)}
 
     def padded(self, studio: Studio) -> tuple[int, int]:
         """Width and height that are worked on: the frame's, up to what the model's layers can halve."""
@@ -105,7 +112,7 @@ class Plan:
         width, height = frame(self.p)
         return -(-width // multiple) * multiple, -(-height // multiple) * multiple
 
-    def told(self, studio: Studio) -> dict[str, Any]:
+    def details(self, studio: Studio) -> dict[str, Any]:
         """For the record: what made a picture."""
         return {
             "model": self.repo,
@@ -116,14 +123,14 @@ class Plan:
             "dtype": str(studio.turns.dtype).removeprefix("torch."),
         }
 
-    def added(self) -> dict[str, Any]:
+    def files(self) -> dict[str, Any]:
         """For the record: the files beside the model's own, with their digests."""
-        order, found = self.order(), {}
+        order, rows = self.order(), {}
         if order.lora:
-            found["lora"] = _file(Path(order.lora[0]))
+            rows["lora"] = _file(Path(order.lora[0]))
         if order.adapter:
-            found["adapter"] = _file(hub.file(order.adapter.repo, order.adapter.file))
-        return found
+            rows["adapter"] = _file(hub.file(order.adapter.repo, order.adapter.file))
+        return rows
 
 
 def _file(path: Path) -> dict[str, str]:
@@ -132,29 +139,30 @@ def _file(path: Path) -> dict[str, str]:
 
 def plans(p: ImagineParams) -> list[Plan]:
     """The run's columns: the model and scheduler chosen, and the other one that they are compared with."""
-    chosen = columns(p)
-    for plan in chosen:
+    run = columns(p)
+    for plan in run:
         plan.check()
-    return chosen
+    return run
 
 
 def columns(p: ImagineParams) -> list[Plan]:
     """The same, before anything is checked."""
     model, also = p.model.strip(), p.also.strip()
-    chosen = [Plan(p, model, p.scheduler)]
-    if also:
-        named = also == "own" or also in SCHEDULERS
-        chosen.append(Plan(p, model, cast(Scheduler, also)) if named else Plan(p, also, p.scheduler))
-    return chosen
+    plans = [Plan(p, model, p.scheduler)]
+    if also == "own" or also in SCHEDULERS:
+        plans.append(Plan(p, model, cast(Scheduler, also)))
+    elif also:
+        plans.append(Plan(p, also, p.scheduler))
+    return plans
 
 
 def needs(p: ImagineParams) -> list[Need]:
     """What a run reads from the disk or the hub. Raises ParamError, and WeightsError for names that can be none."""
-    found: list[Need] = []
+    needs: list[Need] = []
     for plan in columns(p):
         adapter = plan.adapter()
-        found += [of_model(plan.repo), *([of_adapter(adapter)] if adapter else [])]
-    return list(dict.fromkeys([*found, *([of_lora(p.lora.strip())] if p.lora.strip() else [])]))
+        needs += [of_model(plan.repo), *([of_adapter(adapter)] if adapter else [])]
+    return list(dict.fromkeys([*needs, *([of_lora(p.lora.strip())] if p.lora.strip() else [])]))
 
 
 def spread(picture: PIL.Image.Image, frame: tuple[int, int], size: tuple[int, int]) -> PIL.Image.Image:
@@ -162,3 +170,66 @@ def spread(picture: PIL.Image.Image, frame: tuple[int, int], size: tuple[int, in
     small = np.asarray(picture.resize(frame, Resampling.LANCZOS))
     borders = ((0, size[1] - frame[1]), (0, size[0] - frame[0]), (0, 0))
     return PIL.Image.fromarray(np.pad(small, borders, mode="edge"))
+
+
+def part_sizes(plan: Plan, dtype: torch.dtype) -> dict[str, int]:
+    """Part -> bytes of its weights, from the headers of its files. Raises WeightsMissing, WeightsError."""
+    order, index = plan.order(), hub.index(plan.repo)
+    assembly.pipeline_class(plan.repo, index)
+    names = [
+        part
+        for part in hub.components(index)
+        if (order.checker or part != "safety_checker") and issubclass(hub.part_class(plan.repo, part), nn.Module)
+    ]
+    sizes = {part: hub.parameter_bytes(plan.repo, part, dtype) for part in names}
+    if order.adapter:
+        hub.file(order.adapter.repo, order.adapter.file)
+        sizes["image_encoder"] = hub.parameter_bytes(order.adapter.repo, order.adapter.encoder, dtype)
+    return sizes
+
+
+def check_memory(plan: Plan, cache: ModelCache, sizes: Mapping[str, int], dtype: torch.dtype, batch: int) -> None:
+    """Refuse what the machine has no memory for, where the work is done in RAM: activations, and parts not loaded yet.
+
+    sizes: part -> bytes of its weights. Raises OutOfBudget.
+    """
+    if cache.device.type == "cuda":
+        return
+    rows = cache.snapshot()
+    here = {row.name.rpartition("#")[2].partition("@")[0] for row in rows if plan.repo in row.name}
+    away = [count for part, count in sizes.items() if part not in here]
+    most = max(
+        [cache.ram_budget - sum(row.bytes for row in rows), *away]
+    )  # beyond it a part leaves for each that comes
+    load = min(sum(away), most)
+
+    def working(p: ImagineParams) -> int:
+        return load + max(offers.working_bytes(part, frame(p), batch, dtype) for part in sizes)
+
+    cost.require(plan.p, working, cache.device)
+
+
+def check_room(plan: Plan, lender: Lender) -> None:
+    """Refuse a picture that is too large for the device, with the size that would fit.
+
+    A part that is too large by itself counts as streamed, layer by layer.
+
+    Raises:
+        OutOfBudget: when no part of the work may be done beside its activations.
+        WeightsMissing, WeightsError, ParamError: when the model is not here, or not one of these.
+    """
+    cache = turns.owner(lender)
+    dtype = assembly.dtype_for(cache.device)
+    sizes = part_sizes(plan, dtype)
+    most, batch = turns.capacity(cache), 2 if plan.guidance > 1 else 1
+    width, height = frame(plan.p)
+    least = {part: min(weights, LAYER) for part, weights in sizes.items()}
+    ratio = min(width, height) / max(width, height)
+    fits = offers.largest_size(least, ratio, batch, dtype, most, plan.p.size)
+    if fits == plan.p.size:
+        return check_memory(plan, cache, sizes, dtype, batch)
+    need = max(least[p] + offers.working_bytes(p, (width, height), batch, dtype) for p in least)
+    advice = f"choose {fits} pixels or less" if fits and fits >= 64 else "choose a smaller model"
+    raise OutOfBudget(
+        f"{width}x{height} pixels need {need >> 20} MiB on the device, where {max(0, most) >> 20} can be had: {advice}."
+    )

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from pipelines import images, sheet
 
-GAP = sheet.GAP
 MOST = 2048  # pixels: the canvas of many pictures is at most this wide and high
 
 
@@ -22,17 +21,17 @@ class Wall:
         """`size`: width and height of one picture in pixels."""
         self.variants, self.many = variants, count * variants > 1
         self.columns = variants if variants > 1 else math.ceil(math.sqrt(count))
-        self.size = sheet.place(size, count * variants, self.columns, GAP, MOST) if self.many else size
-        self._made: dict[tuple[int, int], PIL.Image.Image] = {}
+        self.size = sheet.place(size, count * variants, self.columns, sheet.GAP, MOST) if self.many else size
+        self._pictures: dict[tuple[int, int], PIL.Image.Image] = {}
         rows = math.ceil(count * variants / self.columns)
-        gap = GAP * self.many
+        gap = sheet.GAP * self.many
         width, height = self.columns * (self.size[0] + gap) + gap, rows * (self.size[1] + gap) + gap
         ground = torch.tensor(sheet.GROUND).float().div(255).view(3, 1, 1)
         self._canvas = ground.expand(3, height, width).clone()
 
     def show(self, row: int, column: int, picture: Tensor) -> None:
         """Hang a picture (3, H, W) in [0, 1], finished or not, at its place."""
-        gap, number = GAP * self.many, row * self.variants + column
+        gap, number = sheet.GAP * self.many, row * self.variants + column
         y, x = divmod(number, self.columns)
         top, left = gap + y * (self.size[1] + gap), gap + x * (self.size[0] + gap)
         if picture.shape[1:] != (self.size[1], self.size[0]):
@@ -41,7 +40,7 @@ class Wall:
 
     def put(self, row: int, column: int, picture: PIL.Image.Image) -> None:
         """A finished picture."""
-        self._made[row, column] = picture
+        self._pictures[row, column] = picture
         self.show(row, column, images.to_tensor(picture)[0])
 
     def preview(self) -> Tensor:
@@ -50,8 +49,8 @@ class Wall:
 
     def pictures(self) -> list[PIL.Image.Image]:
         """The finished ones: of each row its variants, side by side."""
-        return [self._made[key] for key in sorted(self._made)]
+        return [self._pictures[key] for key in sorted(self._pictures)]
 
     def sheet(self) -> PIL.Image.Image:
         """All in one picture."""
-        return sheet.grid(self.pictures(), self.columns, GAP, side=0)
+        return sheet.grid(self.pictures(), self.columns, sheet.GAP, side=0)

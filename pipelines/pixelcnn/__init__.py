@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from models.cache import Lender
-from models.pixelcnn import PixelCNN, binarise, nats_of_classes, surprise
-from models.pixelcnn_draw import draw, noise_for
+from models.pixelcnn import PixelCNN, binarise, draw, nats_of_classes, noise_for, surprise
 from pipelines import digits
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param

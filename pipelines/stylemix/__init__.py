@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from models.cache import Lender
-from models.gan import noise_of
-from models.stylemix import BATCH, LAYERS, Reader, StyleMixer, draw
+from models.gan import BATCH, draw, noise_of
+from models.stylemix import LAYERS, Reader, StyleMixer
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.params import MOST_SEED, ParamError, Params, Seed, param
 from pipelines.sheet import GROUND, grid, pictures_of, preview
@@ -169,4 +169,4 @@ def _share(sure: Tensor, labels: Tensor) -> Tensor:
     return (sure.argmax(1) == labels[: len(sure)]).double().mean()
 
 
-PIPELINE = Pipeline("stylemix", "Style mixing", StylemixParams, generate)
+PIPELINE = Pipeline("stylemix", "Style mixing", StylemixParams, generate, judge="stylemix-reader")

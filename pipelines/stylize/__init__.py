@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models import restyle
 from models.cache import Lender
-from pipelines import images, remarks, room, sheet
+from pipelines import cost, images, sheet
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.stylize import tiles
 from pipelines.stylize.film import film
@@ -39,11 +39,10 @@ def working_bytes(p: StylizeParams) -> int:
 def repaint(p: StylizeParams, cache: Lender, state: object) -> Steps:
     """Paint with the codes that an earlier run has left behind; what is missing is encoded."""
     side, notes = p.longest_side()
-    remarks.even_ground(p.content, notes)
+    images.even_ground(p.content, notes)
     sized = p.model_copy(update={"size": side})
-    with cache.use(*restyle.MODELS[p.model], working=working_bytes(sized)) as modules:
+    with cost.lend(cache, restyle.MODELS[p.model], sized, working_bytes) as modules:
         where = next(modules[0].parameters()).device
-        room.require(sized, working_bytes, where)
         content = images.to_tensor(p.content, side).to(where)
         easel = Easel(p, restyle.brush(p.model, modules), content, cast(Memo, state))
         return (yield from (paint_every if p.every else paint_one)(easel, notes))

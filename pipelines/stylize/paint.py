@@ -10,10 +10,10 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from models.colour import YIQ, match_statistics, recolour
+from models.moments import YIQ, match_statistics, recolour
 from models.restyle import Brush
 from pipelines import images
-from pipelines.layers import shares
+from pipelines.params import shares
 from pipelines.stylize import tiles
 from pipelines.stylize.params import StylizeParams
 

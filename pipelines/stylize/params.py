@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.colour import Colours
+from models.moments import Colours
 from models.restyle import Restyler
 from pipelines.params import MOST_SEED, Image, ParamError, Params, Seed, param
 

@@ -6,6 +6,7 @@ Seconds are those of the processor, so that other work on the machine does not c
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from models.cache import ModelCache
 from pipelines import METHODS
 from pipelines.compare import engine, plan
 from pipelines.compare.engine import Card
-from pipelines.compare.estimate import Estimates
 
 WITHIN = 0.25  # of what it then takes
 NOISE = 0.06  # seconds: what a run of the same thing varies by
@@ -32,19 +32,21 @@ CASES = {
 }
 
 
-def finished(text: str, cache: ModelCache, estimates: Estimates, pictures: dict[str, Any]) -> Card:
-    (card,) = engine.prepare(plan.entries(text, METHODS, pictures), cache, estimates)
-    list(engine.execute([card], cache, estimates))
+def finished(text: str, cache: ModelCache, pictures: dict[str, Any]) -> Card:
+    (card,) = engine.prepare(plan.entries(text, METHODS, pictures), cache)
+    list(engine.perform([card], cache.borrower()))
     assert card.result is not None, card.sentence
     return card
 
 
-def fastest(text: str, cache: ModelCache, folder: Path, pictures: dict[str, Any]) -> tuple[Estimates, Card]:
-    """The quickest of three runs, and what was learnt from it: other work on the machine only ever adds to one."""
+def fastest(text: str, cache: ModelCache, folder: Path, pictures: dict[str, Any]) -> tuple[Path, Card]:
+    """The quickest of three runs, and where what it cost is kept: other work on the machine only ever adds to one."""
     runs = []
-    for _ in range(3):
-        estimates = Estimates(folder / f"{len(list(folder.iterdir()))}.json")
-        runs.append((estimates, finished(text, cache, estimates, pictures)))
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in range(3):
+            place = folder / f"{len(list(folder.iterdir()))}"
+            patch.setattr("pipelines.compare.estimate.folder", partial(Path, place))
+            runs.append((place, finished(text, cache, pictures)))
     return min(runs, key=lambda run: run[1].result.record.seconds.run if run[1].result else 0.0)
 
 
@@ -54,7 +56,7 @@ def test_after_one_run_seconds_and_memory_of_others_are_known(
 ) -> None:
     cache, name = registry.open_cache(), first.split(":count")[0].split(":size")[0]
     pictures = {"content": content, "styles": [style]}
-    finished(first, cache, Estimates(tmp_path / "cold.json"), pictures)  # imports are no part of what a run costs
+    finished(first, cache, pictures)  # imports are no part of what a run costs
     monkeypatch.setattr("time.perf_counter", time.process_time)
     for _ in range(3):  # what else the machine does can spoil a forecast, and cannot mend a wrong one three times
         wrong = missed(first, name, cache, tmp_path, pictures)
@@ -65,10 +67,12 @@ def test_after_one_run_seconds_and_memory_of_others_are_known(
 
 def missed(first: str, name: str, cache: ModelCache, folder: Path, pictures: dict[str, Any]) -> list[str]:
     """What was forecast worse than WITHIN after one run of `first`, in words."""
-    estimates, _ = fastest(first, cache, folder, pictures)
+    place, _ = fastest(first, cache, folder, pictures)
     wrong = []
     for other in CASES[first]:
-        (card,) = engine.prepare(plan.entries(f"{name}:{other}", METHODS, pictures), cache, estimates)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("pipelines.compare.estimate.folder", partial(Path, place))
+            (card,) = engine.prepare(plan.entries(f"{name}:{other}", METHODS, pictures), cache)
         run = fastest(f"{name}:{other}", cache, folder, pictures)[1].result
         assert run and card.prediction.measured and card.prediction.bytes
         took, peak = run.record.seconds.run, run.record.peak_bytes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,15 +15,15 @@ from pipelines import METHODS, PIPELINES
 from pipelines import compare as compare_method
 from pipelines.base import Result, run
 from pipelines.compare import engine, plan
-from pipelines.compare.estimate import Estimates
 from pipelines.params import parse
 from ui.kit import show
-from ui.kit.run import Server
+from ui.kit.run import Server, controls_of
+from ui.tabs.compare import Desk, take_over
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare import form as compare_form
 from ui.tabs.compare import send as compare_send
+from ui.tabs.compare.cards import Memory
 from ui.tabs.compare.form import Form
-from ui.tabs.compare.run import Desk, Memory, took_over
 
 READER = gr.Request(session_hash="a visitor", headers={"accept-language": "en"})
 
@@ -36,16 +35,17 @@ def form() -> Form:
 
 
 @pytest.fixture
-def desk(form: Form, cache: ModelCache, tmp_path: Path) -> Desk:
-    nothing: Any = None
-    return Desk(Server(cache), dict(METHODS), Estimates(tmp_path / "costs.json"), form, nothing, nothing, nothing)
+def desk(form: Form, cache: ModelCache) -> Desk:
+    with gr.Blocks():
+        controls = controls_of("compare", *(gr.Button() for _ in range(2)), gr.HTML())
+    return Desk(PIPELINES["compare"], Server(cache), form, {}, controls)
 
 
 def test_a_variant_that_is_no_choice_is_a_card_with_a_chinese_sentence(cache: ModelCache) -> None:
     entries = plan.entries("gatys:optimizer=sgd", METHODS, {"content": str(CONTENT), "styles": [str(STYLE)]})
-    cards = engine.prepare(entries, cache, Estimates())
+    cards = engine.prepare(entries, cache)
     reader = gr.Request(session_hash="a visitor", headers={"accept-language": "zh-CN"})
-    shown = compare_cards.gallery(cards, compare_cards.Files(), None, reader)
+    shown = compare_cards.gallery(Memory(compare_method.CompareParams(), cards), reader)
     assert "sgd" in compare_cards.title(cards[0], reader) and "请从" in shown and "choose one of" not in shown
 
 
@@ -72,30 +72,29 @@ def given(form: Form, mode: str, *chips: str) -> list[Any]:
 
 def run_as_said(desk: Desk, said: dict[str, Any], earlier: Memory) -> list[engine.Card]:
     """The cards of Run, before anything is run."""
-    p = parse(compare_method.CompareParams, said)
-    cards = engine.prepare(compare_method.cells(p, desk.table)[0], desk.server.cache, desk.estimates)
-    took_over(cards, earlier)
-    return cards
+    memory = desk.prepare(said)
+    take_over(memory.cards, earlier)
+    return memory.cards
 
 
 def test_a_restyled_picture_stands_there_and_is_not_made_again(desk: Desk, cache: ModelCache) -> None:
     values = {"content": str(CONTENT), "styles": [str(STYLE)], "size": 64, "steps": 2, "optimizer": "adam", "seed": 5}
     sent, before = made(cache, "gatys", **values), given(desk.form, "restyle", "stylize:atelier", "gatys:adam")
-    found = compare_send.joined(desk.form, sent, before)
+    found = compare_send.join(desk.form, sent, before)
     assert found is not None and sent.result is not None
     memory = compare_send.beside(desk, sent.result, found, None)
     (card,) = memory.cards
     assert card.state == "done" and card.result and card.result.picture is sent.result.picture
-    page = compare_send.laid_out(memory, READER)[0]
+    page = compare_send.lay_out(memory, READER)[0]
     cost = f"<b>{compare_cards.seconds(sent.result.record.seconds.run)}</b>"
     assert cost in page and "(+" not in page, "what it added to memory is not known"
-    compare_send.judged(desk, memory, READER)
+    [*_, _last] = compare_send.score(desk, memory, READER)
     assert set(card.scores) >= {"structure", "style", "colour"}
 
     said = says(desk.form, desk.form.fill(found), before)
     assert said["content"] == str(CONTENT) and said["styles"] == [str(STYLE)]
     assert (said["size"], said["seed"], said["x"], said["seconds"]) == (64, 5, "", 0)
-    assert said["methods"] == "gatys:adam:steps=2,stylize:atelier"
+    assert plan.write(said["methods"]) == "gatys:adam:steps=2,stylize:atelier"
     cards = {card.entry.name: card for card in run_as_said(desk, said, memory)}
     again = cards["gatys:adam:steps=2"]
     assert again.state == "done" and again.result is card.result and again.scores == card.scores
@@ -110,14 +109,14 @@ def test_results_of_the_same_pictures_gather_and_others_begin_anew(desk: Desk, c
     before = given(desk.form, "restyle")
     for name, own in (("gatys", {"steps": 1}), ("stylize", {"size": 0}), ("gatys", {"steps": 1})):
         sent = made(cache, name, **pictures | own)
-        found = compare_send.joined(desk.form, sent, before)
+        found = compare_send.join(desk.form, sent, before)
         assert found is not None and sent.result is not None
         memory = compare_send.beside(desk, sent.result, found, memory)
     assert memory is not None and sorted(c.entry.pipeline.name for c in memory.cards) == ["gatys", "stylize"]
     stylised = next(card for card in memory.cards if card.entry.pipeline.name == "stylize")
     assert stylised.entry.name == "stylize:atelier:size=0" and stylised.params and stylised.params.size == 0  # type: ignore[attr-defined]
     sent = made(cache, "gatys", **pictures | {"content": str(STYLE), "steps": 1})
-    found = compare_send.joined(desk.form, sent, before)
+    found = compare_send.join(desk.form, sent, before)
     assert found is not None and sent.result is not None
     assert len(compare_send.beside(desk, sent.result, found, memory).cards) == 1
 
@@ -127,17 +126,17 @@ def test_what_was_generated_goes_to_the_other_mode(desk: Desk, cache: ModelCache
     steps = {"steps": 2} if name == "diffusion" else {}
     sent = made(cache, name, dataset="mnist", label=3, count=2, seed=9, **steps)
     before = given(desk.form, "restyle", "gan", "vae", "gatys:adam")
-    found = compare_send.joined(desk.form, sent, before)
+    found = compare_send.join(desk.form, sent, before)
     assert found is not None and sent.result is not None
     filled = desk.form.fill(found)
     assert filled[0] == "generate"
     assert filled[3] == gr.skip(), "the methods of the other mode stay"
     said = says(desk.form, filled, before)
     assert (int(said["label"]), said["count"], said["seed"], said["dataset"]) == (3, 2, 9, "mnist")
-    names = {part.split(":")[0] for part in said["methods"].split(",")}
+    names = {choice.method for choice in said["methods"]}
     assert names == {"gan", "vae", name}
     memory = compare_send.beside(desk, sent.result, found, None)
-    compare_send.judged(desk, memory, READER)
+    [*_, _last] = compare_send.score(desk, memory, READER)
     assert set(memory.cards[0].scores) >= {"asked", "sure"}
     again = run_as_said(desk, said, memory)
     assert [card.entry.pipeline.name for card in again if card.state == "done"] == [name]

@@ -10,14 +10,25 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models import schedulers
-from models.diffusion import Denoiser, Moment, denoise, generators_of, noise_of, pixels, predict, sample
+from models.diffusion import (
+    SCHEDULERS,
+    Denoiser,
+    Moment,
+    Scheduler,
+    denoise,
+    generators_of,
+    noise_of,
+    pixels,
+    plan,
+    predict,
+    sample,
+)
 from pipelines.diffusion.draw import MOST_MOMENTS, Trail
 from tests.toy_diffusion import small
 from training.diffusion import LOG_SIGMA, SCHEDULER, batch_of, configure, scheduled, times
 
-EACH = pytest.mark.parametrize("name", schedulers.NAMES)
-FIXED = [name for name in schedulers.NAMES if name != "ddpm"]  # those that draw no noise on the way
+EACH = pytest.mark.parametrize("name", SCHEDULERS)
+FIXED = [name for name in SCHEDULERS if name != "ddpm"]  # those that draw no noise on the way
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +44,7 @@ class Oracle(nn.Module):
     def __init__(self, prediction: str) -> None:
         super().__init__()
         self.scheduler = {**SCHEDULER, "prediction_type": prediction, "clip_sample": False}
-        self.bars = schedulers.build("ddpm", self.scheduler, 1).alphas_cumprod
+        self.bars = plan("ddpm", self.scheduler, 1).alphas_cumprod
         self.x0, self.noise = torch.linspace(-1, 1, 16).view(1, 1, 4, 4), noise_of(self.shape, generators_of([3]))
         self.anchor = nn.Parameter(torch.zeros(1))
 
@@ -55,29 +66,27 @@ def _full_precision(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @EACH
 @pytest.mark.parametrize("steps", [1, 2, 3, 20, 61, 103, 121, 700, 999, 1000])
-def test_every_plan_begins_at_pure_noise_and_has_the_steps_asked_for(name: schedulers.Name, steps: int) -> None:
-    plan = schedulers.build(name, SCHEDULER, steps)
-    found = [int(t) for t in plan.timesteps]
+def test_every_plan_begins_at_pure_noise_and_has_the_steps_asked_for(name: Scheduler, steps: int) -> None:
+    walk = plan(name, SCHEDULER, steps)
+    found = [int(t) for t in walk.timesteps]
     assert len(found) == (2 * steps - 1 if name == "heun" else steps) and found[0] == 999 and min(found) >= 0
     assert found == sorted(found, reverse=True) and len(set(found)) == steps
-    if hasattr(plan, "sigmas"):
-        assert len(plan.sigmas) == len(found) + 1 and float(plan.sigmas[-1]) == 0
+    if hasattr(walk, "sigmas"):
+        assert len(walk.sigmas) == len(found) + 1 and float(walk.sigmas[-1]) == 0
     with pytest.raises(ValueError, match="choose 1 to 1000"):
-        schedulers.build(name, SCHEDULER, 1001)
+        plan(name, SCHEDULER, 1001)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("steps", [1, 7, 61, 700])
 @pytest.mark.parametrize("name", FIXED)
-def test_with_a_perfect_network_every_level_of_noise_is_right(
-    name: schedulers.Name, steps: int, prediction: str
-) -> None:
+def test_with_a_perfect_network_every_level_of_noise_is_right(name: Scheduler, steps: int, prediction: str) -> None:
     oracle: Any = Oracle(prediction)
-    plan = schedulers.build(name, oracle.scheduler, steps)
-    sigma = float(plan.init_noise_sigma)  # Euler and Heun add noise to the picture, the others mix them
-    found = list(denoise(oracle, plan, oracle.at(999) * ((sigma**2 + 1) ** 0.5 if sigma > 2 else 1), None))
+    walk = plan(name, oracle.scheduler, steps)
+    sigma = float(walk.init_noise_sigma)  # Euler and Heun add noise to the picture, the others mix them
+    found = list(denoise(oracle, walk, oracle.at(999) * ((sigma**2 + 1) ** 0.5 if sigma > 2 else 1), None))
     for moment in found:
-        assert torch.allclose(moment.seen, oracle.at(moment.t), atol=2e-3), moment.t
+        assert torch.allclose(moment.noisy, oracle.at(moment.t), atol=2e-3), moment.t
     assert torch.allclose(found[-1].x, oracle.x0, atol=2e-3)
     assert [m.step for m in found] == list(range(1, found[-1].steps + 1))
 
@@ -85,32 +94,30 @@ def test_with_a_perfect_network_every_level_of_noise_is_right(
 @pytest.mark.parametrize("steps", [1, 30, 61, 700])
 def test_inverting_with_a_perfect_network_finds_the_noise(steps: int) -> None:
     oracle: Any = Oracle("v_prediction")
-    plan = schedulers.build_inverse(oracle.scheduler, steps)
-    *_, last = denoise(oracle, plan, oracle.x0, None)
-    assert torch.allclose(last.x, oracle.at(999), atol=0.02)  # it begins at t = 0, where there is a little noise
-    assert [int(t) for t in plan.timesteps] == sorted(
-        int(t) for t in schedulers.build("ddim", SCHEDULER, steps).timesteps
-    )
+    walk = plan("ddim", oracle.scheduler, steps)
+    run = list(denoise(oracle, walk, oracle.x0, None, inverse=True))
+    assert torch.allclose(run[-1].x, oracle.at(999), atol=0.02)  # it begins at t = 0, where there is a little noise
+    assert [m.t for m in run] == [0, *sorted(int(t) for t in walk.timesteps)[:-1]]
 
 
 @pytest.mark.parametrize("name", ["ddpm", "ddim", "euler", "heun"])
-def test_the_expected_picture_is_the_schedulers_own(name: schedulers.Name, network: Denoiser) -> None:
-    plan = schedulers.build(name, {**SCHEDULER, "clip_sample": False}, 4)
+def test_the_expected_picture_is_the_schedulers_own(name: Scheduler, network: Denoiser) -> None:
+    walk = plan(name, {**SCHEDULER, "clip_sample": False}, 4)
     sources = generators_of([0, 1])
-    x = noise_of(network.shape, sources) * plan.init_noise_sigma
+    x = noise_of(network.shape, sources) * walk.init_noise_sigma
     labels = torch.tensor([3, 5])
-    for moment, t in zip(denoise(network, plan, x, labels, 2.0, sources), plan.timesteps, strict=True):
-        other = schedulers.build(name, {**SCHEDULER, "clip_sample": False}, 4)
-        output = predict(network, moment.seen, int(t), labels, 2.0)
+    for moment, t in zip(denoise(network, walk, x, labels, 2.0, sources), walk.timesteps, strict=True):
+        other = plan(name, {**SCHEDULER, "clip_sample": False}, 4)
+        output = predict(network, moment.noisy, int(t), labels, 2.0)
         if name != "heun" or int(t) == 999:  # its second half has no state of its own
             told = other.step(output, t, x).pred_original_sample
-            assert torch.allclose(moment.guess, told, atol=1e-5)
+            assert torch.allclose(moment.expected, told, atol=1e-5)
         x = moment.x
 
 
 @EACH
 @pytest.mark.parametrize("steps", [1, 5])
-def test_picture_i_is_the_same_whatever_the_count(name: schedulers.Name, steps: int, network: Denoiser) -> None:
+def test_picture_i_is_the_same_whatever_the_count(name: Scheduler, steps: int, network: Denoiser) -> None:
     few, many = (sample(network, torch.arange(n), 7, steps, name) for n in (2, 5))
     assert few.shape == (2, 1, 28, 28) and torch.allclose(few, many[:2], atol=1e-4) and not torch.equal(few[0], few[1])
     assert float(many.min()) >= 0 and float(many.max()) <= 1

@@ -10,8 +10,9 @@ import PIL.ImageDraw
 import pytest
 import torch
 
-from models import registry, schedulers
+from models import registry
 from models.cache import ModelCache
+from models.diffusion import SCHEDULERS
 from models.weights import WeightsMissing
 from pipelines.base import Result, run
 from pipelines.diffusion import PIPELINE, VIEWS
@@ -21,7 +22,7 @@ from pipelines.images import ImageError
 from pipelines.params import ParamError, parse
 from tests.toy_diffusion import bytes_of, cache_of, made, small
 
-EACH = pytest.mark.parametrize("name", schedulers.NAMES)
+EACH = pytest.mark.parametrize("name", SCHEDULERS)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_every_view_makes_pictures_and_shows_them_on_the_way(view: str, cache: M
 def test_the_same_noise_goes_through_all_schedulers(cache: ModelCache) -> None:
     result = made(cache, view="schedulers", steps=30, count=1, guidance=1.0)
     first = [torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).float() for image in result.images]
-    apart = {n: float((x - first[1]).abs().mean()) for n, x in zip(schedulers.NAMES, first, strict=True)}
+    apart = {n: float((x - first[1]).abs().mean()) for n, x in zip(SCHEDULERS, first, strict=True)}
     assert max(apart[n] for n in ("euler", "heun")) < apart["ddpm"], "one path for all that add no noise"
     assert result.record.details["schedulers"]["heun"]["calls"] == 59
 

@@ -17,9 +17,8 @@ from models.imagenet import ImageNet
 from models.vgg import Features, from_torchvision_squeezenet, vgg_lite
 from pipelines import images
 from pipelines.base import Output, Result, run
-from pipelines.explore import PIPELINE, looking, probes, ready
-from pipelines.explore.encode import Encoder, Shelf, middle
-from pipelines.explore.params import ExploreParams
+from pipelines.explore import PIPELINE, ExploreParams, looking, probes, ready
+from pipelines.explore.encode import Shelf, encode, judge, middle
 from pipelines.params import ParamError, parse
 
 SIDE = 64
@@ -182,7 +181,7 @@ def test_imagenet_halves_are_the_whole() -> None:
     network, x = ImageNet(whole, list("abcdefg")).eval(), torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(network(x), whole((x - network.mean) / network.std))
-    judged = Encoder().judged(PIL.Image.new("RGB", (50, 40), (10, 200, 90)), "toy", network)
+    judged = judge(PIL.Image.new("RGB", (50, 40), (10, 200, 90)), "toy", network)
     cam = probes.grad_cam(judged.maps["conv5_4"], network.read, 2)
     assert cam.shape == (14, 14) and float(cam.min()) >= 0 and judged.square.size == (40, 40)
 
@@ -223,7 +222,7 @@ def test_encoded_once_every_view_reads_the_shelf(
 def test_the_shelf_is_bounded_in_bytes_and_in_time(cache: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = [PIL.Image.new("RGB", (48, 48), (i, 0, 0)) for i in range(4)]
     with cache.use("vgg-lite") as (module,):
-        one = Encoder().features(pictures[0], "vgg-lite", module, 48).bytes
+        one = encode(pictures[0], "vgg-lite", module, 48).bytes
         shelf = Shelf(budget=2 * one + one // 2, seconds=60)
         for picture in pictures[:3]:
             shelf.features(picture, "vgg-lite", module, 48)

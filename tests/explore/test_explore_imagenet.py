@@ -11,17 +11,16 @@ import torch
 from benchmarks import common
 from models import registry, weights
 from models.cache import ModelCache
-from models.efficientnet import EfficientNetLite0
+from models.imagenet import EfficientNetLite0
 from models.weights import WeightsMissing
 from pipelines import explore, images
 from pipelines.base import Result, run
+from pipelines.explore import ExploreParams
 from pipelines.explore.encode import middle
-from pipelines.explore.params import ExploreParams
 from pipelines.params import settings
-from ui.tabs.explore import class_set, hand
-from ui.tabs.explore import rows as explore_rows
-from ui.tabs.explore.events import offer_classes
-from ui.tabs.explore.numbers import numbers
+from ui.tabs.explore import class_set
+from ui.tabs.explore.looks import of_record, offer_classes
+from ui.tabs.explore.numbers import class_choices, numbers
 
 CHINESE_READER = gr.Request(headers={"accept-language": "zh-CN"})
 CARD = registry.MODELS[explore.EFFICIENTNET]
@@ -82,7 +81,7 @@ def test_the_page_asks_imagenet_first_and_offers_its_classes_after_a_look() -> N
     component = class_set(CLASSES)
     assert component.value == "imagenet" and component.interactive
     assert len(offer_classes("vgg-lite", "imagenet")["choices"]) == 1
-    found = explore_rows.class_choices({"model": "vgg-lite", "classes": "imagenet", "label": None}, "attention")
+    found = class_choices({"model": "vgg-lite", "classes": "imagenet", "label": None}, "attention")
     assert len(found["choices"]) == 1001 and ("espresso (967)", 967) in found["choices"]
     assert len(offer_classes("vgg-lite", "cifar10")["choices"]) == 11
 
@@ -110,8 +109,8 @@ def test_each_network_is_asked_about_its_own_classes() -> None:
 
 def test_a_record_without_classes_leaves_the_choice_of_them_alone() -> None:
     plain = {s.name: s.default for s in settings(ExploreParams)}
-    assert hand.given_back({**plain, "view": "classify"}, {})["classes"] == gr.skip()
-    asked = hand.given_back({**plain, "view": "attention", "label": 3}, {})
+    assert of_record({**plain, "view": "classify"}, {})["classes"] == gr.skip()
+    asked = of_record({**plain, "view": "attention", "label": 3}, {})
     assert asked["classes"] == "cifar10" and asked["label"]["value"] == 3 and len(asked["label"]["choices"]) == 11
     before = {name: value for name, value in plain.items() if name != "classes"} | {"view": "attention"}
-    assert hand.given_back(before, {})["classes"] == "cifar10", "a record from before there was a choice"
+    assert of_record(before, {})["classes"] == "cifar10", "a record from before there was a choice"

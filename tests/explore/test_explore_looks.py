@@ -15,17 +15,15 @@ import torchvision.models
 from benchmarks import common, explore
 from models import registry, weights
 from models.cache import ModelCache
-from models.vgg import from_torchvision_squeezenet, from_torchvision_vgg
+from models.vgg import DEPTHS, IMAGENET_MEAN, IMAGENET_STD, WIDTHS, from_torchvision_squeezenet, vgg_lite
 from pipelines import images, record
 from pipelines.base import Result, run
-from pipelines.explore import EFFICIENTNET, PIPELINE, draw, imagenet, looking
+from pipelines.explore import EFFICIENTNET, LAYERS, PIPELINE, ExploreParams, draw, imagenet, looking
 from pipelines.explore.encode import Shelf
-from pipelines.explore.params import LAYERS, ExploreParams, side
 from ui.kit.form import replay
 from ui.kit.run import Server
-from ui.tabs.explore import hand
-from ui.tabs.explore import rows as explore_rows
-from ui.tabs.explore.events import Inversions, Looks
+from ui.tabs.explore import looks as explore_looks
+from ui.tabs.explore.looks import Looks
 from ui.tabs.explore.numbers import numbers
 
 READER = gr.Request(session_hash="a visitor", headers={"accept-language": "en"})
@@ -91,9 +89,9 @@ def test_layers_offered_before_anything_is_loaded_are_the_networks_own(cache: Mo
         own = {name: tuple(module.layers) for name, module in zip(("vgg-lite", "cifar10"), modules, strict=True)}  # type: ignore[arg-type]
     with torch.device("meta"):  # their layout, without half a gigabyte of numbers
         nets = torchvision.models
-        own["vgg16"] = from_torchvision_vgg(nets.vgg16(weights=None).features).layers
+        for name, depths in DEPTHS.items():
+            own[name] = vgg_lite(WIDTHS, depths, IMAGENET_MEAN, IMAGENET_STD).layers
         own["vgg16-hed"] = own["vgg16"]  # tests/models/test_hed.py
-        own["vgg19"] = from_torchvision_vgg(nets.vgg19(weights=None).features).layers
         own["squeezenet"] = from_torchvision_squeezenet(nets.squeezenet1_1(weights=None).features).layers
     assert own == LAYERS
 
@@ -105,7 +103,8 @@ def test_a_click_means_the_panel_under_it(size: tuple[int, int], skip: int, each
     cells = [(panel, "x") for panel in panels]
     head = [[(PIL.Image.new("RGB", (size[0], 31), (0, 0, 9)), "head")]] if top else []
     sheet = draw.sheet([*head, *(cells[i : i + 3] for i in range(0, len(cells), 3))])
-    grid = draw.Grid(*size, 3, top=sheet.height - draw.height([cells[:3]] * 3), skip=skip, each=each)
+    grid = draw.Grid(*size, 3, skip=skip, each=each)
+    grid = replace(grid, top=sheet.height - draw.GAP - 3 * grid.pitch)
     hits = 0
     for x in range(0, sheet.width, 3):
         for y in range(0, sheet.height, 3):
@@ -122,84 +121,82 @@ def test_a_click_means_the_panel_under_it(size: tuple[int, int], skip: int, each
 def test_a_click_on_a_view_is_a_map_or_a_layer(cache: ModelCache, style: PIL.Image.Image) -> None:
     maps = result(cache, view="layers", count=10).record.details
     (first, last) = ([60, 30], [60, 100])
-    assert (hand.which(first, maps), hand.which(last, maps)) == (0, 8)
-    assert hand.which([700, 100], maps) is None  # the second row has two maps
+    assert (explore_looks.place_of(first, maps), explore_looks.place_of(last, maps)) == (0, 8)
+    assert explore_looks.place_of([700, 100], maps) is None  # the second row has two maps
     pair = result(cache, view="gram", other=style)
     details, height = pair.record.details, pair.picture.height
-    bottom = hand.which([400, height - 80], details)
+    bottom = explore_looks.place_of([400, height - 80], details)
     assert bottom is not None and details["layers"][bottom]["layer"] == "conv5_1"
-    assert hand.which([50, 50], details) is None, "the picture above the columns is no layer"
-    assert hand.which([5, 5], result(cache).record.details) is None
+    assert explore_looks.place_of([50, 50], details) is None, "the picture above the columns is no layer"
+    assert explore_looks.place_of([5, 5], result(cache).record.details) is None
 
 
 def test_a_first_look_waits_for_its_turn_and_every_look_after_it_does_not(looks: Looks) -> None:
-    *row, due = looks.look(READER, *given())
+    row = looks.look(READER, *given())
     assert told(row, "status") == "waiting for its turn" and told(row, "numbers") == ""
     assert not row[RUN]["interactive"] and row[STOP]["interactive"]
-    *_, last = looks.stream(READER, due, *given())
+    *_, last = looks.stream(READER, *given())
     assert told(last, "record")["details"]["layer"] == "conv4_2" and last[RUN]["interactive"]
     assert "from stored features" not in told(last, "status")
-    *row, due = looks.look(READER, *given(view="gram", several=["conv1_1", "conv3_1"]))
+    row = looks.look(READER, *given(view="gram", several=["conv1_1", "conv3_1"]))
     assert [r["layer"] for r in told(row, "record")["details"]["layers"]] == ["conv1_1", "conv3_1"]
-    assert "from stored features" in told(row, "status") and not due
+    assert "from stored features" in told(row, "status") and not looks.due
     with PIL.Image.open(told(row, "download")["value"]) as file:
         assert file.format == "PNG" and "atelier" in file.info
 
 
 def test_a_newer_look_ends_the_one_before_and_is_not_painted_over(looks: Looks, cache: ModelCache) -> None:
-    *_, due = looks.look(READER, *given(view="invert", steps=50))
-    stream = looks.stream(READER, due, *given(view="invert", steps=50))
+    looks.look(READER, *given(view="invert", steps=50))
+    stream = looks.stream(READER, *given(view="invert", steps=50))
     assert "1/50" in told(next(stream), "status")
     looks.look(READER, *given(view="frequencies"))
     skipped = [all(value == gr.skip() for value in row) for row in stream]
     assert skipped == [True] and not any(row.pins for row in cache.snapshot())
-    assert [*looks.stream(READER, True, *given(view="layers"))] == [[gr.skip()] * len(row_of(looks))]
+    assert [*looks.stream(READER, *given(view="frequencies"))] == [[gr.skip()] * len(row_of(looks))]
 
 
 def row_of(looks: Looks) -> list[Any]:
-    return looks.look(READER, *given(view="frequencies"))[:-1]
+    return looks.look(READER, *given(view="frequencies"))
 
 
 def test_stop_keeps_the_inversion_and_coming_back_to_a_finished_one_costs_nothing(looks: Looks) -> None:
     settings = given(view="invert", several=["conv1_1", "conv2_1"], steps=4)
-    *_, due = looks.press(READER, *settings)
-    stream = looks.stream(READER, due, *settings)
+    looks.press(READER, *settings)
+    stream = looks.stream(READER, *settings)
     next(stream)
     looks.server.presses.stop("a visitor", "explore", "")
     *_, last = stream
     assert told(last, "record")["notes"] == ["stopped after step 1 of 4"] and told(last, "download")["interactive"]
     assert "conv2_1" in told(last, "numbers") and last[RUN]["interactive"]
-    *_, due = looks.look(READER, *settings)
-    assert due, "a stopped inversion is not a finished one"
-    list(looks.stream(READER, due, *settings))
-    *row, due = looks.look(CHINESE_READER, *settings)
-    assert told(row, "record")["steps"] == 4 and not due and "层" in told(row, "numbers")
-    *_, due = looks.press(READER, *settings)
-    assert due, "Run makes it again"
+    looks.look(READER, *settings)
+    assert looks.due, "a stopped inversion is not a finished one"
+    list(looks.stream(READER, *settings))
+    row = looks.look(CHINESE_READER, *settings)
+    assert told(row, "record")["steps"] == 4 and not looks.due and "层" in told(row, "numbers")
+    looks.press(READER, *settings)
+    assert looks.due, "Run makes it again"
 
 
 def test_errors_are_sentences_in_the_readers_language(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
-    *row, _ = looks.look(READER, *given(content=None))
+    row = looks.look(READER, *given(content=None))
     assert "content is missing: The picture to look into." in told(row, "status")
     if weights.present(registry.MODELS["vgg19"].weights):
         pytest.skip("the official VGG-19 is on this machine")
     monkeypatch.setenv("ATELIER_OFFLINE", "1")
-    *_, due = looks.look(CHINESE_READER, *given(model="vgg19"))
-    *_, last = looks.stream(CHINESE_READER, due, *given(model="vgg19"))
+    looks.look(CHINESE_READER, *given(model="vgg19"))
+    *_, last = looks.stream(CHINESE_READER, *given(model="vgg19"))
     assert "本机没有" in told(last, "status") and last[CURE]["visible"]
 
 
-def test_inversions_are_bounded(cache: ModelCache) -> None:
-    kept = Inversions()
+def test_inversions_are_bounded(cache: ModelCache, looks: Looks) -> None:
     one = result(cache, view="invert", layer="conv1_1", steps=1)
     for seed in range(20):
-        params = {**one.record.params, "seed": seed}
-        kept.keep(Result(one.images, one.record.model_copy(update={"params": params})))
-    assert len(kept.kept) == 16
+        looks.keep(ExploreParams(content=common.content("cat"), view="invert", seed=seed), one)  # type: ignore[arg-type]
+    assert len(looks.inversions) == 16
 
 
 def test_a_pair_for_before_and_after_is_there_without_a_run(cache: ModelCache) -> None:
-    content, style, after = hand.example()
+    content, style, after = explore_looks.example()
     assert Path(content).stem == "astronaut" and Path(style).stem == "impasto"
     rows = result(cache, view="frequencies", other=after).record
     assert rows.metrics["times"] == pytest.approx(
@@ -213,7 +210,7 @@ def test_a_recorded_look_gives_its_settings_back(cache: ModelCache, tmp_path: Pa
     path.write_bytes(result(cache, view="invert", layer="conv1_1,conv2_1", steps=1).png())
     found = record.read(path)
     assert found is not None
-    back = hand.given_back(found.params, replay.known_pictures())
+    back = explore_looks.of_record(found.params, replay.known_pictures())
     assert back["content"] == str(common.content("cat")) and back["other"] is None and back["view"] == "invert"
     assert (
         back["several"]["value"] == ["conv1_1", "conv2_1"] and back["resolution"] == 64 and back["label"]["value"] == -1
@@ -223,40 +220,40 @@ def test_a_recorded_look_gives_its_settings_back(cache: ModelCache, tmp_path: Pa
 
 def test_only_what_a_view_uses_is_recorded() -> None:
     said = {**GIVEN, "view": "classify", "layer": "conv1_1", "other": "x.png"}
-    assert set(explore_rows.values_of(list(said), tuple(said.values()))) == {"content", "view"}
+    assert set(explore_looks.values_of(list(said), tuple(said.values()))) == {"content", "view"}
     said |= {"view": "invert", "several": ["conv1_1", "conv2_1"]}
-    found = explore_rows.values_of(list(said), tuple(said.values()))
+    found = explore_looks.values_of(list(said), tuple(said.values()))
     assert found["layer"] == "conv1_1,conv2_1" and found["resolution"] == 64 and "other" not in found
 
 
 @pytest.mark.parametrize("size", [32, 40, 63])
 def test_a_small_size_is_the_one_that_was_typed(size: int, looks: Looks) -> None:
     settings: dict[str, Any] = {"view": "invert", "resolution": size, "steps": 1, "several": ["conv1_1"]}
-    *_, due = looks.look(READER, *given(**settings))
-    *_, last = looks.stream(READER, due, *given(**settings))
+    looks.look(READER, *given(**settings))
+    *_, last = looks.stream(READER, *given(**settings))
     assert told(last, "record")["params"]["resolution"] == size, told(last, "status")
 
 
 def test_without_a_size_each_view_has_its_own() -> None:
     picture = common.content("cat")
-    sides = {view: side(ExploreParams(content=picture, view=view)) for view in ("layers", "invert")}  # type: ignore[arg-type]
+    sides = {view: ExploreParams(content=picture, view=view).side for view in ("layers", "invert")}  # type: ignore[arg-type]
     assert sides == {"layers": 256, "invert": 128}
-    assert side(ExploreParams(content=picture, view="invert", resolution=300)) == 300  # type: ignore[arg-type]
+    assert ExploreParams(content=picture, view="invert", resolution=300).side == 300  # type: ignore[arg-type]
 
 
 def test_a_look_that_memory_has_no_room_for_is_refused_and_a_stored_one_is_not(
     looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    *_, due = looks.look(READER, *given())
-    *_, _last = looks.stream(READER, due, *given())
-    monkeypatch.setattr("models.memory.available_bytes", lambda: 10 << 20)
-    *row, _ = looks.look(READER, *given())
+    looks.look(READER, *given())
+    *_, _last = looks.stream(READER, *given())
+    monkeypatch.setattr("models.device.available_bytes", lambda: 10 << 20)
+    row = looks.look(READER, *given())
     assert told(row, "record"), told(row, "status")
-    *_, due = looks.look(READER, *given(resolution=512))
-    *_, row = looks.stream(READER, due, *given(resolution=512))
+    looks.look(READER, *given(resolution=512))
+    *_, row = looks.stream(READER, *given(resolution=512))
     assert "A resolution of 512 needs about 0.2 GB of memory" in told(row, "status") and row[RUN]["interactive"]
-    *_, due = looks.look(CHINESE_READER, *given(resolution=512))
-    *_, row = looks.stream(CHINESE_READER, due, *given(resolution=512))
+    looks.look(CHINESE_READER, *given(resolution=512))
+    *_, row = looks.stream(CHINESE_READER, *given(resolution=512))
     assert "分辨率 512 约需 0.2 GB" in told(row, "status")
 
 
@@ -268,9 +265,9 @@ def test_out_of_memory_in_a_look_is_a_sentence_and_the_next_one_works(
 
     with monkeypatch.context() as patch:
         patch.setattr("pipelines.explore.views.view_of", full)
-        *row, due = looks.look(READER, *given(view="frequencies"))
-        assert "The device ran out of memory: choose a smaller size." in told(row, "status") and not due
-    *row, _ = looks.look(READER, *given(view="frequencies"))
+        row = looks.look(READER, *given(view="frequencies"))
+        assert "The device ran out of memory: choose a smaller size." in told(row, "status") and not looks.due
+    row = looks.look(READER, *given(view="frequencies"))
     assert told(row, "record")
 
 

@@ -84,7 +84,7 @@ def invert_live(page: Page) -> None:
     expect(status(page)).to_contain_text(running, timeout=PATIENCE)
     look(page, "Frequencies")
     shown(page, "as Optimise counts it")
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(1000)  # four pictures of the inversion would come in that time
     expect(page.locator("table.models:visible").first).to_contain_text("total variation")
 
 
@@ -98,8 +98,7 @@ def test_a_visitor_looks_in_every_way(visit: Open, tmp_path: Path) -> None:
     button(page, "Take the last pictures of Optimise").click()
     shown(page, "times as much")
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_timeout(500)
-    assert page.evaluate("document.documentElement.scrollWidth <= 390")
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
     drop(page, page.locator(".restore:visible button").first, classified)
     expect(page.locator(".segments:visible label.selected")).to_have_text("Classify", timeout=PATIENCE)
     shown(page, "expected calibration error")

@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from models.cache import ModelCache
 from pipelines import gatys
 from pipelines.base import STOP, Progress, Result, run
-from pipelines.gatys import PIPELINE, GatysParams, balance
+from pipelines.gatys import PIPELINE, GatysParams, balance, layer_weights
 from pipelines.gatys.painter import blank, stages
-from pipelines.layers import layer_weights
 from pipelines.params import ParamError, parse
 
 Paint = Callable[..., tuple[list[Progress], Result]]

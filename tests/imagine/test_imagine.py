@@ -88,7 +88,7 @@ def test_each_step_shows_a_picture_and_none_runs_the_decoder(
 def test_a_matrix_fitted_to_the_decoder_shows_the_colours_of_a_picture() -> None:
     from diffusers import AutoencoderKL
 
-    from models.hub import preview
+    from models.hub import assembly
 
     class Plain(torch.nn.Module):
         """An autoencoder whose latents are the mean colours, mixed: the fit has to undo the mixing."""
@@ -103,11 +103,11 @@ def test_a_matrix_fitted_to_the_decoder_shows_the_colours_of_a_picture() -> None
             return (torch.einsum("lc,nchw->nlhw", self.mix, torch.nn.functional.avg_pool2d(x, 8)),)
 
     vae = Plain()
-    matrix = preview.fit(vae, torch.device("cpu"))
+    matrix = assembly.colours_of_latents(vae, torch.device("cpu"))
     picture = torch.rand(1, 3, 32, 32)
     latents = vae.encode(picture * 2 - 1, return_dict=False)[0][0] * vae.config.scaling_factor
     small = torch.nn.functional.avg_pool2d(picture, 8)[0]
-    assert torch.allclose(preview.shown(latents, matrix, 4, 4), small, atol=1e-3)
+    assert torch.allclose(assembly.latent_preview(latents, matrix, 4, 4), small, atol=1e-3)
 
 
 @pytest.mark.parametrize("toy", ["sdxl"])

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import toy_pipelines
-from page import PATIENCE, Open, button, choose, download, drop, number, sizes, wait_for_end
+from page import PATIENCE, Open, button, choose, content, download, drop, number, sizes, wait_for_end
 from page import open_tab as to_tab
 from playwright.sync_api import Locator, Page, expect
 
@@ -54,8 +54,8 @@ def test_a_full_run_of_a_toy_model(visit: Open, tmp_path: Path) -> None:
     assert record.pipeline == "imagine" and record.params["model"] == str(folder) and record.params["count"] == 2
 
     button(page, "Use as content").click()
+    expect(content(page)).to_be_visible()
     choose(page, Count=1, Strength=0.9)
-    page.wait_for_timeout(1000)
     button(page, "Run").click()
     wait_for_end(page)
     assert sizes(page)[0][0] == 64
@@ -129,13 +129,13 @@ def test_a_model_that_is_not_here_says_what_to_do_and_the_page_goes_on(visit: Op
     expect(panel).to_contain_text("6.9 GB to fetch", timeout=PATIENCE)
     expect(text(page, "An id on the Hugging Face hub")).to_have_value("stabilityai/stable-diffusion-xl-base-1.0")
     expect(button(page, "Run")).to_be_enabled(timeout=PATIENCE)
+    prompt_comes_first_on_a_phone(page)
 
 
-def test_a_phone_shows_the_prompt_first_and_scrolls_one_way(visit: Open) -> None:
-    page = open_tab(visit)
+def prompt_comes_first_on_a_phone(page: Page) -> None:
+    """And the page scrolls one way."""
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_timeout(500)
-    assert page.evaluate("document.documentElement.scrollWidth <= 390")
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
     prompt = text(page, "What to see in it").bounding_box()
     models = page.locator(".offer:visible").bounding_box()
     pictures = page.locator(".strip:visible").first.bounding_box()

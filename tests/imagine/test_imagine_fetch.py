@@ -186,7 +186,7 @@ def test_what_cannot_be_had_is_said_before_anything_large(
 def test_an_adapter_that_is_known_goes_with_its_encoder() -> None:
     file = "sdxl_models/ip-adapter_sdxl_vit-h.safetensors"
     assert imagine_needs.adapter_named(f"h94/IP-Adapter#{file}").encoder == "models/image_encoder"
-    (need,) = imagine_needs.named([], f"h94/IP-Adapter#{file}", None)
+    (need,) = imagine_needs.by_name([], f"h94/IP-Adapter#{file}", None)
     assert need.bytes == 698_000_000 + 4 * 632_076_800
     assert imagine_needs.adapter_named("a/b#x/y.safetensors").encoder == "x/image_encoder"
 

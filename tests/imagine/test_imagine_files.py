@@ -21,7 +21,6 @@ from models.cache import ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import METHODS, PIPELINES
 from pipelines.compare import engine, plan
-from pipelines.compare.estimate import Estimates
 from pipelines.imagine import PIPELINE
 from pipelines.params import ParamError, parse, settings
 from ui.kit.form import controls
@@ -95,8 +94,8 @@ def test_compare_and_the_command_line_say_it_too(
         assert cli.main(["imagine", "--model", name, "--out", "a.png"]) == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1 and "neither a folder nor OWNER/NAME" in said
-        cards = engine.prepare(plan.entries(f"imagine:model={name}", METHODS, {}), cache, Estimates())
-        for _ in engine.execute(cards, cache, Estimates()):
+        cards = engine.prepare(plan.entries(f"imagine:model={name}", METHODS, {}), cache)
+        for _ in engine.perform(cards, cache.borrower()):
             pass
         assert "neither a folder nor OWNER/NAME" in cards[0].sentence
 

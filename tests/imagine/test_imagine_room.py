@@ -14,7 +14,8 @@ from models import hub, registry
 from models.cache import ModelCache, OutOfBudget
 from models.hub import assembly
 from models.weights import WeightsError, WeightsMissing
-from pipelines.imagine import PIPELINE, fit
+from pipelines.imagine import PIPELINE
+from pipelines.imagine import plan as planning
 from pipelines.imagine.plan import plans
 from pipelines.params import ParamError, parse
 
@@ -66,7 +67,7 @@ def test_too_large_a_picture_is_refused_before_it_starts_with_the_size_that_fits
     assert cache.stats.loads == 0
     fits = int(str(caught.value).split("choose ")[1].split()[0])
     assert 64 <= fits < 2048
-    from pipelines.imagine.fit import check_room
+    from pipelines.imagine.plan import check_room
 
     values = {"model": str(toy_pipelines.folder("sd")), "steps": 2}
     (plan,) = plans(parse(PIPELINE.params, {**values, "size": fits}))
@@ -79,7 +80,7 @@ def test_too_large_a_picture_is_refused_before_it_starts_with_the_size_that_fits
 def test_a_machine_without_the_memory_refuses_with_the_size_that_fits(
     cache: ModelCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.memory.available_bytes", lambda: 1 << 30)
+    monkeypatch.setattr("models.device.available_bytes", lambda: 1 << 30)
     loads = cache.stats.loads
     said = (
         r"^A size of 2048 needs about \d+\.\d GB of memory, and 1\.1 GB can be had: choose a size of at most (\d+)\.$"
@@ -89,14 +90,14 @@ def test_a_machine_without_the_memory_refuses_with_the_size_that_fits(
     fits = int(str(caught.value).rpartition(" ")[2].rstrip("."))
     assert 64 <= fits < 2048 and cache.stats.loads == loads
     (plan,) = plans(parse(PIPELINE.params, {"model": str(toy_pipelines.folder("sd")), "steps": 2, "size": fits}))
-    fit.check_room(plan, cache)
+    planning.check_room(plan, cache)
 
 
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Activations and layers count nothing, so that room is a matter of the parts' own sizes."""
-    monkeypatch.setattr("models.hub.memory.working_bytes", lambda *_: 0)
-    monkeypatch.setattr(fit, "LAYER", 0)
+    monkeypatch.setattr("models.hub.offers.working_bytes", lambda *_: 0)
+    monkeypatch.setattr(planning, "LAYER", 0)
 
 
 @pytest.mark.usefixtures("light")

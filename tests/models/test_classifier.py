@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from models import registry, weights
-from models.classifier import CIFAR10, SIDE, Classifier, prepare
+from models.classifier import CIFAR10, SIDE, Classifier
 from training import classifier as training
+from training.classifier import prepare
 
 
 def small(seed: int = 0) -> Classifier:

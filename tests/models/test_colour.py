@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.colour import YIQ, match_statistics, recolour
+from models.moments import YIQ, match_statistics, recolour
 from pipelines import images
 
 

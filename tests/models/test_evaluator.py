@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,16 +11,17 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from scripts import execute
 
-from benchmarks import common, table
+from benchmarks import table
+from benchmarks.coverage import precision_recall
 from models import registry, weights
 from models.judge import (
     DigitClassifier,
     examine,
     frechet_distance,
+    gaussian,
     measure,
-    moments,
-    precision_recall,
     read_as_asked,
 )
 from pipelines.params import ParamError
@@ -65,11 +64,11 @@ def test_distance_is_the_usual_formula_and_symmetric() -> None:
 
 def test_moments_are_those_of_numpy() -> None:
     x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
-    mean, covariance = moments(x)
+    mean, covariance = gaussian(x)
     np.testing.assert_allclose(mean, x.double().numpy().mean(0))
     np.testing.assert_allclose(covariance, np.cov(x.double().numpy().T))
     with pytest.raises(ValueError, match="at least 2"):
-        moments(x[:1])
+        gaussian(x[:1])
 
 
 def covered(points: np.ndarray, centres: np.ndarray, k: int) -> float:
@@ -117,9 +116,9 @@ def test_judge_is_as_good_and_as_small_as_its_card_says(judge: DigitClassifier) 
 
 def test_noise_is_far_from_digits(judge: DigitClassifier) -> None:
     x = torch.rand(300, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    found = measure(judge, x, torch.arange(300) % 10, examine(judge, x)[0])
+    found = measure(judge, x, torch.arange(300) % 10)
     assert found.distance > 20 and found.pictures == 300 and found.read_as_asked is not None
-    assert found.read_as_asked < 0.3 and (found.precision, found.recall) == (1, 1)
+    assert found.read_as_asked < 0.3
     assert read_as_asked(torch.eye(10), torch.arange(10)) == 1
 
 
@@ -164,8 +163,7 @@ def test_table_at_toy_size_keeps_the_rows_that_were_not_asked_for(folder: Path, 
 def test_table_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(ParamError, match="set ATELIER_DATA"):
         table.run(None, 10, ["gan"], tmp_path / "table.json")
-    command = [sys.executable, "-m", "benchmarks.table", "--data", str(tmp_path), "--out", str(tmp_path / "t.json")]
-    done = subprocess.run(command, cwd=common.ROOT, capture_output=True, text=True, timeout=120)
+    done = execute("benchmarks.table", "--data", str(tmp_path), "--out", str(tmp_path / "t.json"))
     assert done.returncode == 2 and "does not hold MNIST" in done.stderr and done.stdout == ""
 
 
@@ -196,7 +194,7 @@ def test_training_writes_a_judge_with_the_moments_of_its_test_pictures(
     made.load_state_dict(tensors, strict=True)
     assert tensors["real_covariance"].dtype == torch.float32 and tensors["head.weight"].dtype == torch.float16
     pictures, _ = training.labelled(str(folder), "test")
-    mean, covariance = moments(examine(made.eval(), pictures.float() / 255)[0])
+    mean, covariance = gaussian(examine(made.eval(), pictures.float() / 255)[0])
     torch.testing.assert_close(made.real_mean.double(), mean, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(made.real_covariance.double(), covariance, rtol=1e-3, atol=1e-5)
 

@@ -12,7 +12,6 @@ import toy_pipelines
 from fake_hub import COMMIT, FakeHub, Fault, serving
 
 from models import download, hub, registry, weights
-from models.hub import choice
 from models.hub import download as hub_download
 from models.weights import WeightsError, WeightsMissing
 
@@ -132,14 +131,16 @@ def test_what_a_pipeline_needs_is_chosen_from_what_a_repository_holds() -> None:
     held += [f"transformer/{weights_name}-0000{n}-of-00002.safetensors" for n in (1, 2)]
     held += [f"transformer/{weights_name}.safetensors.index.json"]
     parts = ["unet", "text_encoder", "tokenizer", "vae", "transformer"]
-    left_out = {*held} - {*choice.needed(held, parts)}
+    left_out = {*held} - {*hub_download.files_of_pipeline(held, parts)}
     assert left_out == {
         "README.md", ".gitattributes", "sd.safetensors", "sd.ckpt", "onnx/model.onnx", "vae/run.py",
         f"unet/{weights_name}.bin", f"unet/{weights_name}.safetensors", f"unet/{weights_name}.non_ema.safetensors",
         "text_encoder/model.safetensors",
     }  # fmt: skip
     alone = ["model_index.json", "config.json", "diffusion_pytorch_model.safetensors", "scheduler_config.json", "a.bin"]
-    assert {*choice.needed(alone, ["unet", "scheduler"])} == {*alone[:-1]}, "one model, in the top folder"
+    assert {*hub_download.files_of_pipeline(alone, ["unet", "scheduler"])} == {*alone[:-1]}, (
+        "one model, in the top folder"
+    )
 
 
 def test_fetching_tells_the_size_first_and_how_far_it_is(server: FakeHub) -> None:

@@ -14,7 +14,7 @@ from models.losses import (
     WassersteinLoss,
     gram,
     mixed_moments,
-    moments,
+    raw_moments,
 )
 
 
@@ -57,7 +57,7 @@ def test_gram_of_bfloat16_is_accumulated_in_float32() -> None:
 
 def test_moments_hold_mean_and_covariance() -> None:
     x = activations(1)
-    mean, second = moments(x)
+    mean, second = raw_moments(x)
     flat = x[0].flatten(1)
     torch.testing.assert_close(mean, flat.mean(1))
     torch.testing.assert_close(second - torch.outer(mean, mean), torch.cov(flat, correction=0))
@@ -66,14 +66,14 @@ def test_moments_hold_mean_and_covariance() -> None:
 def test_mixed_moments_are_those_of_the_pictures_side_by_side() -> None:
     one, two = activations(2), activations(3)
     mixed = mixed_moments([{"a": one}, {"a": two}], "a", [0.5, 0.5])
-    torch.testing.assert_close(mixed, moments(torch.cat([one, two], 3)))
-    torch.testing.assert_close(mixed_moments([{"a": one}, {"a": two}], "a", [1.0, 0.0]), moments(one))
+    torch.testing.assert_close(mixed, raw_moments(torch.cat([one, two], 3)))
+    torch.testing.assert_close(mixed_moments([{"a": one}, {"a": two}], "a", [1.0, 0.0]), raw_moments(one))
 
 
 def test_each_loss_is_zero_at_its_target_and_about_one_for_a_blank() -> None:
     x = activations(4)
     blank = torch.zeros_like(x)
-    for loss in (ContentLoss(x), GramLoss(gram(x)), WassersteinLoss(*moments(x))):
+    for loss in (ContentLoss(x), GramLoss(gram(x)), WassersteinLoss(*raw_moments(x))):
         assert abs(float(loss(x))) < 1e-4
         assert float(loss(blank)) == pytest.approx(1, abs=0.02)
         assert not any(buffer.requires_grad for buffer in loss.buffers())
@@ -90,14 +90,14 @@ def test_content_and_gram_losses_against_plain_torch() -> None:
 def test_wasserstein_of_diagonal_gaussians_has_a_closed_form() -> None:
     m1, s1, m2, s2 = [1.0, 0.5, 2.0], [0.5, 1.0, 0.25], [0.0, 1.0, 2.5], [1.0, 0.5, 0.5]
     target = gaussian(m2, s2)
-    mean, second = moments(target)
+    mean, second = raw_moments(target)
     torch.testing.assert_close(second - torch.outer(mean, mean), torch.tensor(s2).pow(2).diag())
     distance = sum((a - b) ** 2 for a, b in zip(m1 + s1, m2 + s2, strict=True))
     size = sum(b**2 for b in m2 + s2)
     loss = WassersteinLoss(mean, second)
     assert float(loss(gaussian(m1, s1))) == pytest.approx(distance / size, rel=2e-3)
     turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0))).Q  # keeps distances
-    turned = WassersteinLoss(*moments(torch.einsum("ij,njhw->nihw", turn, target)))
+    turned = WassersteinLoss(*raw_moments(torch.einsum("ij,njhw->nihw", turn, target)))
     found = turned(torch.einsum("ij,njhw->nihw", turn, gaussian(m1, s1)))
     assert float(found) == pytest.approx(distance / size, rel=2e-3)
 
@@ -105,12 +105,12 @@ def test_wasserstein_of_diagonal_gaussians_has_a_closed_form() -> None:
 def test_wasserstein_tells_correlations_apart_that_have_equal_variances() -> None:
     one = torch.linspace(0, 1, 30).view(1, 1, 5, 6)
     together, against = torch.cat([one, one], 1), torch.cat([one, 1 - one], 1)
-    assert float(WassersteinLoss(*moments(together))(against)) > 0.1
+    assert float(WassersteinLoss(*raw_moments(together))(against)) > 0.1
 
 
 def test_gradients_match_finite_differences() -> None:
     target, x = activations(8, 3, 4, 3), activations(9, 3, 4, 3).requires_grad_()
-    for loss in (ContentLoss(target), GramLoss(gram(target)), WassersteinLoss(*moments(target))):
+    for loss in (ContentLoss(target), GramLoss(gram(target)), WassersteinLoss(*raw_moments(target))):
         (found,) = torch.autograd.grad(loss(x), x)
         expected = numeric_gradient(loss, x.detach(), 1e-2)
         torch.testing.assert_close(found, expected, rtol=0.03, atol=2e-4)
@@ -132,7 +132,7 @@ def test_flat_activations_give_finite_gradients(value: float) -> None:
     """A one-colour picture has equal eigenvalues, where the eigenvectors' gradient would be infinite."""
     flat = torch.full((1, 4, 6, 5), value)
     for first, second in ((flat, activations(12)), (activations(12), flat), (flat, flat)):
-        for loss in (ContentLoss(first), GramLoss(gram(first)), WassersteinLoss(*moments(first))):
+        for loss in (ContentLoss(first), GramLoss(gram(first)), WassersteinLoss(*raw_moments(first))):
             x = second.clone().requires_grad_()
             (gradient,) = torch.autograd.grad(loss(x), x)
             assert gradient.isfinite().all(), type(loss).__name__

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from models import weights
-from models.moments import EPS, Seen, covariance, moments, shrunk, transport, transported
+from models.moments import EPS, Statistics, covariance, moments, shrunk, transport, transported
 from models.stylizer import Stylizer
 from training import stylizer as training
 
@@ -151,5 +151,5 @@ def test_training_packs_learns_and_writes_a_file_that_describes_itself(
     assert "encoder" not in changed and {"core", "paint", "deep", "colours"} <= changed
     assert sum(row["same"] for row in losses[-3:]) < sum(row["same"] for row in losses[:3])
     code = trainer.model.encode_style(noise(1, 3, 32, 32))
-    made = trainer.model.decode(trainer.model.features(noise(1, 3, 32, 32)), code, Seen(None))
+    made = trainer.model.decode(trainer.model.features(noise(1, 3, 32, 32)), code, Statistics())
     assert torch.isfinite(made).all() and trainer.model.code_size == 62 + 8**2 + 10**2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -14,18 +14,28 @@ from torch import Tensor, nn
 from models.cache import ModelCache
 from models.vgg import (
     CONTENT_LAYERS,
+    DEPTHS,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     STYLE_LAYERS,
+    WIDTHS,
     Features,
+    filled,
     from_torchvision_squeezenet,
-    from_torchvision_vgg,
     vgg_lite,
 )
 from pipelines import images
 
+
+def tensors_of(layers: nn.Sequential) -> Iterable[Tensor]:
+    """torchvision's numbers in the order of its file."""
+    return layers.state_dict().values()
+
+
 Adapter = Callable[[nn.Sequential], Features]
 ADAPTERS: dict[str, Adapter] = {
-    "vgg19": from_torchvision_vgg,
-    "vgg16": from_torchvision_vgg,
+    "vgg19": lambda layers: filled(vgg_lite(WIDTHS, DEPTHS["vgg19"], IMAGENET_MEAN, IMAGENET_STD), tensors_of(layers)),
+    "vgg16": lambda layers: filled(vgg_lite(WIDTHS, DEPTHS["vgg16"], IMAGENET_MEAN, IMAGENET_STD), tensors_of(layers)),
     "squeezenet1_1": from_torchvision_squeezenet,
 }
 VGG19 = [f"conv{block}_{i}" for block, depth in enumerate((2, 2, 4, 4, 4), 1) for i in range(1, depth + 1)]

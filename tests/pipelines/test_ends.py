@@ -13,7 +13,6 @@ from models import device
 from models.cache import Lender, ModelCache, OutOfBudget
 from pipelines.base import Output, Pipeline, Progress, Result, Steps, advance, run
 from pipelines.compare import engine
-from pipelines.compare.estimate import Estimates
 from pipelines.compare.plan import Entry
 from pipelines.images import to_image
 from pipelines.params import Params
@@ -54,7 +53,7 @@ def test_stop_keeps_the_last_preview_that_there_was(cache: ModelCache) -> None:
 
 def test_a_comparison_is_stopped_before_there_is_a_preview(cache: ModelCache) -> None:
     cards = [engine.Card(Entry("toy", previews(None, None, GREY), {}), Params())]
-    stream = engine.execute(cards, cache, Estimates())
+    stream = engine.perform(cards, cache.borrower())
     next(stream)
     with pytest.raises(StopIteration):
         while True:

@@ -208,3 +208,10 @@ def test_changed_bytes_never_surprise(format: str, edits: list[tuple[float, int]
         assert "\n" not in str(error)
     else:
         assert image.mode == "RGB" and image.info == {} and not image.getexif()
+
+
+def test_a_picture_that_was_loaded_is_not_copied_again() -> None:
+    picture = images.load(Image.new("RGBA", (9, 9), (1, 2, 3, 200)))
+    assert images.load(picture) is picture and images.was_transparent(picture)
+    with pytest.raises(images.ImageError, match="at least 8"):
+        images.load(Image.new("RGB", (4, 9)))

@@ -9,11 +9,10 @@ import PIL.Image
 import pytest
 import torch
 
-from models import memory
+from models import device
 from models.cache import ModelCache, OutOfBudget
-from pipelines import gatys, room
+from pipelines import cost, gatys
 from pipelines.base import run
-from pipelines.compare.estimate import held_bytes, room_bytes
 from pipelines.gatys import GatysParams
 from pipelines.params import parse
 
@@ -34,7 +33,7 @@ def test_a_container_of_version_2(tmp_path: Path) -> None:
     group = {"sys__fs__cgroup__a__memory_max": str(4 * GB), "sys__fs__cgroup__a__memory_current": str(3 * GB),
              "sys__fs__cgroup__a__memory_stat": f"anon 5\ninactive_file {GB // 2}\n"}  # fmt: skip
     inner = {"sys__fs__cgroup__a__b__memory_max": "max\n", "sys__fs__cgroup__a__b__memory_current": "7"}
-    assert memory.available_bytes(machine(tmp_path, proc__self__cgroup="0::/a/b\n", **group, **inner)) == 3 * GB // 2
+    assert device.available_bytes(machine(tmp_path, proc__self__cgroup="0::/a/b\n", **group, **inner)) == 3 * GB // 2
 
 
 def test_a_container_of_version_1_that_sees_its_top_alone(tmp_path: Path) -> None:
@@ -42,21 +41,20 @@ def test_a_container_of_version_1_that_sees_its_top_alone(tmp_path: Path) -> Non
     files = {f"{top}limit_in_bytes": str(2 * GB), f"{top}usage_in_bytes": str(GB),
              f"{top}stat": "total_inactive_file 24\n"}  # fmt: skip
     rows = "11:cpu:/\n4:memory:/docker/0123\n0::/\n"
-    assert memory.available_bytes(machine(tmp_path, proc__self__cgroup=rows, **files)) == GB + 24
+    assert device.available_bytes(machine(tmp_path, proc__self__cgroup=rows, **files)) == GB + 24
 
 
 def test_a_machine_without_limits(tmp_path: Path) -> None:
-    assert memory.available_bytes(machine(tmp_path, proc__self__cgroup="0::/\n")) == 64 * GB
-    assert memory.available_bytes(machine(tmp_path / "1", proc__self__cgroup="odd\n\n:::")) == 64 * GB
-    assert memory.available_bytes(tmp_path / "nothing") == memory.UNLIMITED
+    assert device.available_bytes(machine(tmp_path, proc__self__cgroup="0::/\n")) == 64 * GB
+    assert device.available_bytes(machine(tmp_path / "1", proc__self__cgroup="odd\n\n:::")) == 64 * GB
+    assert device.available_bytes(tmp_path / "nothing") == device.UNLIMITED
     unlimited = {"sys__fs__cgroup__memory__memory_limit_in_bytes": str((1 << 63) - 4096)}
-    assert memory.available_bytes(machine(tmp_path / "2", proc__self__cgroup="4:memory:/", **unlimited)) == 64 * GB
+    assert device.available_bytes(machine(tmp_path / "2", proc__self__cgroup="4:memory:/", **unlimited)) == 64 * GB
 
 
-def test_forecasts_read_the_containers_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "available_bytes", lambda: 123)
-    cpu = torch.device("cpu")
-    assert 0 <= room_bytes(cpu) - 123 - held_bytes(cpu) < 1 << 28
+def test_what_is_free_reads_the_containers_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "available_bytes", lambda: 123)
+    assert device.free_bytes(torch.device("cpu")) == 123
 
 
 def test_working_memory_counts_the_shape_and_how_large_styles_are_shown(style: PIL.Image.Image) -> None:
@@ -76,18 +74,18 @@ def test_working_memory_counts_the_shape_and_how_large_styles_are_shown(style: P
 def test_a_run_that_cannot_fit_is_refused_before_it_starts(
     cache: ModelCache, content: PIL.Image.Image, style: PIL.Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "available_bytes", lambda: GB)
+    monkeypatch.setattr(device, "available_bytes", lambda: GB // 4)
     p = parse(GatysParams, {"content": content, "styles": [style], "size": 2048, "steps": 1})
     with pytest.raises(OutOfBudget) as caught:
         next(run(gatys.PIPELINE, p, cache))
     text = str(caught.value)
     assert text.startswith(
-        "A size of 2048 needs about 2.8 GB of memory, and 1.1 GB can be had: choose a size of at most "
+        "A size of 2048 needs about 2.8 GB of memory, and 0.3 GB can be had: choose a size of at most "
     )
     fitting = int(text.rpartition(" ")[2].rstrip("."))
     assert 64 < fitting < 2048 and fitting % 64 == 0
     next(run(gatys.PIPELINE, p.model_copy(update={"size": fitting}), cache)).step  # noqa: B018
-    monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(device, "available_bytes", lambda: 1000)
     with pytest.raises(OutOfBudget, match="and no size fits: close other programs, or choose a smaller model"):
         next(run(gatys.PIPELINE, p, cache))
-    assert room.largest(p, lambda q: q.size, 700) == 640
+    assert cost.largest(p, lambda q: q.size, 700) == 640

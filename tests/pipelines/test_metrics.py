@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 import torch
 
-from models import perceptual
+from models import vgg
 from models.cache import ModelCache
 from pipelines import images, metrics
 
@@ -74,7 +74,7 @@ def test_lpips_takes_its_network_from_our_file(tmp_path: Path) -> None:
     torch.manual_seed(0)
     official = torchvision.models.squeezenet1_1(weights=None)
     torch.save(official.state_dict(), tmp_path / "squeeze.pth")
-    module = perceptual.lpips_squeeze(tmp_path / "squeeze.pth")
+    module = vgg.lpips_squeeze(tmp_path / "squeeze.pth")
     x = torch.rand(1, 3, 64, 64) * 2 - 1
     assert float(module(x, x)) == 0 < float(module(x, -x))
     own = module.net.state_dict()  # type: ignore[union-attr]

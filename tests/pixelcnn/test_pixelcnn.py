@@ -11,10 +11,10 @@ import torch
 from PIL import ImageDraw
 
 from benchmarks import pixelcnn as benchmark
+from benchmarks.pixelcnn import draw_naively
 from models import pixelcnn
 from models.cache import ModelCache
-from models.pixelcnn import PixelCNN
-from models.pixelcnn_draw import Drawing, draw, draw_naively, noise_for, sample
+from models.pixelcnn import Drawing, PixelCNN, draw, noise_for, sample
 from pipelines.base import Progress, Result, run
 from pipelines.images import ImageError
 from pipelines.params import ParamError, parse

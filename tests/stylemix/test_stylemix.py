@@ -10,10 +10,12 @@ import torch
 from PIL import ImageStat
 
 from models.cache import ModelCache
-from models.stylemix import LAYERS, Judge, StyleMixer, draw
+from models.gan import draw
+from models.stylemix import LAYERS, StyleMixer
 from pipelines.base import Result, run
 from pipelines.params import ParamError, parse
 from pipelines.stylemix import PIPELINE, StylemixParams, codes, columns, inner
+from training.stylemix import Judge
 from ui.tabs.stylemix import chosen, clicked, reused
 
 

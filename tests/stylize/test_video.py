@@ -20,8 +20,8 @@ from models.cache import ModelCache
 from models.magenta import StylePredictor, StyleTransformer
 from pipelines import stylize, video
 from pipelines.base import Progress, Result, run
-from pipelines.flicker import warped_difference
 from pipelines.params import ParamError, parse
+from pipelines.video import warped_difference
 
 FRAMES, RATE = 8, 12
 

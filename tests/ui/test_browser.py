@@ -33,16 +33,6 @@ def upload(page: Page) -> Locator:
     return page.locator("[role=tabpanel]:visible input[type=file][accept='image/*']").first
 
 
-def test_the_first_click_works(visit: Open) -> None:
-    page = visit()
-    choose(page, Size=64, Steps=4)
-    button(page, "Run").click()
-    wait_for_end(page)
-    assert sizes(page) == [(64, 64), (64, 64)]  # the astronaut before and after
-    button(page, "Use as content").click()
-    expect(content(page)).to_have_js_property("naturalWidth", 64, timeout=PATIENCE)
-
-
 def test_upload_watch_stop_continue_download_and_drop(visit: Open, own: Path, tmp_path: Path) -> None:
     page, kept = visit(), tmp_path / "kept"
     kept.mkdir()
@@ -76,8 +66,12 @@ def test_upload_watch_stop_continue_download_and_drop(visit: Open, own: Path, tm
     expect(number(page, "Steps")).to_have_value("3000")
 
 
-def test_a_picture_made_from_somebody_elses_photograph_says_so(visit: Open, own: Path, tmp_path: Path) -> None:
+def test_a_picture_with_no_record_or_somebody_elses_photograph_says_so(visit: Open, own: Path, tmp_path: Path) -> None:
     page = visit()
+    drop(page, page.locator(".restore:visible button").first, own)
+    expect(page.get_by_text("own.png holds no record")).to_be_visible(timeout=PATIENCE)
+    expect(number(page, "Strength")).to_have_value(str(METHODS["gatys"].params.model_fields["strength"].default))
+    page.locator(".restore:visible").get_by_role("button", name="Clear").click()
     style = images.describe(images.load(CONTENT.parent.parent / "styles" / "ink.jpg"))
     params = {"content": {"width": 640, "height": 480, "sha256": "ab" * 32}, "styles": [style], "steps": 77}
     made = record.read(RESULTS / "gatys.png")
@@ -112,13 +106,6 @@ def test_a_heic_photograph_is_seen_and_used(visit: Open, own: Path, tmp_path: Pa
     expect(styles.locator("img").first).to_have_js_property("naturalWidth", 96, timeout=PATIENCE)
 
 
-def test_a_picture_that_was_not_made_here_is_told_so(visit: Open, own: Path) -> None:
-    page = visit()
-    drop(page, page.locator(".restore:visible button").first, own)
-    expect(page.get_by_text("own.png holds no record")).to_be_visible(timeout=PATIENCE)
-    expect(number(page, "Strength")).to_have_value(str(METHODS["gatys"].params.model_fields["strength"].default))
-
-
 def test_what_cannot_be_used_is_said_and_the_page_goes_on(visit: Open) -> None:
     page = visit()
     choose(page, Size=64, Steps=2)
@@ -135,6 +122,9 @@ def test_what_cannot_be_used_is_said_and_the_page_goes_on(visit: Open) -> None:
     page.keyboard.press("Control+Enter")
     wait_for_end(page)
     expect(page.get_by_role("alert")).to_have_count(0)
+    assert sizes(page) == [(64, 64), (64, 64)]  # the astronaut before and after
+    button(page, "Use as content").click()
+    expect(content(page)).to_have_js_property("naturalWidth", 64, timeout=PATIENCE)
 
 
 def test_a_phone_scrolls_one_way_and_keeps_run_in_reach(visit: Open) -> None:

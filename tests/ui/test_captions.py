@@ -10,20 +10,19 @@ import PIL.Image
 import pytest
 from PIL import ImageDraw, ImageFont
 
-from models import imagenet, registry, schedulers
+from models import diffusion, imagenet, registry
 from models.cache import ModelCache
 from models.classifier import CIFAR10
 from pipelines import METHODS, PIPELINES, metrics
-from pipelines import compare as compare_method
 from pipelines.base import Result, run
 from pipelines.compare import engine, plan
 from pipelines.compare.engine import Card
-from pipelines.explore.params import LAYERS
+from pipelines.explore import LAYERS
 from pipelines.params import parse, settings
 
 # A data set's own names of its classes are among these: the numbers beside the picture have them translated.
 NAMES = {
-    *METHODS, *registry.MODELS, *schedulers.NAMES, *metrics.MEASURES, *CIFAR10, *LAYERS["vgg-lite"], "cifar10",
+    *METHODS, *registry.MODELS, *diffusion.SCHEDULERS, *metrics.MEASURES, *CIFAR10, *LAYERS["vgg-lite"], "cifar10",
     *imagenet.classes(),
     *(choice for p in METHODS.values() for s in settings(p.params) for choice in (s.name, *s.choices)),
     "MS-SSIM", "CIELAB", "LPIPS", "Sobel", "Frechet", "log", "read", "asked", "max", "plus",
@@ -81,6 +80,6 @@ def test_the_contact_sheet(
     cards[0].state, cards[0].result, cards[0].scores = "done", result, dict.fromkeys(metrics.MEASURES, 0.5)
     cards[1].state, cards[1].result = "stopped", result
     cards[2].fail(engine.ParamError("A sentence in English that nobody translates."))
-    compare_method.drawn(cards, heads)
-    compare_method.drawn([*cards, Card(plan.entries("gan", METHODS, {})[0])], None)
+    engine.sheet(cards, heads)
+    engine.sheet([*cards, Card(plan.entries("gan", METHODS, {})[0])], None)
     assert "structure = MS-SSIM -> 1" in drawn and "style = W2, vgg-lite -> 0" in drawn

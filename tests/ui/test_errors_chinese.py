@@ -96,33 +96,36 @@ def sentences() -> Iterator[tuple[str, str]]:
                     yield f"{path.relative_to(ROOT)}:{line}", text
 
 
-FOUND = sorted({text: place for place, text in sentences()}.items())
+@pytest.fixture(scope="module")
+def found() -> dict[str, str]:
+    """Text -> where it is raised."""
+    return {text: place for place, text in sentences()}
 
 
 def chinese(text: str) -> str:
     return in_words(text, gr.Request(headers={"accept-language": "zh-CN,zh;q=0.9"}))
 
 
-def test_the_source_holds_what_the_page_has_said() -> None:
-    texts = [text for text, _ in FOUND]
-    assert len(texts) > 100 and "7, and the network is switched off" not in texts
-    assert any(text.startswith("7 is not on this machine: press Fetch beside") for text in texts)
-    assert any(text.startswith("The device ran out of memory at 7 pixels") for text in texts)
+def test_the_source_holds_what_the_page_has_said(found: dict[str, str]) -> None:
+    assert len(found) > 100 and "7, and the network is switched off" not in found
+    assert any(text.startswith("7 is not on this machine: press Fetch beside") for text in found)
+    assert any(text.startswith("The device ran out of memory at 7 pixels") for text in found)
 
 
-@pytest.mark.parametrize(("text", "place"), FOUND)
-def test_a_sentence_that_can_be_raised_has_chinese(text: str, place: str) -> None:
-    said = chinese(text)
-    assert HAN.search(said), f"{place} raises {text!r}: add it to ui/words/errors.py, with {{}} for what varies"
-    left = set(WORD.findall(CODE.sub("", said))) - NAMES
-    assert not left, f"{place}: {said!r} is half English"
+def test_a_sentence_that_can_be_raised_has_chinese(found: dict[str, str]) -> None:
+    said = {text: chinese(text) for text in found}
+    missing = [f"{found[text]} raises {text!r}" for text in said if not HAN.search(said[text])]
+    assert not missing, "add them to ui/words/zh.json, with {} for what varies"
+    left = {text: set(WORD.findall(CODE.sub("", said[text]))) - NAMES for text in said}
+    assert not [f"{found[text]}: {said[text]!r} is half English" for text in said if left[text]]
 
 
-@pytest.mark.parametrize("english", SENTENCES)
-def test_each_sentence_is_written_in_the_code_and_keeps_what_varies(english: str) -> None:
-    count = english.count("{}")
-    used = {int(number) for number in re.findall(r"\{(\d+)\}", SENTENCES[english])}
-    assert used <= set(range(count)) and (HAN.search(SENTENCES[english]) or not WORD.search(english))
+def test_each_sentence_is_written_in_the_code_and_keeps_what_varies() -> None:
+    def right(english: str, chinese: str) -> bool:
+        used = {int(number) for number in re.findall(r"\{(\d+)\}", chinese)}
+        return used <= set(range(english.count("{}"))) and bool(HAN.search(chinese) or not WORD.search(english))
+
+    assert not [pair for pair in SENTENCES.items() if not right(*pair)]
 
 
 def test_a_long_text_of_a_visitor_is_looked_up_in_one_pass() -> None:

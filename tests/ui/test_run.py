@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from models.cache import ModelCache
 from pipelines import METHODS
 from pipelines.params import Params, parse
 from ui.kit.run import Press, Presses, Server, States, Turns, follow
-from ui.kit.session import Busy
+from ui.kit.session import Busy, file_in_cache, sweep
 from ui.kit.show import Memory
+from ui.tabs import models
 
 
 def test_turns_go_first_come_first_served_and_say_how_long() -> None:
@@ -129,3 +131,22 @@ def test_what_visitors_leave_behind_is_bounded() -> None:
     large = Memory(Params(), state=torch.zeros(1000))
     states.keep(large)
     assert large.state is None and states.bytes == 0
+
+
+def test_what_visitors_left_behind_is_in_the_books(cache: ModelCache) -> None:
+    server, memory = Server(cache), Memory(Params(), state=torch.zeros(1000))
+    server.states.keep(memory)
+    books = models.state(cache, server.states.bytes)
+    assert books["state_bytes"] == 4000 < books["state_budget"]
+    assert "0.0 MB" in models.table(cache, None, server.states.bytes)
+
+
+def test_files_go_when_they_are_old_and_folders_when_they_are_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    old, example = Path(file_in_cache(b"x", ".png")), Path(file_in_cache(b"y", ".png"))
+    assert sweep(60, set()) == set() and old.is_file()
+    assert sweep(-1, {str(example)}) == {str(old)}
+    assert sweep(-1, {str(example)}) == set()
+    assert sorted(tmp_path.iterdir()) == [example.parent] and example.is_file()

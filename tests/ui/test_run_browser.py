@@ -6,13 +6,12 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from page import Open, button, choose, number, open_tab, steps_so_far, wait_for_end, wait_for_step
 from playwright.sync_api import Browser, Locator, Page, expect
-from served import Served, serve
+from served import Served, local
 
 SOON = 20_000  # milliseconds: long before the run in front ends, on a busy machine too; test_run.py holds the second
 
@@ -33,8 +32,17 @@ def seed_box(page: Page) -> Locator:
     return page.locator("[role=tabpanel]:visible").get_by_label("Seed", exact=True).locator("visible=true").first
 
 
-def test_a_number_that_cannot_be_gets_a_sentence_and_the_next_run_works(visit: Open) -> None:
+def test_a_visitor_types_what_cannot_be_and_stops_what_waits_and_what_runs(visit: Open) -> None:
     page = visit("GAN")
+    numbers_that_cannot_be_get_a_sentence_and_the_next_run_works(page)
+    open_tab(page, "GAN")
+    seed_box(page).fill("0")
+    open_tab(page, "Optimise")
+    stop_belongs_to_the_run_beside_it(page)
+
+
+def numbers_that_cannot_be_get_a_sentence_and_the_next_run_works(page: Page) -> None:
+    """From GAN to Optimise."""
     for typed, sentence in (("4294967295", "seed is 4294967295"), ("", "seed is empty"), ("-2", "seed is -2")):
         seed_box(page).fill(typed)
         page.keyboard.press("Control+Enter")
@@ -51,8 +59,8 @@ def test_a_number_that_cannot_be_gets_a_sentence_and_the_next_run_works(visit: O
     expect(run_button(page)).to_be_enabled(timeout=SOON)
 
 
-def test_stop_belongs_to_the_run_beside_it_waiting_or_running(visit: Open) -> None:
-    page = visit("Optimise")
+def stop_belongs_to_the_run_beside_it(page: Page) -> None:
+    """Waiting or running."""
     choose(page, Size=128, Steps=2000)
     run_button(page).click()
     wait_for_step(page, 2)
@@ -158,30 +166,58 @@ def test_a_reload_in_mid_run_leaves_nothing_behind_but_the_settings(browser: Bro
         assert steps_so_far(page) == 0
 
 
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_compare_and_explore_keep_their_settings_over_a_reload(browser: Browser, served: Served) -> None:
+    with opened(browser, served.url, "Compare") as page:
+        expect(page.locator(".forecast:visible tr").first).to_be_visible()
+        choose(page, Size=96)
+        page.locator(".methods:visible input").first.uncheck()
+        page.reload()
+        expect(number(page, "Size")).to_have_value("96")
+        expect(page.locator(".methods:visible input").first).not_to_be_checked()
+        open_tab(page, "Explore")
+        page.locator(".segments:visible label", has_text="Layers").click()
+        network, layer = (
+            page.locator(".block:visible", has_text=text).locator("input").last
+            for text in ("Whose features are shown", "Shallow to deep")
+        )
+        network.click()
+        page.get_by_role("option", name="CIFAR-10").click()
+        layer.click()
+        page.get_by_role("option", name="conv2_1").click()
+        expect(run_button(page)).to_be_enabled()
+        page.reload()
+        expect(page.locator(".segments:visible label.selected")).to_have_text("Layers")
+        expect(layer).to_have_value("conv2_1")
+        expect(page.locator("table.models, p").get_by_text("of layer conv2_1").locator("visible=true")).to_be_visible()
+
+
 @pytest.mark.timeout(600)
-def test_a_cut_stream_and_a_server_that_restarts_leave_a_usable_tab(browser: Browser, tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("first", "second")]
-    for folder in folders:
-        folder.mkdir()
-    with serve(folders[0]) as server:
-        port = int(server.url.rpartition(":")[2])
+@pytest.mark.xdist_group("served")
+def test_a_cut_stream_and_a_server_that_restarts_leave_a_usable_tab(browser: Browser, stack: ExitStack) -> None:
+    with local() as first:
+        port = int(first.rpartition(":")[2])
         proxy = Proxy(port)
-        with opened(browser, f"http://127.0.0.1:{proxy.port}", "Optimise") as page:
-            notice = page.locator(".notice")
-            choose(page, Size=64, Steps=2000)
-            run_button(page).click()
-            wait_for_step(page, 2)
-            proxy.cut()
-            expect(notice).to_contain_text("press Run again")
-            expect(number(page, "Steps")).to_have_value("2000")
-            choose(page, Steps=3)
-            run_button(page).click()
-            wait_for_end(page)
-            expect(notice).to_have_count(0)
-            server.stop()
-            run_button(page).click()
-            with serve(folders[1], port=port):
-                expect(notice).to_contain_text("press Run again")
-                expect(run_button(page)).to_be_enabled()
-                run_button(page).click()
-                wait_for_end(page)
+        page = stack.enter_context(opened(browser, f"http://127.0.0.1:{proxy.port}", "Optimise"))
+        notice = page.locator(".notice")
+        choose(page, Size=64, Steps=2000)
+        run_button(page).click()
+        wait_for_step(page, 2)
+        proxy.cut()
+        expect(notice).to_contain_text("press Run again")
+        expect(number(page, "Steps")).to_have_value("2000")
+        choose(page, Steps=3)
+        run_button(page).click()
+        wait_for_end(page)
+        expect(notice).to_have_count(0)
+    run_button(page).click()
+    with local(port):
+        expect(notice).to_contain_text("press Run again")
+        expect(run_button(page)).to_be_enabled()
+        run_button(page).click()
+        wait_for_end(page)

@@ -13,7 +13,7 @@ import gradio as gr
 import PIL.Image
 from gradio.events import Dependency
 
-from pipelines import animation, variations
+from pipelines import variations, video
 from pipelines.base import Pipeline
 from pipelines.params import Setting, parse
 from ui.kit import fetching
@@ -213,7 +213,7 @@ def wire_after(pipeline: Pipeline[Any], form: Form, stage: Stage, controls_: Con
         kept(memory, request)
         pictures = [PIL.Image.open(path) for path in (memory.frames if memory else []) if Path(path).exists()]
         target = Path(file_in_cache(b"", ".webp"))
-        animation.write(pictures, target)
+        video.write_animation(pictures, target)
         return gr.update(value=str(target), visible=True)
 
     seed = [c for s, c in zip(form.settings, form.inputs, strict=True) if s.name == "seed"]

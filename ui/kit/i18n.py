@@ -41,10 +41,16 @@ def t(english: str) -> I18nData:
     return I18N(_key(english))
 
 
+def declared(english: str) -> I18nData | str:
+    """What a method declares, in the reader's language; a new method's words stay English until they have Chinese."""
+    return t(english) if english in CHINESE else english
+
+
 def spoken(english: str, request: gr.Request | None) -> str:
-    """`english` in the language of the browser that asked, for text that is made while a method runs."""
+    """`english` in the language of the browser that asked, for text that is made while a method runs; English where it
+    has no Chinese."""
     accepted = (request.headers.get("accept-language") or "") if request else ""
-    return CHINESE[english] if accepted.lower().startswith("zh") else english
+    return CHINESE.get(english, english) if accepted.lower().startswith("zh") else english
 
 
 def in_browser(english: str) -> str:

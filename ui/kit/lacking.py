@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from models import weights
+from models.device import amount
 from models.hub import download
 from models.hub.download import Report
 from models.hub.needs import Need, of_model
-from models.memory import amount
 from models.weights import Weights, WeightsMissing
 from ui.kit.i18n import spoken
 

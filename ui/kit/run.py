@@ -23,7 +23,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import Dependency
 
-from models import held, registry
+from models import device, registry
 from models.cache import ModelCache
 from pipelines.base import Pipeline, Progress, Result, advance, run
 from pipelines.params import Params
@@ -110,7 +110,7 @@ class States:
     @property
     def bytes(self) -> int:
         """Of all that is kept."""
-        return sum(held.size(memory.state) for ref in self._kept if (memory := ref()) is not None)
+        return sum(device.bytes_in(memory.state) for ref in self._kept if (memory := ref()) is not None)
 
     def keep(self, memory: Any) -> None:
         """Count `memory.state` in, and forget others where it is too much."""

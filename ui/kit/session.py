@@ -7,6 +7,9 @@ import logging
 import re
 import secrets
 import tempfile
+import time
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +37,14 @@ KNOWN = (Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", **PRIVATE}
 PREVIEW_SIDE = 640  # pixels
+LONGEST = 1200  # letters of a sentence
 
 
 def explain(error: Exception) -> str:
     """One sentence for the visitor; what is not a known error goes to the log under a short reference."""
     if isinstance(error, KNOWN):
-        return without_folders(str(error))
+        text = " ".join(str(error).split())  # it may hold what a visitor sent, of any length
+        return without_folders(text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}")
     if device.out_of_memory(error):
         return device.OUT_OF_MEMORY
     reference = secrets.token_hex(3)
@@ -62,6 +67,22 @@ def file_in_cache(data: bytes, suffix: str, name: str = "atelier") -> str:
     path = folder / f"{name}{suffix}"
     path.write_bytes(data)
     return str(path)
+
+
+def sweep(older: float, kept: Collection[str]) -> set[str]:
+    """Remove what lies in the upload folder for more than `older` seconds, but for the paths `kept`; folders when they
+    have been empty for as long. Returns the files removed."""
+    gone, before = set[str](), time.time() - older
+    for path in sorted(Path(get_upload_folder()).rglob("*"), reverse=True):  # a folder after what is in it
+        with suppress(OSError):  # fetched anew, removed or filled meanwhile
+            if path.lstat().st_ctime >= before or str(path) in kept:
+                continue
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink()
+                gone.add(str(path))
+    return gone
 
 
 def picture_file(picture: PIL.Image.Image) -> str:

@@ -13,7 +13,7 @@ import PIL.Image
 
 from models import device
 from models.cache import OutOfBudget
-from models.memory import amount
+from models.device import amount
 from pipelines import variations
 from pipelines.base import Pipeline, Result
 from pipelines.compare.plan import comparable

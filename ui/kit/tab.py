@@ -15,7 +15,7 @@ from pipelines.params import MOST_SEED, Setting, settings
 from ui.kit import api, events
 from ui.kit.form import controls, keep
 from ui.kit.form.examples import CONTENT, RESULTS, STYLE
-from ui.kit.i18n import t
+from ui.kit.i18n import declared, t
 from ui.kit.run import Server, controls_of
 from ui.kit.session import QUICK
 from ui.words import HOW_TO
@@ -106,7 +106,8 @@ def build(
     how_it_works(pipeline)
     controls_ = controls_of(pipeline.name, run, stop, stage.status)
     follow = events.wire(pipeline, server, form, stage, controls_, again)
-    keep.settings(pipeline.name, list(zip(form.settings, form.inputs, strict=True)))
+    pairs = zip(form.settings, form.inputs, strict=True)
+    keep.settings(pipeline.name, {s.name: c for s, c in pairs if s.kind not in {"image", "images"}})  # no pictures
     api.build(pipeline, server, form.settings)
     return Frame(form, stage, run, stop, follow)
 
@@ -122,9 +123,10 @@ def actions() -> tuple[gr.Button, gr.Button, gr.File]:
 
 
 def how_it_works(pipeline: Pipeline[Any]) -> None:
-    """The method's short text for a student, behind a closed door."""
-    with gr.Accordion(t("How it works"), open=False):
-        for part in HOW_TO[pipeline.name]:
+    """The method's short text for a student, behind a closed door; a new method may have none yet."""
+    parts = HOW_TO.get(pipeline.name, ())
+    with gr.Accordion(t("How it works"), open=False, visible=bool(parts)):
+        for part in parts:
             gr.Markdown(part if isinstance(part, str) else t(part[0]), latex_delimiters=LATEX, container=False)
 
 
@@ -175,11 +177,12 @@ def strip(target: Any, setting: Setting, files: list[str]) -> Any:
         object_fit="cover",
         elem_classes="strip",
         buttons=[],
-        label=t(setting.label),
+        label=declared(setting.label),
     )
 
     def choose(event: gr.SelectData) -> Any:
-        return [files[event.index]] if many else files[event.index]
+        path = files[min(event.index, len(files) - 1)]
+        return [path] if many else path
 
     return thumbnails.select(choose, None, target, show_progress="hidden", queue=False, api_visibility="private")
 

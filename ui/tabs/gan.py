@@ -8,13 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines import animation, dataset, images
+from pipelines import dataset, images, video
 from pipelines.base import Pipeline, Result
 from pipelines.gan import WEIGHTS, GanParams, columns
 from pipelines.sheet import grid, pictures_of
 from ui.kit import closer, tab
 from ui.kit.closer import SIDE, Closer
-from ui.kit.form.classes import follow, spoken_class
+from ui.kit.form.classes import follow
 from ui.kit.i18n import spoken, t
 from ui.kit.run import Server
 from ui.kit.session import QUICK, file_in_cache, picture_file
@@ -109,7 +109,7 @@ def clicked(result: Result, place: Any) -> int | None:
 def examined(result: Result, number: int, request: gr.Request | None) -> tuple[str, str]:
     """Picture `number` enlarged, the nearest training picture beside it where those are here; what is known of both."""
     told, name = result.record.details["pictures"][number], result.record.params["dataset"]
-    classes = [spoken_class(c, request) for c in dataset.DATASETS[name].classes]
+    classes = [spoken(c, request) for c in dataset.DATASETS[name].classes]
     seen = [result.images[number]]
     lines = [
         f"<b>{spoken('seed', request)} {told['seed']}</b>",
@@ -136,5 +136,5 @@ def film_of(result: Result) -> str | None:
         return None  # pictures, or a walk that was stopped
     frames = [grid(result.images[i :: p.interpolate]) for i in range(p.interpolate)]
     target = Path(file_in_cache(b"", ".webp"))
-    animation.write([*frames, *frames[-2:0:-1]], target)
+    video.write_animation([*frames, *frames[-2:0:-1]], target)
     return str(target)

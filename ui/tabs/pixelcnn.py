@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import PIL.Image
 
-from pipelines import animation, variations
+from pipelines import variations, video
 from pipelines.base import Pipeline, Result
 from pipelines.sheet import GROUND, grid
 from ui.kit import tab
@@ -97,7 +97,7 @@ def film(result: Result) -> str:
     for pixels in range(first, 28 * 28 + 1, HALF):
         frames.append(grid([until(image, pixels) for image in result.images]))
     target = Path(file_in_cache(b"", ".webp"))
-    animation.write(frames, target)
+    video.write_animation(frames, target)
     return str(target)
 
 

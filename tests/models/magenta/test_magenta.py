@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.convolutions import FileError
 from models.magenta import SameConv, StylePredictor, StyleTransformer, load_predictor, load_transformer
-from models.tflite import FileError, TFLiteError
 
 FOLDER = Path(__file__).parents[4] / "shared" / "magenta"
 PREDICTIONS = ("arbitrary-image-stylization-v1-256_int8_prediction_1.tflite", "style_predict_quantized_256.tflite")
@@ -73,7 +73,7 @@ def test_files_that_are_not_tflite_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.tflite"
     for data in (b"", b"<html>not found</html>", b"\x1c\x00\x00\x00TFL3" + b"\x00" * 64):
         path.write_bytes(data)
-        with pytest.raises(TFLiteError, match=r"x\.tflite"):
+        with pytest.raises(FileError, match=r"x\.tflite"):
             load_predictor(path)
 
 
@@ -82,7 +82,7 @@ def test_damaged_and_swapped_files_are_refused(tmp_path: Path) -> None:
     transfer, prediction = official(TRANSFERS[1]), official(PREDICTIONS[0])
     path = tmp_path / "cut.tflite"
     path.write_bytes(transfer.read_bytes()[:-1000])
-    with pytest.raises(TFLiteError, match=r"cut\.tflite"):
+    with pytest.raises(FileError, match=r"cut\.tflite"):
         load_transformer(path)
     with pytest.raises(FileError, match="has 53 convolutions, but this network needs 42"):
         load_transformer(prediction)

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from pairs import PAIRS, picture, psnr
 from torch import Tensor, nn
 
+from models.convolutions import read_convolutions
 from models.magenta import StylePredictor, StyleTransformer, load_predictor, load_transformer
-from models.tflite import read_convolutions
 
 FOLDER = Path(__file__).parents[4] / "shared" / "magenta"
 PREDICTIONS = ("arbitrary-image-stylization-v1-256_int8_prediction_1.tflite", "style_predict_quantized_256.tflite")

@@ -36,7 +36,7 @@ def given(page: Page) -> Locator:
     return page.locator(".block:visible", has_text="Your digit").locator("img").first
 
 
-def test_a_drawn_digit_comes_back_from_the_vae_and_lands_on_the_map(visit: Open, tmp_path: Path) -> None:
+def test_a_drawn_digit_comes_back_from_the_vae_lands_on_the_map_and_is_completed(visit: Open, tmp_path: Path) -> None:
     page = visit()
     open_tab(page, "VAE")
     place = page.locator("canvas.map[data-ready]")
@@ -56,6 +56,7 @@ def test_a_drawn_digit_comes_back_from_the_vae_and_lands_on_the_map(visit: Open,
     expect(code).not_to_have_text(clicked, timeout=PATIENCE)
     _, record = download(page, tmp_path)
     assert record.params["view"] == "digit" and record.metrics["nats"] > 0
+    the_top_of_a_drawn_digit_is_completed(page, tmp_path)
 
 
 def test_the_place_of_the_map_says_what_will_be_there_until_it_is(visit: Open) -> None:
@@ -76,14 +77,14 @@ def test_the_place_of_the_map_says_what_will_be_there_until_it_is(visit: Open) -
     expect(empty).to_be_hidden()
 
 
-def test_the_top_of_a_drawn_digit_is_completed(visit: Open, tmp_path: Path) -> None:
-    page = visit()
+def the_top_of_a_drawn_digit_is_completed(page: Page, folder: Path) -> None:
+    """By PixelCNN."""
     open_tab(page, "PixelCNN")
     stroke(page, (0.3, 0.25), (0.7, 0.25), (0.45, 0.8))
     expect(given(page)).to_be_visible(timeout=PATIENCE)
     run_button(page).click()
     expect(page.get_by_text("what the top may be")).to_be_visible(timeout=PATIENCE)
-    _, record = download(page, tmp_path)
+    _, record = download(page, folder)
     assert record.params["view"] == "complete" and len(record.details["classes"]) == record.params["count"]
     wipe = button(page, "Wipe")
     wipe.locator("visible=true").click()

@@ -13,19 +13,11 @@ from ui.kit.i18n import spoken
 from ui.kit.session import QUICK
 
 
-def spoken_class(name: str, request: gr.Request | None) -> str:
-    """A class's name in the reader's language, where it is known; digits and ImageNet's thousand stay as they are."""
-    try:
-        return spoken(name, request)
-    except KeyError:
-        return name
-
-
 def follow(inputs: Mapping[str, Any]) -> None:
     """Rename the chips of `label` whenever another `dataset` is chosen; `inputs`: setting -> component."""
 
     def rename(name: Name, request: gr.Request) -> Any:
-        named = [(spoken_class(c, request), str(i)) for i, c in enumerate(DATASETS[name].classes)]
+        named = [(spoken(c, request), str(i)) for i, c in enumerate(DATASETS[name].classes)]
         return gr.update(choices=[(spoken("any", request), ANY), *named])
 
     inputs["dataset"].change(rename, [inputs["dataset"]], [inputs["label"]], **QUICK)

@@ -11,7 +11,7 @@ import gradio as gr
 
 from pipelines.params import ParamError, Setting
 from ui.kit.form import previews
-from ui.kit.i18n import t
+from ui.kit.i18n import declared, t
 
 PICTURE: dict[str, Any] = {
     "image_mode": None,
@@ -36,7 +36,7 @@ def unopened(picture: gr.Image) -> gr.Image:
 
 def page_component(setting: Setting, picture: Any = None) -> gr.components.Component:
     """The component a visitor sees; `picture` is what a picture input is filled with at first."""
-    label, info = t(setting.label), t(setting.description)
+    label, info = declared(setting.label), declared(setting.description)
     match setting.kind:
         case "image":
             photo = gr.Image(
@@ -66,7 +66,7 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
             )
             return previews.of_gallery(gallery)
         case "choice":
-            choices = [(t(choice), choice) for choice in setting.choices]
+            choices = [(declared(choice), choice) for choice in setting.choices]
             if len(choices) <= 3:
                 return gr.Radio(choices, value=setting.default, label=label, info=info, min_width=190)
             return gr.Dropdown(choices, value=setting.default, label=label, info=info, min_width=190)
@@ -182,7 +182,7 @@ def values(settings: Sequence[Setting], given: Sequence[Any]) -> dict[str, Any]:
     """
     found = {}
     for setting, value in zip(settings, given, strict=True):
-        if setting.kind == "images" and value:
+        if setting.kind == "images" and isinstance(value, list):
             value = [row[0] if isinstance(row, tuple | list) else row for row in value]
         elif setting.kind == "floats" and isinstance(value, str):
             try:

@@ -86,7 +86,7 @@ def board(target: gr.Image) -> Any:
 def received(event: gr.EventData, request: gr.Request) -> Any:
     """The drawing as a file for a picture input; what is no PNG is not taken."""
     sent = event._data.get("png", "") if isinstance(event._data, dict) else ""
-    return file_in_cache(decoded(sent, request), ".png")
+    return file_in_cache(decoded(str(sent), request), ".png")
 
 
 def decoded(address: str, request: gr.Request | None = None) -> bytes:

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
-from pipelines.params import Setting
 from ui.kit.session import QUICK
 
 SECRET = "read by this page alone"  # fixed, or every restart would forget
 EDITION = 1  # another number forgets what was kept
 
 
-def settings(tab: str, form: Sequence[tuple[Setting, Any]]) -> None:
-    """Have the browser keep the settings of `tab` and fill them in when the page is loaded; pictures are not kept.
+def settings(tab: str, kept: Mapping[str, Any], fill: Callable[[Any], list[Any]] | None = None) -> None:
+    """Have the browser keep the components of `tab` by their names and fill them in when the page is loaded.
 
-    The browser does both alone: no event of these reaches the server.
+    The browser does both alone: no event of these reaches the server. `fill`: makes the components' values of what was
+    kept (None at first) on the server, where one depends on another.
     """
-    kept = [(setting, component) for setting, component in form if setting.kind not in {"image", "images"}]
-    components = [component for _, component in kept]
+    components = list(kept.values())
     if not components or (blocks := gr.context.Context.root_block) is None:
         return
     state = gr.BrowserState(None, storage_key=f"atelier-{tab}-{EDITION}", secret=SECRET)
-    names = json.dumps([setting.name for setting, _ in kept])
+    names = json.dumps(list(kept))
     save = f"(...values) => [Object.fromEntries({names}.map((name, i) => [name, values[i]]))]"
-    fill = f"(kept) => {names}.map(name => kept && name in kept ? kept[name] : {{__type__: 'update'}})"
+    script = f"(kept) => {names}.map(name => kept && name in kept ? kept[name] : {{__type__: 'update'}})"
     gr.on([component.change for component in components], None, components, [state], js=save, **QUICK)
-    blocks.load(None, [state], components, js=fill, **QUICK)
+    blocks.load(fill, [state], components, js=None if fill else script, **QUICK)
 
 
 def stale(tab: str, inputs: Sequence[Any], stage: Any) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
-import json
 import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,59 +14,94 @@ import gradio as gr
 import PIL.Image
 from gradio.context import Context
 
+from models.cache import Borrower, Lender
 from pipelines import compare as compare_method
-from pipelines import metrics
-from pipelines.base import Pipeline
-from pipelines.compare import CompareParams, engine, plan
+from pipelines import metrics, record
+from pipelines.base import Pipeline, Result, Steps
+from pipelines.compare import CompareParams, contact, engine, plan
 from pipelines.compare.engine import Card
-from pipelines.compare.estimate import Estimates
 from pipelines.params import ParamError, parse, settings
 from ui.kit import api, tab
-from ui.kit.form import replay
+from ui.kit.form import keep, replay
 from ui.kit.form.examples import RESULTS
 from ui.kit.i18n import in_words, refused, spoken, t
-from ui.kit.run import Server, controls_of
-from ui.kit.session import PRIVATE, QUICK, explain
-from ui.kit.show import failed_status
+from ui.kit.run import Controls, Server, View, controls_of, follow, on_press, on_stop, pressable
+from ui.kit.session import PRIVATE, QUICK, explain, file_in_cache
+from ui.kit.show import GONE, failed_status, waiting
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare import form as compare_form
-from ui.tabs.compare import past as compare_past
+from ui.tabs.compare.cards import Memory
 from ui.tabs.compare.form import Form
-from ui.tabs.compare.run import Desk, Stage, wire
+
+STORAGE = "atelier-compare-1"  # where a browser keeps its last comparisons
+ROW = ("gallery", "status", "sheet", "pack", "links", "past", "runs", "memory", "more")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The whole tab."""
+
+    pipeline: Pipeline[Any]
+    server: Server
+    form: Form
+    parts: dict[str, Any]  # what is no setting
+    controls: Controls
+
+    @property
+    def cure(self) -> gr.Button:
+        """What opens Models, where weights are fetched."""
+        return cast(gr.Button, self.parts["cure"])
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a comparison updates, in the order of `row`; Run and Stop follow."""
+        return [self.parts[name] for name in ROW]
+
+    def cards(self, methods: str | Sequence[plan.Choice], p: CompareParams) -> list[Card]:
+        """The cards of a plan with the settings that `p` has for all, before anything is run."""
+        entries = plan.entries(methods, self.form.table, compare_method.shared(p)) if methods else []
+        return engine.prepare(entries, self.server.cache)
+
+    def prepare(self, values: dict[str, Any]) -> Memory:
+        """What the form says as cards to be run."""
+        p = parse(CompareParams, values)
+        entries, heads = compare_method.cells(p, self.form.table)
+        return Memory(p, engine.prepare(entries, self.server.cache, sort=heads is None), heads)
 
 
 def build(pipeline: Pipeline[Any], server: Server) -> Desk:
     """Lay out the tab and wire it."""
-    table = compare_method.table_of(pipeline)
-    estimates = Estimates()
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=5, min_width=320):
-            form = compare_form.build(table)
+            form = compare_form.build(compare_method.table_of(pipeline))
             ahead = gr.HTML("", elem_classes="ahead", padding=False)
-            fetch = gr.Button(t("Fetch the weights in Models"), visible=False)
+            cure = gr.Button(t("Fetch the weights in Models"), visible=False)
             run, stop, again = tab.actions()
         with gr.Column(scale=7, min_width=320):
-            stage = right_column()
+            parts = right_column()
     tab.how_it_works(pipeline)
-    desk = Desk(server, table, estimates, form, stage, controls_of(pipeline.name, run, stop, stage.status), fetch)
-    wire_before(desk, ahead, wire(desk))
-    wire_restore(pipeline, form, stage, again)
+    parts |= {"ahead": ahead, "cure": cure, "again": again}
+    desk = Desk(pipeline, server, form, parts, controls_of(pipeline.name, run, stop, parts["status"]))
+    keep.settings(pipeline.name, form.browser_settings)
+    wire_before(desk, wire(desk))
+    wire_restore(desk)
     api.build(pipeline, server, settings(pipeline.params))
     return desk
 
 
-def right_column() -> Stage:
+def right_column() -> dict[str, Any]:
     """Cards, and what can be taken away."""
-    status = gr.HTML("", elem_classes="status", padding=False)
-    gallery = gr.HTML("", elem_classes="gallery picture", padding=False)
+    parts: dict[str, Any] = {"status": gr.HTML("", elem_classes="status", padding=False)}
+    parts["gallery"] = gr.HTML("", elem_classes="gallery picture", padding=False)
     with gr.Row():
-        sheet = gr.DownloadButton(cast(str, t("Contact sheet")), interactive=False, min_width=120)
-        pack = gr.DownloadButton(cast(str, t("All pictures (zip)")), interactive=False, min_width=120)
-        more = gr.Button(t("Continue"), interactive=False, min_width=120)
-    links = gr.HTML("", padding=False)
+        for name, text in (("sheet", "Contact sheet"), ("pack", "All pictures (zip)")):
+            parts[name] = gr.DownloadButton(cast(str, t(text)), interactive=False, min_width=120)
+        parts["more"] = gr.Button(t("Continue"), interactive=False, min_width=120)
+    parts["links"] = gr.HTML("", padding=False)
     with gr.Accordion(t("Your last comparisons, kept in this browser"), open=False):
-        past = gr.HTML("", padding=False)
-    return Stage(gallery, status, sheet, pack, more, links, past, compare_past.state(), gr.State(time_to_live=1800))
+        parts["past"] = gr.HTML("", padding=False)
+    runs = gr.BrowserState([], storage_key=STORAGE, secret=keep.SECRET)
+    return {**parts, "runs": runs, "memory": gr.State(time_to_live=1800)}
 
 
 def example(request: gr.Request | None) -> str:
@@ -73,69 +110,188 @@ def example(request: gr.Request | None) -> str:
     if not path.exists():
         return ""
     with PIL.Image.open(path) as picture:
-        address = compare_past.thumbnail(picture.convert("RGB"), 1200)
+        address = compare_cards.thumbnail(picture.convert("RGB"), 1200)
     caption = spoken("Example result", request)
     return f'<figure class="example"><figcaption>{caption}</figcaption><img src="{address}" alt="{caption}"></figure>'
 
 
-def wire_before(desk: Desk, ahead: gr.HTML, ended: list[Any]) -> None:
-    """What happens before a run: forecasts, drawers, settings from a link, a browser that comes back."""
-    server, form, stage, fetch = desk.server, desk.form, desk.stage, desk.cure
-    boxes = [drawer.box for drawer in form.drawers]
+def row(running: bool, memory: Memory | None = None, request: gr.Request | None = None, **values: Any) -> list[Any]:
+    """Values for what a comparison updates, by the names in ROW, and whether Continue, Run and Stop can be pressed;
+    with `memory` the cards too."""
+    if memory is not None:
+        values = {"gallery": compare_cards.gallery(memory, request), "memory": memory, **values}
+    values["more"] = gr.update(interactive=memory is not None and memory.left and not running)
+    return [*(values.get(name, gr.skip()) for name in ROW), *pressable(running)]
 
-    def foresee(request: gr.Request, *given: Any) -> list[Any]:
-        picked = {name for value in given if isinstance(value, list) for name in value if isinstance(name, str)}
-        shown = [gr.update(visible=drawer.name in picked) for drawer in form.drawers]
+
+def progress(memory: Memory, seconds: float, request: gr.Request | None) -> str:
+    """`2 of 4 · 12.3 s`, and a bar while methods wait."""
+    cards = memory.cards
+    done = sum(card.state in {"done", "stopped", "failed"} for card in cards)
+    text = f"{spoken('{} of {} methods', request).format(done, len(cards))} · {seconds:.1f} s"
+    running = next((card for card in cards if card.state == "running"), None)
+    if running is None:
+        return html.escape(text)
+    share = sum(card.share for card in cards) / len(cards)
+    name = html.escape(f"{text} · {compare_cards.title(running, request)}")
+    return f'{name}<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>'
+
+
+def perform(
+    desk: Desk, request: gr.Request, token: str, memory: Memory, cards: Sequence[Card], end: Callable[[View], list[Any]]
+) -> Iterator[list[Any]]:
+    """Run those of the cards that wait, and judge the others: Compare's own run inside the one run protocol.
+
+    `end`: values for the last view, which has the result.
+    """
+    off, view = gr.update(interactive=False), View()
+
+    def generate(p: CompareParams, lender: Lender) -> Steps:
+        return engine.perform(cards, cast(Borrower, lender), p.seconds, memory.heads)
+
+    with desk.server.press(request, desk.controls.tab, token) as press:
         try:
-            p = parse(CompareParams, form.read(given))
-            entries, heads = compare_method.cells(p, desk.table)
-            cards = engine.prepare(entries, server.cache, desk.estimates, sort=heads is None)
-            absent = [card for card in others(p, form.others(given[0], picked)) if card.prediction.missing]
-            missing = any(card.prediction.missing for card in cards)
-            return [compare_cards.forecast(cards, absent, request), gr.update(visible=missing), *shown]
-        except Exception as error:
-            return [failed_status(in_words(explain(error), request)), gr.update(visible=False), *shown]
+            yield row(True, memory, request, sheet=off, pack=off, status=spoken("starting", request))
+            for view in follow(desk.server, replace(desk.pipeline, generate=generate), memory.params, press):
+                memory.preview = view.preview
+                if view.result is not None:
+                    yield end(view)
+                elif view.progress is None:
+                    yield row(True, status=waiting(view, request).status)
+                else:
+                    yield row(True, memory, request, status=progress(memory, view.seconds, request))
+            if view.result is None and not press.replaced:  # stopped before its turn
+                yield row(False, memory, request, status=spoken("stopped", request))
+        except Exception as error:  # the page's last line: every error becomes a sentence
+            yield row(False, memory, request, status=failed_status(in_words(explain(error), request)))
 
-    def others(p: CompareParams, methods: str) -> list[Card]:
-        found = plan.entries(methods, desk.table, compare_method.shared(p)) if methods else []
-        return engine.prepare(found, server.cache, desk.estimates)
+
+def conclude(memory: Memory, runs: Any, request: gr.Request, view: View) -> list[Any]:
+    """What can be taken away, and the run among this browser's last ones."""
+    one = compare_cards.history_entry(memory, record.now(), request)
+    if one["cards"]:
+        runs = [one, *(runs if isinstance(runs, list) else [])][: compare_cards.RUNS]
+    past, links = compare_cards.history(runs, request), compare_cards.links(memory.params, request)
+    status, files = progress(memory, view.seconds, request), downloads(memory, view.result)
+    return row(False, memory, request, status=status, runs=runs, past=past, links=links, **files)
+
+
+def downloads(memory: Memory, result: Result | None) -> dict[str, Any]:
+    """The contact sheet and the zip as files; none where nothing has worked."""
+    if result is None or not result.images:
+        return {}
+    pictures = {"sheet.png": result.png()}
+    for number, (card, own) in enumerate(((c, c.result) for c in memory.cards if c.result), 1):
+        name = f"{number:02d}-{compare_cards.file_name(card)}"
+        pictures[f"{name}.png"] = own.png()
+        if own.sheet is not None:
+            pictures |= {f"{name}/{i:03d}.png": own.png(i) for i in range(len(own.images))}
+    pack = contact.bundle(pictures, result.record.model_dump(mode="json"))
+    files = {"sheet": file_in_cache(pictures["sheet.png"], ".png"), "pack": file_in_cache(pack, ".zip")}
+    return {name: gr.update(value=path, interactive=True) for name, path in files.items()}
+
+
+def take_over(cards: list[Card], earlier: Memory | None) -> None:
+    """Results that were sent here stay where the settings are still theirs, instead of being made again."""
+    arrivals = [card for card in earlier.cards if card.added is None and card.state == "done"] if earlier else []
+    for card in cards:
+        params = card.params.model_dump(mode="json") if card.params else None
+        same = next((one for one in arrivals if one.result and one.result.record.params == params), None)
+        if same and same.entry.pipeline is card.entry.pipeline:
+            card.state, card.result, card.scores = "done", same.result, same.scores
+
+
+def wire(desk: Desk) -> list[Any]:
+    """Run, Stop and Continue; returns the events after which costs are paths better."""
+    form, controls = desk.form, desk.controls
+
+    def start(request: gr.Request, token: str, runs: Any, earlier: Memory | None, *inputs: Any) -> Iterator[list[Any]]:
+        try:
+            memory = desk.prepare(form.read(inputs))
+        except Exception as error:  # the page's last line: every error becomes a sentence
+            yield row(False, status=failed_status(in_words(explain(error), request)))
+            return
+        if not memory.params.seconds:
+            take_over(memory.cards, earlier)
+        yield from perform(desk, request, token, memory, memory.cards, partial(conclude, memory, runs, request))
+
+    def go_on(request: gr.Request, token: str, runs: Any, memory: Memory | None) -> Iterator[list[Any]]:
+        if memory is None:
+            yield row(False, status=failed_status(in_words(GONE, request)))
+            return
+        for card in memory.cards:
+            if card.state == "stopped":
+                card.state, card.result = "waiting", None
+                memory.files.pop(card, None)
+        yield from perform(desk, request, token, memory, memory.cards, partial(conclude, memory, runs, request))
+
+    on_stop(desk.server, controls)
+    inputs = [desk.parts["runs"], desk.parts["memory"]]
+    return [
+        on_press(controls, [controls.run.click], start, [*inputs, *form.inputs], desk.outputs),
+        on_press(controls, [desk.parts["more"].click], go_on, inputs, desk.outputs),
+    ]
+
+
+def wire_before(desk: Desk, ended: list[Any]) -> None:
+    """What happens before a run: forecasts, drawers, settings from a link, a browser that comes back."""
+    form, parts = desk.form, desk.parts
+    outputs = [parts["ahead"], desk.cure, *(drawer.box for drawer in form.drawers)]
+
+    def foresee(request: gr.Request, *inputs: Any) -> list[Any]:
+        chips = {name for value in inputs if isinstance(value, list) for name in value if isinstance(name, str)}
+        boxes = [gr.update(visible=drawer.name in chips) for drawer in form.drawers]
+        try:
+            memory = desk.prepare(form.read(inputs))
+            absent = [c for c in desk.cards(form.others(inputs[0], chips), memory.params) if c.prediction.missing]
+            missing = any(card.prediction.missing for card in memory.cards)
+            return [compare_cards.forecast(memory.cards, absent, request), gr.update(visible=missing), *boxes]
+        except Exception as error:
+            return [failed_status(in_words(explain(error), request)), gr.update(visible=False), *boxes]
 
     def arrive(request: gr.Request, runs: Any) -> list[Any]:
         threading.Thread(target=metrics.warm, name="measures", daemon=True).start()
-        words = f'<div hidden data-words="{html.escape(json.dumps(compare_cards.words(request)))}"></div>'
-        values = compare_past.opened(dict(request.query_params))
-        filled = form.fill(values) if values else [gr.skip()] * len(form.inputs)
-        return [words + compare_past.drawn(runs, request), example(request), *filled]
+        status, filled = "", [gr.skip()] * len(form.inputs)
+        try:
+            if values := compare_form.of_link(dict(request.query_params)):
+                filled = form.fill(values)
+        except ParamError as error:  # a link may say anything
+            status = failed_status(in_words(str(error), request))
+        past = compare_cards.words(request) + compare_cards.history(runs, request)
+        return [past, example(request), status, *filled]
 
     root = Context.root_block
     assert root is not None
     changes = [c.change for c in form.inputs]
-    gr.on(changes, foresee, form.inputs, [ahead, fetch, *boxes], trigger_mode="always_last", **QUICK)
-    root.load(arrive, [stage.runs], [stage.past, stage.gallery, *form.inputs], **QUICK).then(
-        foresee, form.inputs, [ahead, fetch, *boxes], **QUICK
+    gr.on(changes, foresee, form.inputs, outputs, trigger_mode="always_last", **QUICK)
+    arrived = root.load(
+        arrive, [parts["runs"]], [parts["past"], parts["gallery"], parts["status"], *form.inputs], **QUICK
     )
-    for event in ended:
-        event.then(foresee, form.inputs, [ahead, fetch, *boxes], **QUICK)
+    for event in (arrived, *ended):
+        event.then(foresee, form.inputs, outputs, **QUICK)
 
 
-def wire_restore(pipeline: Pipeline[Any], form: Form, stage: Stage, again: gr.File) -> None:
+def wire_restore(desk: Desk) -> None:
     """A contact sheet, or a picture of one method, gives its settings back."""
-    methods = {"compare": pipeline, **form.table}
+    form = desk.form
+    methods = {desk.pipeline.name: desk.pipeline, **form.table}
     places = {"content": form.content, "styles": form.styles}
 
-    def restore(path: str | None, request: gr.Request, *given: Any) -> list[Any]:
+    def restore(path: str | None, request: gr.Request, *inputs: Any) -> list[Any]:
         name = Path(path or "The file").name
-        said = f"{name} holds no settings of a comparison: drop a contact sheet, or a picture that was made here."
-        told = replay.recorded(path or "", methods, said, request)
-        known = replay.known_pictures(*given)
+        otherwise = f"{name} holds no settings of a comparison: drop a contact sheet, or a picture that was made here."
+        origin = replay.recorded(path or "", methods, otherwise, request)
+        paths = replay.known_pictures(*inputs)
         try:
-            values = compare_past.recorded(told, form.table, known)
+            values = compare_form.of_record(origin, form.table, paths)
             filled = form.fill(values)
         except ParamError as error:  # the plan of a comparison is text, which a record may have any of
             raise refused(f"The record in {name} cannot be used. {error}", request) from error
-        absent = [a for a in replay.absences(told, methods[told.pipeline], known) if a.setting.name in places]
+        absent = [a for a in replay.absences(origin, methods[origin.pipeline], paths) if a.setting.name in places]
         for name in {a.setting.name for a in absent}:  # what is there now may not stand in
-            filled[next(i for i, c in enumerate(form.inputs) if c is places[name])] = values[name] or None
+            filled[form.inputs.index(places[name])] = values[name] or None
         return [replay.say(absent, request), *filled]
 
-    again.upload(restore, [again, *places.values()], [stage.status, *form.inputs], show_progress="hidden", **PRIVATE)
+    inputs = [desk.parts["again"], *places.values()]
+    outputs = [desk.parts["status"], *form.inputs]
+    desk.parts["again"].upload(restore, inputs, outputs, show_progress="hidden", **PRIVATE)

@@ -1,66 +1,87 @@
-"""The cards of a comparison as HTML: what each method made, what it cost, how it scored. compare.js pins them."""
+"""A comparison as HTML: what each method made, what it cost, how it scored; the last ones of this browser; a link.
+
+compare.js pins the pictures.
+"""
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import gradio as gr
+import PIL.Image
 
-from models.memory import amount
-from pipelines.compare import Heads, plan
+from models.device import amount
+from pipelines.compare import CompareParams, plan
 from pipelines.compare.engine import Card
+from pipelines.compare.plan import Heads
 from pipelines.metrics import MEASURES
 from pipelines.params import settings
 from ui.kit.i18n import in_words, spoken
-from ui.kit.session import file_in_cache, preview_file
+from ui.kit.session import file_in_cache
+from ui.tabs.compare.form import link
 from ui.words import ENGLISH
 
 SHORTEST, DECADES = -3, 3  # powers of ten of seconds: where the chart starts at the earliest, and how many it shows
-ARROWS = {"higher": "↑", "lower": "↓"}
-BETTER = {"higher": "higher is better", "lower": "lower is better"}
+ARROWS = {"higher": ("↑", "higher is better"), "lower": ("↓", "lower is better")}
+BLANK = {"waiting": "waiting", "running": "starting", "failed": "did not work", "stopped": "stopped"}
+RUNS, CARDS, THUMB = 8, 6, 152  # comparisons kept, and cards of one; side of a thumbnail in pixels
 
 
 @dataclass
-class Files:
-    """Where the pictures of cards are served from; each is written once."""
+class Memory:
+    """What stays of a visitor's comparison, for Continue, the sheet and the zip.
 
-    results: dict[int, str] = field(default_factory=dict)
+    files: where the results of cards are served from. preview: of the method in flight.
+    """
 
-    def of(self, card: Card) -> str | None:
-        """Path of the finished picture, or of the newest preview."""
+    params: CompareParams
+    cards: list[Card]
+    heads: Heads = None
+    files: dict[Card, str] = field(default_factory=dict)
+    preview: str | None = None
+
+    def __deepcopy__(self, _: Any) -> Memory:
+        return self  # Gradio copies a State's value; pictures are not copied
+
+    @property
+    def busy(self) -> bool:
+        """Whether a method is under way."""
+        return any(card.state == "running" for card in self.cards)
+
+    @property
+    def left(self) -> bool:
+        """Whether there is something for Continue."""
+        return any(card.state in {"waiting", "stopped"} for card in self.cards)
+
+    def file(self, card: Card) -> str | None:
+        """Path of the finished picture, written once, or of the newest preview."""
         if card.result is not None:
-            if id(card) not in self.results:
-                self.results[id(card)] = file_in_cache(card.result.png(), ".png")
-            return self.results[id(card)]
-        preview = card.progress.preview if card.progress else None
-        return None if preview is None else preview_file(preview)
-
-
-def url(path: str) -> str:
-    """A file's address relative to the page, which may be served under a prefix."""
-    return f"gradio_api/file={path}"
+            if card not in self.files:
+                self.files[card] = file_in_cache(card.result.png(), ".png")
+            return self.files[card]
+        return self.preview if card.progress and card.progress.preview is not None else None
 
 
 def title(card: Card, request: gr.Request | None) -> str:
     """`Optimise · L-BFGS` in the reader's language; settings that were typed stay as they were."""
     pipeline, variant = card.entry.pipeline, plan.variant_of(card.entry.pipeline)
-    parts = [spoken(pipeline.title, request)]
     value = card.entry.values.get(variant.name) if variant else None
-    if value:
-        told = in_words(str(value), request)  # what was typed may be no choice, and have no Chinese
-        parts.append(ENGLISH.get(told, told))
-    return " · ".join(parts)
+    words = in_words(str(value), request) if value else ""  # what was typed may be no choice, and have no Chinese
+    return " · ".join(filter(None, (spoken(pipeline.title, request), ENGLISH.get(words, words))))
 
 
-def changed(card: Card) -> dict[str, str]:
+def comparable_settings(card: Card) -> dict[str, str]:
     """Settings of the run that the two sides of the viewer may differ in."""
-    shown = card.result.record.params if card.result else {}
-    plain = {name: value for name, value in shown.items() if not isinstance(value, dict | list)}
-    return {name: str(value) for name, value in plain.items() if value is not None and value != ""}
+    values = card.result.record.params if card.result else {}
+    plain = {name: value for name, value in values.items() if not isinstance(value, dict | list)}
+    return {name: str(value) for name, value in plain.items() if value not in (None, "")}
 
 
 def seconds(value: float) -> str:
@@ -68,21 +89,25 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s" if value < 1 else f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
 
 
+def about(value: float, measured: bool, request: gr.Request | None) -> str:
+    """`about 4.2 s`, `perhaps 4.2 s`."""
+    return spoken("about {}" if measured else "perhaps {}", request).format(seconds(value))
+
+
 def cost(card: Card, request: gr.Request | None) -> str:
     """What it took, or what it will take."""
+    guess = card.prediction
+    if card.result is None and card.state == "failed":
+        return ""
     if card.result is None:
-        about = card.prediction
-        if card.state == "failed":
-            return ""
-        memory = f" · {amount(about.bytes)}" if about.bytes else ""
-        word = "about {}" if about.measured else "perhaps {}"
-        return html.escape(spoken(word, request).format(seconds(about.seconds)) + memory)
+        memory = f" · {amount(guess.bytes)}" if guess.bytes else ""
+        return html.escape(about(guess.seconds, guess.measured, request) + memory)
     r = card.result.record
     load = f"{spoken('loading', request)} {seconds(r.seconds.load)}"
-    told = html.escape(spoken("Peak of the whole program, and what this run added to it", request))
+    meaning = html.escape(spoken("Peak of the whole program, and what this run added to it", request))
     peak = amount(r.peak_bytes) + (f" (+{amount(card.added)})" if card.added is not None else "")
     return (
-        f'<b>{seconds(r.seconds.run)}</b><span>{load}</span><span title="{told}">{peak}</span>'
+        f'<b>{seconds(r.seconds.run)}</b><span>{load}</span><span title="{meaning}">{peak}</span>'
         f"<span>{html.escape(', '.join(r.networks))}</span>"
     )
 
@@ -90,58 +115,57 @@ def cost(card: Card, request: gr.Request | None) -> str:
 def score_rows(card: Card, request: gr.Request | None) -> str:
     """The score card: name, number, and an arrow for which way is better."""
     rows = []
-    for name, value in card.scores.items():
-        m = MEASURES[name]
-        meaning = html.escape(spoken(m.meaning, request))
-        better = spoken(BETTER[m.better], request)
+    for m, value in ((MEASURES[name], value) for name, value in card.scores.items()):
+        arrow, better = ARROWS[m.better]
+        better = spoken(better, request)
+        meaning, sign = html.escape(spoken(m.meaning, request)), f'<span aria-label="{better}">{arrow}</span>'
         rows.append(
             f'<tr title="{meaning}; {better}"><th scope="row">{spoken(m.name, request)}</th>'
-            f'<td>{value:.{m.digits}f} <span aria-label="{better}">{ARROWS[m.better]}</span></td></tr>'
+            f"<td>{value:.{m.digits}f} {sign}</td></tr>"
         )
     return f'<table class="scores">{"".join(rows)}</table>' if rows else ""
 
 
-def drawn(card: Card, files: Files, request: gr.Request | None, pinnable: bool = True) -> str:
+def pin(text: str, name: str, source: str, settings: dict[str, str], label: str = "") -> str:
+    """A button with which compare.js lays a picture beside another one; `text` and `label` are HTML."""
+    pairs = {"name": name, "src": source, "settings": json.dumps(settings)}
+    data = "".join(f' data-{key}="{html.escape(value)}"' for key, value in pairs.items())
+    return f'<button type="button" class="pin" aria-pressed="false"{label}{data}>{text}</button>'
+
+
+def article(card: Card, memory: Memory, request: gr.Request | None) -> str:
     """One card."""
-    path = files.of(card)
-    name, grid = html.escape(title(card, request)), card.entry.at is not None
-    label = html.escape(card.entry.name)
-    shown = f'<img src="{url(path)}" alt="{label}">' if path else f'<div class="blank">{_blank(card, request)}</div>'
+    path, grid = memory.file(card), card.entry.at is not None
+    name, label = title(card, request), html.escape(card.entry.name)
+    address = f"gradio_api/file={path}"  # relative to the page, which may be served under a prefix
+    blank = spoken(BLANK[card.state], request) if card.state in BLANK else ""
+    picture = f'<img src="{address}" alt="{label}">' if path else f'<div class="blank">{blank}</div>'
     if card.state == "running":
-        shown += f'<div class="bar"><i style="width:{100 * card.share:.1f}%"></i></div>'
+        picture += f'<div class="bar"><i style="width:{100 * card.share:.1f}%"></i></div>'
     actions = ""
-    if card.result is not None and path and pinnable:
-        settings = html.escape(json.dumps(changed(card)))
-        actions = (
-            f'<div class="do"><button type="button" class="pin" aria-pressed="false" data-key="{label}" '
-            f'data-name="{name if not grid else label}" data-src="{url(path)}" data-settings="{settings}">'
-            f'{spoken("Pin", request)}</button><a href="{url(path)}" download="{file_name(card)}.png">PNG</a></div>'
-        )
-    typed = card.entry.name.split(":", 2)[2:] if not grid else []
-    small = f"<small>{html.escape(', '.join(typed))}</small>" if typed else ""
-    for note in remarks(card, request):
-        small += f"<small>{html.escape(note)}</small>"
+    if card.result is not None:
+        button = pin(spoken("Pin", request), card.entry.name if grid else name, address, comparable_settings(card))
+        actions = f'<div class="do">{button}<a href="{address}" download="{file_name(card)}.png">PNG</a></div>'
+    own = [] if grid else [", ".join(card.entry.name.split(":", 2)[2:])]  # settings that were typed
+    small = "".join(f"<small>{html.escape(text)}</small>" for text in (*own, *remarks(card, request)) if text)
     sentence = html.escape(in_words(card.sentence, request))
     alert = f'<p class="failed" role="alert">{sentence}</p>' if card.sentence else ""
     return (
-        f'<article class="card {card.state}"><figure>{shown}</figure>'
-        f"<header><h3>{'' if grid else name}</h3>{actions}</header>{small}"
+        f'<article class="card {card.state}"><figure>{picture}</figure>'
+        f"<header><h3>{'' if grid else html.escape(name)}</h3>{actions}</header>{small}"
         f'<p class="cost">{cost(card, request)}</p>{alert}{score_rows(card, request)}</article>'
     )
 
 
 def remarks(card: Card, request: gr.Request | None) -> list[str]:
     """What is to be known of a card beside its numbers."""
-    found = [spoken("stopped", request)] if card.state == "stopped" else []
-    if "styles" in card.entry.values and "styles" not in card.entry.own:
-        found.append(spoken("does not see the styles: its prompt says what to paint", request))
-    told = card.result.record.notes if card.result else []
-    return [*found, *(in_words(note, request) for note in told if not note.startswith("stopped"))]
-
-
-def _blank(card: Card, request: gr.Request | None) -> str:
-    words = {"waiting": "waiting", "running": "starting", "failed": "did not work", "done": "", "stopped": "stopped"}
-    return spoken(words[card.state], request) if words[card.state] else ""
+    notes = [note for note in (card.result.record.notes if card.result else []) if not note.startswith("stopped")]
+    unseen = "styles" in card.entry.values and "styles" not in card.entry.own
+    return [
+        *([spoken("stopped", request)] if card.state == "stopped" else []),
+        *([spoken("does not see the styles: its prompt says what to paint", request)] if unseen else []),
+        *(in_words(note, request) for note in notes),
+    ]
 
 
 def file_name(card: Card) -> str:
@@ -157,18 +181,20 @@ def axis(values: Sequence[float]) -> tuple[int, int]:
 
 def chart(cards: Sequence[Card], request: gr.Request | None) -> str:
     """Seconds of each method on a log axis: hollow while predicted, filled once measured."""
-    shown = [(card, card.result) for card in cards if card.state != "failed"]
-    if not shown or any(card.entry.at for card in cards):  # a grid says its seconds in its cells
+    bars = [
+        (c, c.result.record.seconds.run if c.result else c.prediction.seconds) for c in cards if c.state != "failed"
+    ]
+    if not bars or any(card.entry.at for card in cards):  # a grid says its seconds in its cells
         return ""
-    lengths = [done.record.seconds.run if done else card.prediction.seconds for card, done in shown]
-    low, decades = axis(lengths)
+    low, decades = axis([value for _, value in bars])
     rows = []
-    for (card, done), value in zip(shown, lengths, strict=True):
+    for card, value in bars:
         along = 100 * min(1.0, max(0.0, (math.log10(max(value, 1e-9)) - low) / decades))
+        kind, sign = ("real", "") if card.result else ("guess", "~")
         rows.append(
-            f'<div class="row {"real" if done else "guess"}"><span>{html.escape(title(card, request))}</span>'
+            f'<div class="row {kind}"><span>{html.escape(title(card, request))}</span>'
             f'<div class="track"><i style="width:{max(0.6, along):.1f}%"></i>'
-            f'<b style="left:{along:.1f}%">{"" if done else "~"}{seconds(value)}</b></div></div>'
+            f'<b style="left:{along:.1f}%">{sign}{seconds(value)}</b></div></div>'
         )
     ticks = "".join(f'<u style="left:{100 * i / decades:g}%">{10.0 ** (low + i):g} s</u>' for i in range(decades))
     scale = f'<div class="row axis"><span></span><div class="track">{ticks}</div></div>'
@@ -180,20 +206,21 @@ def head(text: str, card: Card, request: gr.Request | None) -> str:
     """What stands at an axis of a grid, in the reader's words: `strength 0.5`, or the name of a row's method."""
     name, _, value = text.partition(" ")
     labels = {s.name: s.label for s in settings(card.entry.pipeline.params)}
-    return f"{spoken(labels[name], request)} {value}" if name in labels and value else title(card, request)
+    words = f"{spoken(labels[name], request)} {value}" if name in labels and value else title(card, request)
+    return html.escape(words)
 
 
-def gallery(cards: Sequence[Card], files: Files, heads: Heads, request: gr.Request | None) -> str:
+def gallery(memory: Memory, request: gr.Request | None) -> str:
     """The whole right side: the chart, then the cards, or the X/Y grid with labelled axes."""
-    made = [drawn(card, files, request) for card in cards]
-    if not heads:
-        body = f'<div class="grid">{"".join(made)}</div>'
-    else:
-        across = "".join(f'<th scope="col">{html.escape(head(text, cards[0], request))}</th>' for text in heads[0])
+    cards, heads = memory.cards, memory.heads
+    articles = [article(card, memory, request) for card in cards]
+    body = f'<div class="grid">{"".join(articles)}</div>'
+    if heads:
+        across = "".join(f'<th scope="col">{head(text, cards[0], request)}</th>' for text in heads[0])
         columns, lines = len(heads[0]), []
         for r, text in enumerate(heads[1]):
-            row = "".join(f"<td>{cell}</td>" for cell in made[r * columns : (r + 1) * columns])
-            lines.append(f'<tr><th scope="row">{html.escape(head(text, cards[r * columns], request))}</th>{row}</tr>')
+            row = "".join(f"<td>{cell}</td>" for cell in articles[r * columns : (r + 1) * columns])
+            lines.append(f'<tr><th scope="row">{head(text, cards[r * columns], request)}</th>{row}</tr>')
         body = f'<div class="scroll"><table class="xy"><tr><td></td>{across}</tr>{"".join(lines)}</table></div>'
     return f'<div class="compare">{chart(cards, request)}{body}</div>'
 
@@ -203,25 +230,76 @@ def forecast(cards: Sequence[Card], absent: Sequence[Card], request: gr.Request 
 
     `absent`: methods that are not chosen and whose weights are not here; compare.js greys their chips.
     """
-    rows = []
+    lines = []  # class, title, text
     for card in cards:
-        trouble = in_words(card.sentence or card.prediction.trouble, request)
-        text = f'<span class="failed">{html.escape(trouble)}</span>' if trouble else cost(card, request)
-        rows.append(f"<tr><th>{html.escape(title(card, request))}</th><td>{text}</td></tr>")
+        trouble = html.escape(in_words(card.sentence or card.prediction.trouble, request))
+        text = f'<span class="failed">{trouble}</span>' if trouble else cost(card, request)
+        lines.append(("", html.escape(title(card, request)), text))
     if any(card.entry.at for card in cards):
-        total = sum(card.prediction.seconds for card in cards)
-        word = "about {}" if all(card.prediction.measured for card in cards) else "perhaps {}"
-        rows = [f"<tr><th>{len(cards)} ×</th><td>{spoken(word, request).format(seconds(total))}</td></tr>"]
-    away = [card for card in (*cards, *absent) if card.prediction.missing]
+        total, measured = sum(c.prediction.seconds for c in cards), all(c.prediction.measured for c in cards)
+        lines = [("", f"{len(cards)} ×", about(total, measured, request))]
     for card in absent:
-        reason = html.escape(in_words(card.prediction.trouble, request))
-        rows.append(f'<tr class="absent"><th>{html.escape(title(card, request))}</th><td>{reason}</td></tr>')
+        reason = in_words(card.prediction.trouble, request)
+        lines.append((' class="absent"', html.escape(title(card, request)), html.escape(reason)))
+    away = [card for card in (*cards, *absent) if card.prediction.missing]
     reasons = {card.entry.name.split(":model=")[0]: in_words(card.prediction.trouble, request) for card in away}
-    told = html.escape(json.dumps(reasons))
-    return f'<table class="forecast" data-absent="{told}">{"".join(rows)}</table>'
+    rows = "".join(f"<tr{kind}><th>{name}</th><td>{text}</td></tr>" for kind, name, text in lines)
+    return f'<table class="forecast" data-absent="{html.escape(json.dumps(reasons))}">{rows}</table>'
 
 
-def words(request: gr.Request | None) -> dict[str, str]:
+def words(request: gr.Request | None) -> str:
     """What the viewer says, for compare.js."""
     texts = ("Slider", "Flip", "Difference", "Side by side", "Close", "Pin", "Settings that differ", "none")
-    return {text: spoken(text, request) for text in texts}
+    spoken_texts = json.dumps({text: spoken(text, request) for text in texts})
+    return f'<div hidden data-words="{html.escape(spoken_texts)}"></div>'
+
+
+def thumbnail(picture: PIL.Image.Image, side: int = THUMB) -> str:
+    """A small JPEG as a data: address, which the browser can keep."""
+    small = picture.copy()
+    small.thumbnail((side, side))
+    with io.BytesIO() as file:
+        small.save(file, "JPEG", quality=80)
+        return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def history_entry(memory: Memory, when: str, request: gr.Request | None) -> dict[str, Any]:
+    """One comparison, as the browser keeps it."""
+    rows = [
+        {
+            "name": title(card, request),
+            "seconds": card.result.record.seconds.run,
+            "thumb": thumbnail(card.result.picture),
+            "settings": comparable_settings(card),
+        }
+        for card in memory.cards
+        if card.result is not None
+    ]
+    return {"when": when, "link": link(memory.params), "cards": rows[:CARDS]}
+
+
+def history(runs: Any, request: gr.Request | None) -> str:
+    """The comparisons of this browser, the last first; a thumbnail is pinned like a card."""
+    sections = []
+    for run in runs if isinstance(runs, list) else []:
+        thumbs = []
+        for card in run["cards"]:
+            name = f"{card['name']}, {seconds(card['seconds'])}"
+            label = html.escape(name)
+            image = f'<img src="{html.escape(card["thumb"])}" alt="{label}">'
+            label = f' aria-label="{label}" title="{label}"'
+            thumbs.append(pin(image, name, card["thumb"], card["settings"], label))
+        when = html.escape(run["when"].replace("T", " ")[:16])
+        again = f'<a href="{html.escape(run["link"])}">{spoken("Open again", request)}</a>'
+        sections.append(f'<section><div class="thumbs">{"".join(thumbs)}</div>{when} UTC · {again}</section>')
+    empty = f"<p>{spoken('No run yet', request)}</p>"
+    return f'<div class="history">{"".join(sections) or empty}</div>'
+
+
+def links(p: CompareParams, request: gr.Request | None) -> str:
+    """A link to these settings, and a button that copies it."""
+    address = html.escape(link(p))
+    return (
+        f'<div class="links"><a href="{address}">{spoken("Link to these settings", request)}</a>'
+        f'<button type="button" class="copy-link" data-link="{address}">{spoken("Copy", request)}</button></div>'
+    )

@@ -52,7 +52,7 @@
     const node = dialog(), stage = node.querySelector(".stage");
     stage.replaceChildren(...pair.map((one, i) => el("div", { className: `pane ${"ab"[i]}` },
       el("img", { src: one.src, alt: one.name, draggable: false }))),
-    el("canvas", { className: "pane" }), el("i", { className: "cut" }));
+    el("i", { className: "cut" }));
     const [a, b] = pair.map((one) => one.settings);
     const rows = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((name) => a[name] !== b[name]);
     const row = (name, left, right) => el("tr", {}, el("th", { textContent: name }),
@@ -73,32 +73,18 @@
       button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
     }
     stage.classList.toggle("flipped", false);
-    if (mode === "difference") difference(stage);
     place();
   }
 
   function place() {
     const node = dialog(), stage = node.querySelector(".stage");
-    for (const pane of stage.querySelectorAll(".pane > img, canvas")) {
+    for (const pane of stage.querySelectorAll(".pane > img")) {
       pane.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.zoom})`;
     }
     stage.style.setProperty("--cut", `${cut}%`);
     const flipped = stage.classList.contains("flipped");
     node.querySelector(".names").textContent = mode === "flip" ? shown[flipped ? 1 : 0]?.name
       : shown.map((one) => one.name).join(mode === "difference" ? " − " : "  |  ");
-  }
-
-  async function difference(stage) { // |a - b| times 3, over both pictures at the larger size
-    const [a, b] = stage.querySelectorAll(".pane > img"), canvas = stage.querySelector("canvas");
-    await Promise.all([a.decode(), b.decode()]);
-    const width = canvas.width = Math.max(a.naturalWidth, b.naturalWidth);
-    const height = canvas.height = Math.round(width * a.naturalHeight / a.naturalWidth);
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    const pixels = (image) => { context.drawImage(image, 0, 0, width, height); return context.getImageData(0, 0, width, height); };
-    const one = pixels(a), other = pixels(b).data;
-    for (let i = 0; i < other.length; i++) if (i % 4 < 3) one.data[i] = Math.min(255, 3 * Math.abs(one.data[i] - other[i]));
-    context.putImageData(one, 0, 0);
-    canvas.dataset.ready = "true";
   }
 
   function zoomTo(zoom) { view.zoom = Math.min(16, Math.max(1, zoom)); if (view.zoom === 1) view.x = view.y = 0; place(); }

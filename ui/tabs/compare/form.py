@@ -1,24 +1,32 @@
-"""The left side of Compare: pictures, chips for methods, a drawer of settings for each, and the axes of a grid."""
+"""The left side of Compare: pictures, chips for methods, a drawer of settings for each, and the axes of a grid.
+
+What it says is also in a link, and in the record of every picture; both fill it again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import gradio as gr
 
+from pipelines import images
 from pipelines.base import Pipeline
 from pipelines.compare import CLASSES, SHARED, CompareParams, plan, usual
-from pipelines.params import ParamError, Setting, settings
+from pipelines.compare.plan import Choice
+from pipelines.params import ParamError, Setting, parse, settings
+from pipelines.record import Record
 from ui.kit import tab
-from ui.kit.form import controls
+from ui.kit.form import controls, replay
 from ui.kit.form.classes import follow
 from ui.kit.form.examples import CONTENT, STYLE
-from ui.kit.i18n import t
+from ui.kit.i18n import declared, t
+from ui.kit.session import QUICK
 
 FIELDS = {s.name: s for s in settings(CompareParams)}
+NUMBERS = {"int", "float", "bool"}
 
 
 @dataclass(frozen=True)
@@ -32,32 +40,28 @@ class Drawer:
     more: gr.Textbox
     box: gr.Group
 
-    def text(self, given: Sequence[Any]) -> str:
-        """`gatys:lbfgs:steps=20`: what was changed, as the command line takes it. `given` ends with the line."""
-        found = controls.values(self.settings, given[:-1])
-        known = {s.name: s for s in self.settings}
-        changed = {k: v for k, v in found.items() if v != known[k].default and v != ""}
-        typed = [part.strip() for part in str(given[-1] or "").split(",") if part.strip()]
-        if any("=" not in part for part in typed):
-            raise ParamError(f"More settings of {self.name} are {given[-1]!r}: write them as steps=20, seed=3.")
-        pairs = [part.partition("=") for part in typed]
-        return plan.written(self.name, {**changed, **{k.strip(): v.strip() for k, _, v in pairs}})
+    def choice(self, inputs: Sequence[Any]) -> Choice:
+        """The method with what was changed. `inputs` ends with the line."""
+        values = controls.values(self.settings, inputs[:-1])
+        changed = {s.name: values[s.name] for s in self.settings if values.get(s.name, "") not in (s.default, "")}
+        typed = [part.partition("=") for part in str(inputs[-1] or "").split(",") if part.strip()]
+        if any(not sign for _, sign, _ in typed):
+            raise ParamError(f"More settings of {self.name} are {inputs[-1]!r}: write them as steps=20, seed=3.")
+        method, *words = self.name.split(":")
+        more = {name.strip().replace("-", "_"): value.strip() for name, _, value in typed}
+        return Choice(method, tuple(words), {**changed, **more})
 
     def fill(self, values: Mapping[str, Any], meant: bool) -> list[Any]:
         """Values of the components, for the settings that a plan names; they stay where it is not `meant`."""
         if not meant:
             return [gr.skip()] * (len(self.inputs) + 1)
-        variant = plan.variant_of(self.pipeline)
-        own = {s.name for s in self.settings} | ({variant.name} if variant else set())
+        wrong = [s for s in self.settings if s.kind in NUMBERS and isinstance(values.get(s.name), str)]
+        if wrong:
+            name, words = wrong[0].name, controls.KINDS[wrong[0].kind][1]
+            raise ParamError(f'{name} is "{values[name]}": it must be {words}.')
+        own = {*(s.name for s in self.settings), self.pipeline.variants}
         more = ", ".join(f"{k}={v}" for k, v in values.items() if k not in own)
-        return [*(controls.shown(s, _typed(s, values.get(s.name, s.default))) for s in self.settings), more]
-
-
-def _typed(setting: Setting, value: Any) -> Any:
-    """A value from a plan's text as its component takes it."""
-    if not isinstance(value, str) or setting.kind not in {"int", "float", "bool"}:
-        return value
-    return value.lower() in {"true", "1"} if setting.kind == "bool" else float(value)
+        return [*(controls.shown(s, values.get(s.name, s.default)) for s in self.settings), more]
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,6 @@ class Form:
     """All that can be set."""
 
     mode: gr.Radio
-    boxes: dict[str, gr.Column]  # mode -> what only it has
     content: Any
     styles: Any
     chips: list[Chips]
@@ -83,61 +86,68 @@ class Form:
     table: plan.Table
 
     @property
+    def browser_settings(self) -> dict[str, Any]:
+        """What a browser keeps: all but pictures, by names of their own."""
+        rows = {f"methods {number}": row.group for number, row in enumerate(self.chips)}
+        own = {f"{d.name} {s.name}": c for d in self.drawers for s, c in zip(d.settings, d.inputs, strict=True)}
+        more = {f"{drawer.name} more": drawer.more for drawer in self.drawers}
+        return {"mode": self.mode, **rows, **own, **more, **self.common}
+
+    @property
     def inputs(self) -> list[Any]:
         """In the order in which `read` takes values and `fill` gives them."""
         own = [c for d in self.drawers for c in (*d.inputs, d.more)]
         rows = [row.group for row in self.chips]
         return [self.mode, self.content, self.styles, *rows, *own, *self.common.values()]
 
-    def read(self, given: Sequence[Any]) -> dict[str, Any]:
+    def read(self, inputs: Sequence[Any]) -> dict[str, Any]:
         """What the components say, as CompareParams take it. Raises ParamError."""
-        values = iter(given)
-        mode, content, styles = next(values), next(values), next(values)
-        picked = {name for row in self.chips for name in (next(values) or []) if row.kind == mode}
-        parts = []
-        for drawer in self.drawers:
-            own = [next(values) for _ in range(len(drawer.inputs) + 1)]
-            if drawer.name in picked:
-                parts.append(drawer.text(own))
-        found = controls.values([FIELDS[name] for name in self.common], list(values))
-        found["methods"] = found.get("methods") or ",".join(parts)
-        if not found["methods"]:
+        rest = iter(inputs)
+        mode, content, styles = next(rest), next(rest), next(rest)
+        names = {name for row in self.chips for name in (next(rest) or []) if row.kind == mode}
+        rows = [(drawer, [next(rest) for _ in range(len(drawer.inputs) + 1)]) for drawer in self.drawers]
+        choices = tuple(drawer.choice(own) for drawer, own in rows if drawer.name in names)
+        values = controls.values([FIELDS[name] for name in self.common], list(rest))
+        values["methods"] = plan.read(values.get("methods") or "") or choices
+        if not values["methods"]:
             raise ParamError("No method is chosen: choose at least one.")
         if mode == "restyle":
-            found.pop("dataset", None)
+            values.pop("dataset", None)
             paths = [row[0] if isinstance(row, tuple | list) else row for row in styles or []]
-            found |= {"content": content, "styles": paths}
-        return found
+            values |= {"content": content, "styles": paths}
+        return values
 
     def fill(self, values: Mapping[str, Any]) -> list[Any]:
         """Values of the components for a plan from a link or a record; `content` and `styles` are files, if any.
 
         What was chosen in the other mode stays."""
-        kinds = "generate" if not values.get("methods") and not values.get("content") else "restyle"
-        text = str(values.get("methods") or ",".join(usual(self.table, kinds)))
-        found: dict[str, Mapping[str, Any]] = {}
-        entries = plan.entries(text, self.table, {})
-        for entry in entries:
-            variant = plan.variant_of(entry.pipeline)
-            value = entry.values.get(variant.name, variant.default) if variant else None
-            found[f"{entry.pipeline.name}:{value}" if variant else entry.pipeline.name] = entry.values
-        mode = plan.kind_of(self.table[next(iter(found)).partition(":")[0]]) or "restyle"
-        own = [v for d in self.drawers for v in d.fill(found.get(d.name, {}), plan.kind_of(d.pipeline) == mode)]
-        chips = [
-            [name for name in row.offers if name in found] if row.kind == mode else gr.skip() for row in self.chips
+        kind = "restyle" if values.get("methods") or values.get("content") else "generate"
+        choices = values.get("methods") or plan.read(",".join(usual(self.table, kind)))
+        entries = plan.entries(choices, self.table, {})
+        rows = {chip(entry): entry.values for entry in entries}
+        mode = plan.kind_of(entries[0].pipeline) or "restyle"
+        own = [v for d in self.drawers for v in d.fill(rows.get(d.name, {}), plan.kind_of(d.pipeline) == mode)]
+        chips = [[name for name in row.offers if name in rows] if row.kind == mode else gr.skip() for row in self.chips]
+        twice = plan.write(choices) if len(entries) > len(rows) else ""  # chips hold a method once
+        common = [
+            controls.shown(FIELDS[name], twice if name == "methods" else values.get(name, FIELDS[name].default))
+            for name in self.common
         ]
-        twice = {"methods": text if len(entries) > len(found) else ""}  # chips hold a method once
-        values = {**values, **twice}
-        fields = [FIELDS[name] for name in self.common]
-        common = [controls.shown(s, _typed(s, values.get(s.name, s.default))) for s in fields]
         if not values.get("dataset"):
             common[list(self.common).index("dataset")] = gr.skip()  # empty is no choice of the chips
         pictures = [values.get("content") or gr.skip(), values.get("styles") or gr.skip()]
         return [mode, *pictures, *chips, *own, *common]
 
-    def others(self, mode: str, picked: Collection[str]) -> str:
+    def others(self, mode: str, names: Collection[str]) -> str:
         """The methods of a mode that are not chosen, as a plan."""
-        return ",".join(name for row in self.chips if row.kind == mode for name in row.offers if name not in picked)
+        return ",".join(name for row in self.chips if row.kind == mode for name in row.offers if name not in names)
+
+
+def chip(entry: plan.Entry) -> str:
+    """The name of the chip that stands for an entry: its method, and its variant where there are some."""
+    variant = plan.variant_of(entry.pipeline)
+    value = entry.values.get(variant.name, variant.default) if variant else None
+    return f"{entry.pipeline.name}:{value}" if variant else entry.pipeline.name
 
 
 def build(table: plan.Table) -> Form:
@@ -169,16 +179,10 @@ def build(table: plan.Table) -> Form:
     with gr.Accordion(t("Grid, budget and seed"), open=False):
         common |= {name: controls.page_component(FIELDS[name]) for name in ("x", "y", "seconds", "methods", "seed")}
     boxes = {"restyle": restyle, "generate": generate}
-    form = Form(mode, boxes, content, styles, chips, drawers, common, table)
     mode.change(
-        lambda chosen: [gr.update(visible=chosen == name) for name in boxes],
-        [mode],
-        list(boxes.values()),
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        lambda chosen: [gr.update(visible=chosen == name) for name in boxes], [mode], list(boxes.values()), **QUICK
     )
-    return form
+    return Form(mode, content, styles, chips, drawers, common, table)
 
 
 def picture(name: str) -> Any:
@@ -206,8 +210,11 @@ def chip_rows(table: plan.Table, kind: str) -> list[Chips]:
 
 def chip_row(kind: str, title: str, offers: Mapping[str, str], here: Collection[str]) -> Chips:
     """A row under its title; `offers`: name in a plan -> what the chip says."""
-    choices, chosen = [(t(text), name) for name, text in offers.items()], [name for name in offers if name in here]
-    group = gr.CheckboxGroup(choices, value=chosen, label=t(title), elem_classes="methods")
+    choices, chosen = (
+        [(declared(text), name) for name, text in offers.items()],
+        [name for name in offers if name in here],
+    )
+    group = gr.CheckboxGroup(choices, value=chosen, label=declared(title), elem_classes="methods")
     return Chips(kind, tuple(offers), group)
 
 
@@ -216,7 +223,7 @@ def datasets(table: plan.Table) -> gr.Radio:
     fields = [s for p in table.values() for s in settings(p.params) if s.name == "dataset"]
     choices = list(dict.fromkeys(choice for s in fields for choice in s.choices))
     first = choices[0] if choices else ""
-    return gr.Radio([(t(c), c) for c in choices], value=first, label=t("Data"), info=t("What it was trained on"))
+    return gr.Radio([(declared(c), c) for c in choices], value=first, label=t("Data"), info=t("What it was trained on"))
 
 
 def drawer_rows(table: plan.Table, chosen: Sequence[str]) -> list[Drawer]:
@@ -230,9 +237,9 @@ def drawer_rows(table: plan.Table, chosen: Sequence[str]) -> list[Drawer]:
             for name, choice in plan.variants(pipeline).items():
                 with gr.Group(visible=name in chosen, elem_classes="drawer") as box:
                     with gr.Row(elem_classes="drawer-name"):
-                        gr.Markdown(t(pipeline.title), container=False)
+                        gr.Markdown(declared(pipeline.title), container=False)
                         if choice:
-                            gr.Markdown(t(choice), container=False)
+                            gr.Markdown(declared(choice), container=False)
                     with gr.Row():
                         inputs = [controls.page_component(s) for s in own]
                     more = gr.Textbox(
@@ -250,8 +257,54 @@ def shared_by(pipeline: Pipeline[Any]) -> set[str]:
     return set(SHARED) - set(CLASSES if plan.kind_of(pipeline) == "restyle" else ())
 
 
-def written(values: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
-    """The query string of a link that fills the form like this; `pictures` are names of examples."""
-    plain = {k: v for k, v in values.items() if k in FIELDS and k not in {"content", "styles"}}
-    kept = {k: v for k, v in plain.items() if v != FIELDS[k].default}
-    return "?" + "&".join(f"{k}={quote(str(v), safe=',:.|')}" for k, v in {**kept, **pictures}.items())
+def link(p: CompareParams) -> str:
+    """A query string that reopens the page with these settings; pictures of one's own are not in it."""
+    values = p.model_dump(mode="json", exclude={"content", "styles"})
+    values = {name: value for name, value in values.items() if value != FIELDS[name].default}
+    examples = replay.examples()
+    for name, pictures, among in (("content", [p.content] if p.content else [], CONTENT), ("styles", p.styles, STYLE)):
+        paths = [examples.get(images.digest(picture)) for picture in pictures]
+        if paths and all(path in among for path in paths):
+            values[name] = ",".join(path.stem for path in paths if path)
+    return "?" + urlencode(values, quote_via=quote, safe=",:.|")
+
+
+def of_link(query: Mapping[str, str]) -> dict[str, Any] | None:
+    """The settings in a query string, or None where it has none of ours. Raises ParamError."""
+    texts = {name: query[name] for name in FIELDS if name in query and name not in {"content", "styles"}}
+    if "methods" not in texts:
+        return None
+    p = parse(CompareParams, texts)
+    values = {name: getattr(p, name) for name in texts}
+    names = query.get("styles", "").split(",")
+    values["content"] = next((str(path) for path in CONTENT if path.stem == query.get("content")), None)
+    return values | {"styles": [str(path) for stem in names for path in STYLE if path.stem == stem]}
+
+
+def of_record(record: Record, table: plan.Table, paths: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The settings in a record, of a contact sheet or of one method's picture; pictures are looked up by their pixels.
+
+    `paths`: digest -> path of the pictures that are here; None: the examples."""
+    paths = replay.known_pictures() if paths is None else paths
+    params = record.params
+    values = {name: value for name, value in params.items() if name in FIELDS}
+    if record.pipeline in table:
+        pipeline = table[record.pipeline]
+        common, variant = shared_by(pipeline), pipeline.variants
+        values = {name: value for name, value in values.items() if name in common and fits(name, value)}
+        own = {
+            s.name: params[s.name]
+            for s in settings(pipeline.params)
+            if s.name in params and s.name not in {*values, variant} and s.kind not in {"image", "images"}
+            and (params[s.name] != s.default or s.name in common)
+        }  # fmt: skip
+        values["methods"] = (Choice(record.pipeline, (params[variant],) if variant else (), own),)
+    values["methods"] = plan.read(values.get("methods", ""))
+    values["content"] = paths.get((params.get("content") or {}).get("sha256", ""))
+    return values | {"styles": [paths[s["sha256"]] for s in params.get("styles", []) if s["sha256"] in paths]}
+
+
+def fits(name: str, value: Any) -> bool:
+    """Whether all methods of a comparison can take this value: Stylise alone knows a size of 0, say."""
+    low, high = FIELDS[name].low, FIELDS[name].high
+    return not isinstance(value, int | float) or ((low is None or value >= low) and (high is None or value <= high))

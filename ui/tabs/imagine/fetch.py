@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
+from models.device import amount
 from models.hub import offers
 from models.hub.needs import Need, of_model
-from models.memory import amount
 from pipelines.imagine import plan
 from pipelines.imagine.params import ImagineParams
 from ui.kit import fetching

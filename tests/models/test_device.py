@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 import torch
 
-from models import held
+from models import device
 from models.cache import ModelCache
 from pipelines import gatys
 from pipelines.base import Result, run
@@ -21,8 +21,8 @@ def test_a_canvas_is_found_whole(
     p = parse(GatysParams, {"content": content, "styles": [style], "size": 64, "steps": 3, "optimizer": optimizer})
     *_, result = run(gatys.PIPELINE, p, cache)
     assert isinstance(result, Result)
-    tensors = list(held.tensors_in(result.state))
-    assert len(tensors) > 6 and held.size(result.state) > 2 * 64 * 48 * 3 * 4
+    tensors = list(device.tensors_in(result.state))
+    assert len(tensors) > 6 and device.bytes_in(result.state) > 2 * 64 * 48 * 3 * 4
     assert {t.device.type for t in tensors} == {"cpu"}
 
 
@@ -30,13 +30,13 @@ def test_a_canvas_is_found_whole(
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_a_state_goes_to_the_card_and_back_as_the_same_tensors() -> None:
     state = [torch.zeros(3, requires_grad=True), {"moment": torch.ones(4)}, torch.tensor(1.0)]
-    before = list(map(id, held.tensors_in(state)))
+    before = list(map(id, device.tensors_in(state)))
     for where in (torch.device("cuda"), torch.device("cpu")):
-        held.move(state, where)
-        assert [t.device.type for t in held.tensors_in(state)] == [where.type, where.type, "cpu"]
-    assert list(map(id, held.tensors_in(state))) == before
+        device.move(state, where)
+        assert [t.device.type for t in device.tensors_in(state)] == [where.type, where.type, "cpu"]
+    assert list(map(id, device.tensors_in(state))) == before
 
 
 def test_what_is_tied_counts_once() -> None:
     x = torch.zeros(10)
-    assert held.size([x, {"again": x}, (x, "text", None)]) == 40 and held.size(None) == 0
+    assert device.bytes_in([x, {"again": x}, (x, "text", None)]) == 40 and device.bytes_in(None) == 0
