@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from models import hub
 from models.cache import ModelCache
-from models.hub import adapters, needs
+from models.hub import needs
 from models.weights import WeightsError, WeightsMissing
 from pipelines import PIPELINES, images, record, replay
 from pipelines.compare import plan
@@ -112,7 +112,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "index": hub.index,
     "part": hub.load_part,
     "file": lambda text: hub.file("a/b", text),
-    "LoRA": adapters.lora_file,
+    "LoRA": needs.lora_file,
     "need of a LoRA": lambda text: needs.of_lora(text).fault(),
     "adapter": needs.adapter_named,
     "methods": lambda text: plan.entries(text, PIPELINES, {}),
