@@ -33,6 +33,10 @@ class OutOfBudget(RuntimeError):
 class Lender(Protocol):
     """What a pipeline borrows from: a ModelCache, or a Borrower, which keeps account."""
 
+    @property
+    def device(self) -> torch.device:
+        """Where models are lent to."""
+
     def use(self, *n: str, working: int = ..., move: bool = ...) -> AbstractContextManager[tuple[nn.Module, ...]]: ...
 
 

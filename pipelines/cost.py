@@ -13,7 +13,6 @@ from torch import nn
 
 from models import device
 from models.cache import Lender, OutOfBudget
-from models.hub.turns import owner
 from pipelines.params import Params
 
 STEP = 64  # pixels between the sizes that are tried
@@ -49,7 +48,7 @@ def lend(
 ) -> Iterator[tuple[nn.Module, ...]]:
     """`cache.use` for a run of `p`, whose activations take `working(p)` bytes: refused like `require`, in RAM before
     anything is loaded."""
-    where = owner(cache).device
+    where = cache.device
     if where.type != "cuda":
         require(p, working, where, name)
     with cache.use(*names, working=working(p)) as modules:

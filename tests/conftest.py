@@ -51,6 +51,13 @@ def _quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _nothing_measured(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the runs of another test have cost forecasts nothing here, whichever came first on this worker."""
+    costs = tmp_path_factory.mktemp("costs")
+    monkeypatch.setattr("pipelines.compare.estimate.folder", lambda: costs)
+
+
 @pytest.fixture(scope="session")
 def cache() -> ModelCache:
     """The real cache; the bundled network is loaded once for all tests."""

@@ -178,26 +178,26 @@ def fits(block: object, value: Any) -> bool:
     return True
 
 
-def happened(block_fn: BlockFunction, told: Any, blocks: Mapping[int, object]) -> bool:
-    """Whether what is told of an event is what the page tells: of a selection which one, and files of this server."""
+def happened(block_fn: BlockFunction, data: Any, blocks: Mapping[int, object]) -> bool:
+    """Whether `data` of an event is what the page sends: of a selection which one, and files of this server."""
     try:
-        check_all_files_in_cache(told)
+        check_all_files_in_cache(data)
     except (gr.Error, OSError, ValueError):
         return False
     selected = [blocks.get(i) for i, name in block_fn.targets if name == "select" and i is not None]
-    return is_text(told) and all(_selection(block, told) for block in selected)
+    return is_text(data) and all(_selection(block, data) for block in selected)
 
 
-def _selection(block: object, told: Any) -> bool:
-    if not isinstance(told, dict) or "value" not in told:
+def _selection(block: object, data: Any) -> bool:
+    if not isinstance(data, dict) or "value" not in data:
         return False
-    index = told.get("index")
+    index = data.get("index")
     places = index if isinstance(index, list) else [index]
     if not all(isinstance(i, int | float) and not isinstance(i, bool) and 0 <= i < MOST_PLACES for i in places):
         return False
-    wanted = 2 if isinstance(block, gr.Image | gr.Dataframe) else None  # x and y, row and column
-    row = told.get("row_value") if isinstance(block, gr.Dataframe) else [index]
-    return bool(isinstance(row, list) and row) and (len(index) if isinstance(index, list) else None) == wanted
+    length = 2 if isinstance(block, gr.Image | gr.Dataframe) else None  # x and y, row and column
+    row = data.get("row_value") if isinstance(block, gr.Dataframe) else [index]
+    return bool(isinstance(row, list) and row) and (len(index) if isinstance(index, list) else None) == length
 
 
 def takes_files(block: object) -> bool:

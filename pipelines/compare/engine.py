@@ -37,12 +37,8 @@ KNOWN = (ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget)
 UNITS = 1000  # steps that a whole method counts as
 PROBE = 3  # steps that tell how long one takes, where that is not known yet
 TABLE = weights.BUNDLED / "table.json"  # what `make table` measured of bundled generators, over thousands of pictures
-TABLE_MEASURES = (
-    "distance",
-    "precision",
-    "recall",
-    "nats",
-)  # those of pipelines/metrics.py that are too slow to take at once
+# Those of pipelines/metrics.py that are too slow to take at once.
+TABLE_MEASURES = ("distance", "precision", "recall", "nats")
 FREE = {"seed", "label", "count", "dataset", "model"}  # settings that do not change how good pictures are
 State = Literal["waiting", "running", "done", "stopped", "failed"]
 
