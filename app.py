@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from models.cache import ModelCache
 
 log = logging.getLogger("atelier")
+
+MOST_SESSIONS = 1000  # visitors whose values are remembered; of more, those that were here longest ago are forgotten
 
 
 class Parser(argparse.ArgumentParser):
@@ -100,16 +103,20 @@ def open_models() -> ModelCache:
 
 
 def warm(cache: ModelCache) -> None:
-    """Load what the first visitor needs."""
+    """Load what the first visitor needs; what is there then stays, and is no longer searched for garbage."""
     from models import registry
 
     registry.warm(cache)
+    gc.collect()
+    gc.freeze()
 
 
 def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) -> None:
     """Serve the page on a thread of its own. Raises StartError where the port was taken meanwhile."""
     from ui import layers, theme
     from ui.kit.i18n import I18N
+    from ui.kit.run import THREADS
+    from ui.kit.session import Sessions
 
     try:
         demo.launch(
@@ -129,9 +136,12 @@ def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) 
             prevent_thread_lock=True,
             quiet=True,
             footer_links=["api", "settings"],
+            state_session_capacity=MOST_SESSIONS,
+            max_threads=THREADS,
         )
     except OSError as error:
         raise StartError(f"Port {flags.port} of {flags.host} cannot be listened on: {error}") from error
+    demo.app.state_holder = Sessions(demo)
 
 
 if __name__ == "__main__":

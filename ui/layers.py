@@ -1,14 +1,15 @@
 """The layers in front of Gradio: safe headers, a cross-origin policy, /healthz, body limits, runs to cancel.
 
 Plain ASGI classes, because starlette's BaseHTTPMiddleware would break streams. From the outside in:
-SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, then Gradio. `ui.server.middleware` reads the
-settings and wraps `Front`.
+SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, Answers (ui/answers.py), then Gradio.
+`ui.server.middleware` reads the settings and wraps `Front`.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ui.answers import Answers
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +53,7 @@ class Front:
         self.layers = self._around(app)
 
     def _around(self, app: ASGIApp) -> ASGIApp:
-        limited = BodyLimit(Cancels(Events(app)), self.max_body, self.max_weights)
+        limited = BodyLimit(Cancels(Events(Answers(app))), self.max_body, self.max_weights)
         return SafeHeaders(CrossOrigin(Health(Stopping(limited)), self.origins))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,8 +144,8 @@ def from_elsewhere(headers: Headers) -> bool:
 
 
 class Events:
-    """404 for the results of an event that is not known: Gradio answers 200 and breaks off. And 422 for what an event
-    refuses (ui/trust.py marks it), where Gradio answers 500."""
+    """404 for the results of an event that is not known: Gradio answers 200 and breaks off. 422 for what an event
+    refuses (ui/trust.py marks it), where Gradio answers 500. And when to ask again, where its queue is full."""
 
     ROUTE = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
 
@@ -162,6 +165,8 @@ class Events:
             started = True
             if scope.get(REFUSED) and message.get("status") == 500:
                 message = {**message, "status": 422}
+            if message.get("status") == 503 and (turns := getattr(scope["app"].get_blocks(), "turns", None)):
+                MutableHeaders(scope=message)["Retry-After"] = str(math.ceil(turns.seconds))
             await send(message)
 
         try:

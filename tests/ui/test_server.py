@@ -6,6 +6,7 @@ import base64
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-from ui import server
+from ui import layers, server
 
 MB = 1024 * 1024
 FRIEND = "https://friend.example"
@@ -275,3 +276,14 @@ def test_layers_on_any_application(lifespan: bool) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     if lifespan:
         client.__exit__()
+
+
+def test_a_full_queue_says_when_to_ask_again() -> None:
+    async def full(_request: Request) -> Response:
+        return PlainTextResponse("Queue is full.", 503)
+
+    application = Starlette(routes=[Route("/gradio_api/queue/join", full, methods=["POST"])])
+    application.get_blocks = lambda: SimpleNamespace(turns=SimpleNamespace(seconds=41.2))  # type: ignore[attr-defined]
+    application.add_middleware(layers.Events)
+    answer = TestClient(application).post("/gradio_api/queue/join")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "42")
