@@ -14,6 +14,7 @@ import torch
 from models.cache import ModelCache
 from pipelines import METHODS
 from pipelines.params import Params, parse
+from ui.kit import run
 from ui.kit.run import Press, Presses, Server, States, Ticket, Turns, follow
 from ui.kit.session import Busy, file_in_cache, sweep
 from ui.kit.show import Memory
@@ -176,6 +177,17 @@ def test_a_replaced_run_is_abandoned(cache: ModelCache) -> None:
     assert [view for view in views if view.result] == [] and not any(row.pins for row in cache.snapshot())
     with server.turns.take() as ticket:
         assert ticket.wait(0)
+
+
+def test_a_run_that_nobody_listens_to_is_stopped(cache: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "DEAF_SECONDS", 0.2)
+    server = Server(cache)
+    long = parse(METHODS["diffusion"].params, {"count": 1, "steps": 100})
+    *_, last = follow(server, METHODS["diffusion"], long, Press(streams=["event", "session"]))
+    assert last.result is not None and last.result.record.steps < 100
+    with server.audience.reading("session"):
+        *_, last = follow(server, METHODS["diffusion"], long, Press(streams=["event", "session"]))
+    assert last.result is not None and last.result.record.steps == 100
 
 
 def test_what_visitors_leave_behind_is_bounded() -> None:

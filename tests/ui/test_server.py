@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
 from ui import layers, server
+from ui.kit.run import Audience
 
 MB = 1024 * 1024
 FRIEND = "https://friend.example"
@@ -283,7 +284,25 @@ def test_a_full_queue_says_when_to_ask_again() -> None:
         return PlainTextResponse("Queue is full.", 503)
 
     application = Starlette(routes=[Route("/gradio_api/queue/join", full, methods=["POST"])])
-    application.get_blocks = lambda: SimpleNamespace(turns=SimpleNamespace(seconds=41.2))  # type: ignore[attr-defined]
+    application.get_blocks = lambda: SimpleNamespace(shared=SimpleNamespace(turns=SimpleNamespace(seconds=41.2)))  # type: ignore[attr-defined]
     application.add_middleware(layers.Events)
     answer = TestClient(application).post("/gradio_api/queue/join")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "42")
+
+
+def test_runs_are_told_who_reads_their_answers() -> None:
+    audience, heard = Audience(), dict[str, float]()
+
+    async def read(_request: Request) -> Response:
+        heard.update({name: audience.silence([name], 0.0) for name in ("event", "session", "another")})
+        return PlainTextResponse("")
+
+    routes = [Route("/gradio_api/call/gan/{event}", read), Route("/gradio_api/queue/data", read)]
+    application = Starlette(routes=routes)
+    application.get_blocks = lambda: SimpleNamespace(shared=SimpleNamespace(audience=audience))  # type: ignore[attr-defined]
+    application.add_middleware(layers.Readers)
+    client = TestClient(application)
+    client.get("/gradio_api/call/gan/event")
+    assert heard["event"] == 0 < min(heard["session"], heard["another"])
+    client.get("/gradio_api/queue/data?session_hash=session")
+    assert heard["session"] == 0 < heard["event"] < heard["another"], "who read it went away a moment ago"

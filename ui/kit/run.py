@@ -15,7 +15,7 @@ import math
 import threading
 import time
 import weakref
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +39,7 @@ THREADS = PLACES + 40  # of the server; forty are usual
 MOST_WAITING = 64
 MOST_EACH = 50  # of one visitor
 UNKNOWN_SECONDS = 5.0  # what a method's first run counts in the line
+DEAF_SECONDS = 15.0  # a run goes on to which nobody listens
 MOST_PRESSES = 4096  # remembered
 STATE_BYTES = 1 << 30
 RUNS: dict[str, Any] = {"concurrency_id": "runs", "concurrency_limit": PLACES, "show_progress": "hidden", **PRIVATE}
@@ -176,11 +177,41 @@ class States:
                     oldest.state = None
 
 
-class Press:
-    """One press of a button, by `visitor`. `quiet`: a setting that acts at once, which no button stands beside."""
+class Audience:
+    """Which streams of answers somebody reads (ui/layers.py tells), by event or session."""
 
-    def __init__(self, quiet: bool = False, visitor: str = "") -> None:
-        self.quiet, self.visitor = quiet, visitor
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readers, self._left = Counter[str](), OrderedDict[str, float]()
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Somebody reads the stream until the block ends."""
+        with self._lock:
+            self._readers[name] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readers -= Counter([name])
+                self._left[name] = time.monotonic()
+                while len(self._left) > MOST_PRESSES:
+                    self._left.popitem(last=False)
+
+    def silence(self, names: Sequence[str], since: float) -> float:
+        """Seconds for which nobody has read one of these streams, at most those since the moment `since`."""
+        with self._lock:
+            if any(self._readers[name] for name in names):
+                return 0.0
+            return time.monotonic() - max([since, *(self._left.get(name, since) for name in names)])
+
+
+class Press:
+    """One press of a button, by `visitor`. `quiet`: a setting that acts at once, which no button stands beside.
+    `streams`: where its answers are read; (): by somebody who waits for them, as MCP does."""
+
+    def __init__(self, quiet: bool = False, visitor: str = "", streams: Sequence[str] = ()) -> None:
+        self.quiet, self.visitor, self.streams = quiet, visitor, streams
         self.stopped = False  # keep what is there
         self.replaced = False  # by a later press in the same tab: show nothing more
 
@@ -209,7 +240,7 @@ class Presses:
 
     def begin(self, visitor: str, tab: str, token: str = "") -> Press:
         """The press that `token` names ("": a quiet one), now the latest of its tab."""
-        press = Press(not token, visitor)
+        press = Press(not token, visitor, [visitor] if visitor else [])
         with self._lock:
             press.stopped = self.closed or (bool(token) and token in self._stopped)
             if (before := self._latest.get((visitor, tab))) is not None:
@@ -265,6 +296,7 @@ class Server:
     presses: Presses = field(default_factory=Presses)
     states: States = field(default_factory=States)
     pace: Pace = field(default_factory=Pace)
+    audience: Audience = field(default_factory=Audience)
 
     @contextmanager
     def press(self, request: gr.Request | None, tab: str, token: str = "") -> Iterator[Press]:
@@ -303,7 +335,8 @@ def follow(
     """Wait for the turn, run a method and yield views, at most four a second; the last one has the Result.
 
     A run that continues from `state` adds to the curves and frames of `view`. There is no Result when the press was
-    stopped before the first step, or replaced. Closing this generator abandons the run and gives its models back.
+    stopped before the first step, or replaced. Closing this generator abandons the run and gives its models back. A run
+    that has its turn and that nobody has listened to for DEAF_SECONDS is stopped, as by Stop.
 
     Raises:
         Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget: one sentence each.
@@ -318,7 +351,7 @@ def follow(
                 yield view
         view.ahead = 0
         stream = run(pipeline, params, server.cache, state, registry.sha256)
-        start, shown = time.perf_counter(), 0.0
+        start, shown, since = time.perf_counter(), 0.0, time.monotonic()
         try:
             event: Progress | Result | None = None if press.over else next(stream, None)
             while event is not None and not press.replaced:
@@ -334,6 +367,8 @@ def follow(
                     shown = view.seconds
                     note(view, event)
                     yield view
+                if press.streams and server.audience.silence(press.streams, since) > DEAF_SECONDS:
+                    press.stopped = True
                 event = advance(stream, press.stopped)
         finally:
             stream.close()
