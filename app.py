@@ -12,7 +12,7 @@ import threading
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ui import server
+from ui import policy, server
 from ui.server import StartError
 
 if TYPE_CHECKING:
@@ -40,8 +40,12 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--port", default=os.environ.get("GRADIO_SERVER_PORT", "7860"), help="port to listen on")
     parser.add_argument("--share", action="store_true", help="make a public link through Gradio's relay")
+    presets = list(policy.presets())
+    parser.add_argument("--preset", choices=presets, help="what visitors may do (ui/presets.toml); default: local")
     parser.add_argument("--mcp", action="store_true", help="also answer as an MCP server")
     flags = parser.parse_args()
+    if flags.preset:
+        os.environ["ATELIER_PRESET"] = flags.preset
     flags.port = server.check_address(flags.host, flags.port)
     return flags
 
@@ -113,7 +117,7 @@ def warm(cache: ModelCache) -> None:
 
 def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) -> None:
     """Serve the page on a thread of its own. Raises StartError where the port was taken meanwhile."""
-    from ui import layers, theme
+    from ui import theme
     from ui.kit.i18n import I18N
     from ui.kit.run import THREADS
     from ui.kit.session import Sessions
@@ -126,7 +130,7 @@ def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) 
             mcp_server=flags.mcp,
             ssr_mode=False,
             show_error=False,
-            max_file_size=f"{layers.MAX_WEIGHTS_MB:g}mb",  # ui/layers.py has the smaller limit of a picture
+            max_file_size=f"{policy.current().weights_mb:g}mb",  # ui/layers.py has the smaller limit of a picture
             app_kwargs=app_kwargs,
             enable_monitoring=False,  # anybody could read what others run
             theme=theme.theme(),

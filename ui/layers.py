@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 5.0
 STOPPING = "This server is stopping: ask again when it is back."
-MAX_WEIGHTS_MB = 1024.0  # of an uploaded LoRA: 36 to 900 MB are usual
 REFUSED = "atelier.refused"  # in the scope of a request: what it asked for was refused in a sentence
 UPLOAD = "/gradio_api/upload"
 HEAD = 4096  # bytes of an upload in which the name of its first file stands

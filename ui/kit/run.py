@@ -15,10 +15,10 @@ import math
 import threading
 import time
 import weakref
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
@@ -27,9 +27,11 @@ from gradio.events import Dependency
 from models import device, registry
 from models.cache import ModelCache
 from pipelines.base import Pipeline, Progress, Result, advance, run
-from pipelines.params import Params
+from pipelines.params import ParamError, Params
+from ui import policy
 from ui.kit.i18n import in_browser
 from ui.kit.session import PRIVATE, QUICK, Busy, preview_file, visitor_of
+from ui.policy import Policy
 
 SECONDS_BETWEEN_PREVIEWS = 0.25
 SECONDS_BETWEEN_PLACES = 0.5  # while a run waits: also how soon Stop, or a visitor who has left, is noticed
@@ -37,7 +39,6 @@ SECONDS_A_PLACE = 0.1  # the farther back a run waits, the less often its place 
 PLACES = 64  # runs that are followed at once, waiting ones included: each holds a thread
 THREADS = PLACES + 40  # of the server; forty are usual
 MOST_WAITING = 64
-MOST_EACH = 50  # of one visitor
 UNKNOWN_SECONDS = 5.0  # what a method's first run counts in the line
 DEAF_SECONDS = 15.0  # a run goes on to which nobody listens
 MOST_PRESSES = 4096  # remembered
@@ -83,19 +84,24 @@ class Turns:
     So a visitor's fifty runs stand behind another's one, a short run before long ones of others, and nobody for ever.
     """
 
-    def __init__(self, most: int = MOST_WAITING, each: int = MOST_EACH) -> None:
-        self._most, self._each, self._line = most, each, list[Ticket]()
+    def __init__(self, most: int = MOST_WAITING) -> None:
+        self._most, self._line = most, list[Ticket]()
+        self._began: OrderedDict[str, deque[float]] = OrderedDict()  # visitor -> when, of the last minute
         self._change = threading.Condition()
 
     @contextmanager
     def take(self, visitor: str = "", forecast: float | None = None) -> Iterator[Ticket]:
-        """A place in the line, given up at the end. Raises Busy when the line is full, or full of this visitor."""
-        ticket = Ticket(self, visitor, forecast)
+        """A place in the line, given up at the end. Raises Busy when the line is full, or this visitor has too many."""
+        ticket, allowed = Ticket(self, visitor, forecast), policy.current()
         with self._change:
             mine = [other.tag for other in self._line if other.visitor == visitor]
-            if len(self._line) > self._most or len(mine) > self._each:
-                number, seconds = min(len(self._line) - 1, self._most), math.ceil(self._needed(self._line))
-                raise Busy(f"{number} runs are waiting already: try again in about {seconds} s.")
+            again = f"try again in about {math.ceil(self._needed(self._line))} s."
+            if len(self._line) > self._most:
+                raise Busy(f"{self._most} runs are waiting already: {again}")
+            if visitor and len(mine) >= allowed.each:
+                raise Busy(f"{len(mine)} of your runs are waiting, and this server takes no more of a visitor: {again}")
+            if visitor:
+                self._count(visitor, allowed.runs_a_minute)
             ticket.tag = max([self._clock, *mine]) + (UNKNOWN_SECONDS if forecast is None else forecast)
             self._line.append(ticket)
             self._line[1:] = sorted(self._line[1:], key=lambda one: one.tag)
@@ -105,6 +111,19 @@ class Turns:
             with self._change:
                 self._line.remove(ticket)
                 self._change.notify_all()
+
+    def _count(self, visitor: str, most: float) -> None:
+        """Remember that a visitor begins a run. Raises Busy where there were `most` in the last minute."""
+        now, began = time.monotonic(), self._began.setdefault(visitor, deque())
+        self._began.move_to_end(visitor)
+        while len(self._began) > MOST_PRESSES:
+            self._began.popitem(last=False)
+        while began and now - began[0] > 60:
+            began.popleft()
+        if len(began) >= most:
+            seconds = math.ceil(60 - now + began[0])
+            raise Busy(f"This server begins {most:g} runs a minute of a visitor: try again in about {seconds} s.")
+        began.append(now)
 
     @property
     def _clock(self) -> float:
@@ -341,7 +360,8 @@ def follow(
     Raises:
         Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget: one sentence each.
     """
-    view = view or View()
+    view, allowed = view or View(), policy.current()
+    admit(params, allowed)
     with server.turns.take(press.visitor, server.pace.forecast(pipeline, params)) as ticket:
         told = 0.0
         while not press.over and not ticket.wait(SECONDS_BETWEEN_PLACES):
@@ -351,13 +371,13 @@ def follow(
                 yield view
         view.ahead = 0
         stream = run(pipeline, params, server.cache, state, registry.sha256)
-        start, shown, since = time.perf_counter(), 0.0, time.monotonic()
+        start, shown, since, cut = time.perf_counter(), 0.0, time.monotonic(), False
         try:
             event: Progress | Result | None = None if press.over else next(stream, None)
             while event is not None and not press.replaced:
                 view.seconds = time.perf_counter() - start
                 if isinstance(event, Result):
-                    view.result = event
+                    view.result = limited(event, allowed.seconds) if cut else event
                     if state is None and not press.stopped:
                         server.pace.learn(pipeline, params, event.record.seconds.run)
                     yield view
@@ -367,11 +387,27 @@ def follow(
                     shown = view.seconds
                     note(view, event)
                     yield view
+                if view.seconds > allowed.seconds and not press.stopped:
+                    press.stopped = cut = True
                 if press.streams and server.audience.silence(press.streams, since) > DEAF_SECONDS:
                     press.stopped = True
                 event = advance(stream, press.stopped)
         finally:
             stream.close()
+
+
+def admit(params: Params, allowed: Policy) -> None:
+    """Raise ParamError where a run is larger, or of more steps, than the policy allows."""
+    for name, most in (("size", allowed.pixels), ("steps", allowed.steps)):
+        value = getattr(params, name, None)
+        if value is not None and value > most:
+            raise ParamError(f"{name} is {value}, and this server allows at most {most:g}: choose less.")
+
+
+def limited(result: Result, seconds: float) -> Result:
+    """The result of a run that the server stopped, with a note that says so."""
+    told = f"Stopped here: a run may work for {seconds:g} s on this server."
+    return replace(result, record=result.record.model_copy(update={"notes": [*result.record.notes, told]}))
 
 
 def note(view: View, event: Progress) -> None:
