@@ -12,7 +12,8 @@ import threading
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ui import policy, server
+from ui import server
+from ui.kit import policy
 from ui.server import StartError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", default=os.environ.get("GRADIO_SERVER_PORT", "7860"), help="port to listen on")
     parser.add_argument("--share", action="store_true", help="make a public link through Gradio's relay")
     presets = list(policy.presets())
-    parser.add_argument("--preset", choices=presets, help="what visitors may do (ui/presets.toml); default: local")
+    parser.add_argument("--preset", choices=presets, help="what visitors may do (ui/kit/presets.toml); default: local")
     parser.add_argument("--mcp", action="store_true", help="also answer as an MCP server")
     flags = parser.parse_args()
     if flags.preset:

@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 from starlette.middleware import Middleware
 
-from ui import policy
+from ui.kit import policy
 from ui.layers import Front
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,8 @@ from served import CONTENT, Served
 from models.cache import ModelCache
 from pipelines import PIPELINES
 from ui import page as pages
-from ui import policy, trust
+from ui import trust
+from ui.kit import policy
 
 META = {"meta": {"_type": "gradio.FileData"}}
 FILE_COMPONENTS = {"image", "file", "gallery", "imageslider", "uploadbutton", "downloadbutton", "video", "audio"}

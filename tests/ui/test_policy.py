@@ -16,11 +16,10 @@ from models.registry import CARDS
 from models.weights import WeightsError
 from pipelines import METHODS
 from pipelines.params import ParamError, parse
-from ui import policy
-from ui.kit import lacking
+from ui.kit import lacking, policy
+from ui.kit.policy import Policy
 from ui.kit.run import Press, Server, Turns, follow
 from ui.kit.session import Busy
-from ui.policy import Policy
 from ui.server import SettingError, check_environment
 
 DIGITS = {"count": 1, "steps": 300}

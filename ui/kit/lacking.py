@@ -12,7 +12,7 @@ from models.hub import download
 from models.hub.download import Report
 from models.hub.needs import Need, of_model
 from models.weights import Weights, WeightsError, WeightsMissing
-from ui import policy
+from ui.kit import policy
 from ui.kit.i18n import spoken
 
 Lack = Weights | Need

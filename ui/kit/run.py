@@ -28,10 +28,10 @@ from models import device, registry
 from models.cache import ModelCache
 from pipelines.base import Pipeline, Progress, Result, advance, run
 from pipelines.params import ParamError, Params
-from ui import policy
+from ui.kit import policy
 from ui.kit.i18n import in_browser
+from ui.kit.policy import Policy
 from ui.kit.session import PRIVATE, QUICK, Busy, preview_file, visitor_of
-from ui.policy import Policy
 
 SECONDS_BETWEEN_PREVIEWS = 0.25
 SECONDS_BETWEEN_PLACES = 0.5  # while a run waits: also how soon Stop, or a visitor who has left, is noticed

@@ -1,4 +1,4 @@
-"""What this server allows its visitors, by the preset that ATELIER_PRESET names (ui/presets.toml). Imports neither
+"""What this server allows its visitors, by the preset that ATELIER_PRESET names (ui/kit/presets.toml). Imports neither
 gradio nor torch."""
 
 from __future__ import annotations
