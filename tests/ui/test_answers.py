@@ -132,3 +132,13 @@ def test_a_session_keeps_its_values_and_no_second_page() -> None:
     assert "long" not in str(first.config_values)
     sessions["third"]
     assert "first" not in sessions and "second" in sessions, "the one that was here longest ago is forgotten"
+
+
+def test_what_was_set_on_a_component_outlives_an_update() -> None:
+    with gr.Blocks() as page:
+        picture = gr.Image()
+    picture.preprocess = lambda payload: f"our own {payload}"  # type: ignore[method-assign]
+    session = Sessions(page)["one"]
+    session[picture._id] = gr.Image(render=False)
+    session[picture._id] = gr.Image(render=False)
+    assert session[picture._id] is not picture and session[picture._id].preprocess("x") == "our own x"

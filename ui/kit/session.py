@@ -123,6 +123,15 @@ class Session(SessionState):
         page: Any = SimpleNamespace(default_config=blocks.default_config, blocks={})  # nothing to be described
         super().__init__(page)
 
+    def __setitem__(self, key: int, value: Any) -> None:
+        """An update has built a component again: what was set on the first one goes over to it."""
+        before = self.blocks_config.blocks.get(key)
+        if before is not None and type(before) is type(value):
+            vars(value).update(
+                {name: own for name, own in vars(before).items() if name in {"preprocess", "postprocess"}}
+            )
+        super().__setitem__(key, value)
+
     def _update_value_in_config(self, key: int, value: Any) -> None:
         """Nothing is kept to be updated."""
 
