@@ -1,7 +1,7 @@
 # Atelier. `make run` opens the page, `make test` runs the tests; both set up .venv the first time.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: venv run test check house bench weights table space space-push clean
+.PHONY: venv run test soak check house bench weights table space space-push clean
 .DEFAULT_GOAL := run
 
 venv: .venv/.ready
@@ -20,6 +20,10 @@ run: venv
 
 test: venv
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# 500 mixed requests, a third of them bad: some minutes.
+soak: venv
+	$(BIN)/python -m pytest -m soak tests/trust/test_soak.py
 
 check: venv
 	$(BIN)/ruff check .

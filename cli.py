@@ -260,6 +260,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Usage, *KNOWN) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2
+    except OSError as error:  # a name too long, a folder that is closed, a disk that is full
+        print(f"{str(error.filename)[:200]!r} cannot be used ({error.strerror}): give another place.", file=sys.stderr)
+        return 2
     except (RuntimeError, MemoryError) as error:
         if not device.out_of_memory(error):
             raise

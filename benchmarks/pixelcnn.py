@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks.common import table
 from models import registry
-from models.pixelcnn import Drawing, PixelCNN, draw, noise_for
+from models.pixelcnn import Drawing, PixelCNN, beginning, draw, noise_for
 
 COUNT = 16
 Draw = Callable[[PixelCNN, Tensor, Tensor], Iterator[Drawing]]
@@ -51,10 +51,7 @@ def draw_naively(
     known: int = 0,
 ) -> Iterator[Drawing]:
     """As `models.pixelcnn.draw`, by one pass of the whole network for each pixel."""
-    x, chance = torch.zeros(2, len(labels), 1, module.side, module.side)
-    if start is not None and known:
-        x[:, :, :known] = start[:, :, :known]
-        chance[:, :, :known] = (module(x, labels)[:, :, :known] / temperature).sigmoid()
+    x, chance = beginning(module, labels, temperature, start, known)
     for i in range(known, module.side):
         for j in range(module.side):
             chance[:, 0, i, j] = (module(x, labels)[:, 0, i, j] / temperature).sigmoid()

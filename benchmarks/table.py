@@ -159,6 +159,7 @@ def row(entry: Entry, jury: Jury, n: int, seed: int) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in module.parameters()),
         "bytes": path.stat().st_size,
         "minutes": float(minutes) if minutes else None,
+        "settings": {"scheduler": "dpm++"} if entry.sample == "models.diffusion:sample" else {},
         "sha256": weights.digest(path),
         "machine": common.machine(),
     }

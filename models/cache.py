@@ -33,6 +33,10 @@ class OutOfBudget(RuntimeError):
 class Lender(Protocol):
     """What a pipeline borrows from: a ModelCache, or a Borrower, which keeps account."""
 
+    @property
+    def device(self) -> torch.device:
+        """Where models are lent to."""
+
     def use(self, *n: str, working: int = ..., move: bool = ...) -> AbstractContextManager[tuple[nn.Module, ...]]: ...
 
 
@@ -107,7 +111,8 @@ class ModelCache:
 
     @contextmanager
     def use(self, *names: str, working: int = WORKING_BYTES, move: bool = True) -> Iterator[tuple[nn.Module, ...]]:
-        """Lend the models `names`, on the device (or, `move=False`, in RAM), with `working` bytes free for activations.
+        """Lend the models `names`, on the device (or, `move=False`, in RAM), with `working` bytes free for activations,
+        on a card as in RAM.
         Raises LookupError, OutOfBudget, or what a loader raised: all who waited for that load get the same exception.
         """
         if unknown := [name for name in names if name not in self.loaders]:
@@ -183,6 +188,11 @@ class ModelCache:
         return e
 
     def _bring(self, pinned: Iterable[_Entry], working: int) -> None:
+        if self.device.type == "cpu" and working > (left := device.available_bytes()):
+            raise OutOfBudget(
+                f"The activations need {working >> 20} MiB of memory, and {left >> 20} MiB can be had: "
+                f"choose a smaller size, or close other programs."
+            )
         need = working + sum(e.bytes for e in pinned if not e.resident)
         self._make_room("VRAM", need)
         with suppress(torch.OutOfMemoryError):

@@ -74,14 +74,15 @@ class Denoiser(nn.Module):
 class Moment:
     """A moment of a run through a scheduler's times.
 
-    call: calls of the network so far, of `calls`. t: training step that was just worked on. noise: deviation of the
-    noise in x_t, the whole being 1. noisy: x_t as the network sees it, expected: the x0 it expects, x: the scheduler's
-    next sample; each (N, C, H, W), pixels in [-1, 1]. At the last moment x is the picture. whole: whether all pictures
-    have taken this step.
+    step: the scheduler's, of `steps`. share: of the network's calls, in [0, 1]: a step takes several where the pictures
+    are too many for one. t: training step that was just worked on. noise: deviation of the noise in x_t, the whole
+    being 1. noisy: x_t as the network sees it, expected: the x0 it expects, x: the scheduler's next sample; each
+    (N, C, H, W), pixels in [-1, 1]. At the last moment x is the picture. whole: whether all pictures have taken it.
     """
 
-    call: int
-    calls: int
+    step: int
+    steps: int
+    share: float
     t: int
     noise: float
     noisy: Tensor
@@ -205,23 +206,25 @@ def denoise(
     times = list(pairwise([*(int(t) for t in scheduler.timesteps), -1]))
     times = [(s, t) for t, s in reversed(times)] if inverse else times
     rows = torch.split(torch.arange(len(x)), rows_of(network))
-    calls, call = len(times) * len(rows), 0
-    last = Moment(0, calls, 0, 1.0, x, torch.zeros_like(x), x, whole=False)
-    for own, (t, s) in zip(scheduler.timesteps, times, strict=True):
+    steps = len(times)
+    calls, call = steps * len(rows), 0
+    last = Moment(0, steps, 0.0, 0, 1.0, x, torch.zeros_like(x), x, whole=False)
+    for step, (own, (t, s)) in enumerate(zip(scheduler.timesteps, times, strict=True), 1):
         noisy, here = scheduler.scale_model_input(x, own), max(0, t)  # a clean picture is as one of the first time
         parts: list[Tensor] = []
         for chunk in rows:
             parts.append(predict(network, noisy[chunk], here, None if labels is None else labels[chunk], guidance))
             call += 1
             if len(parts) < len(rows):
-                yield replace(last, call=call, whole=False)
+                yield replace(last, step=step, share=call / calls, whole=False)
         output, a = torch.cat(parts), scheduler.alphas_cumprod[here]
         if kind == CLASSES["ddim"]:
             x = ddim(scheduler, output, x, t, s, generators, eta)
         else:
             noise: dict[str, Any] = {"generator": list(generators)} if kind == CLASSES["ddpm"] else {}
             x = scheduler.step(output, own, x, **noise).prev_sample
-        last = Moment(call, calls, here, math.sqrt(1 - float(a)), noisy, prediction(scheduler, output, noisy, a)[0], x)
+        expected = prediction(scheduler, output, noisy, a)[0]
+        last = Moment(step, steps, call / calls, here, math.sqrt(1 - float(a)), noisy, expected, x)
         yield last
 
 

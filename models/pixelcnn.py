@@ -157,7 +157,7 @@ def draw(
     """
     labels, noise = labels.to(module.bias.device), noise.to(module.bias)
     memory = _Memory(module, labels)
-    x, chance = _begun(module, labels, temperature, start, known)
+    x, chance = beginning(module, labels, temperature, start, known)
     for i in range(module.side):
         with device.one_thread():
             memory.start_row(x, i)
@@ -169,7 +169,7 @@ def draw(
             yield Drawing(i * module.side + j + 1, x, chance)
 
 
-def _begun(
+def beginning(
     module: PixelCNN, labels: Tensor, temperature: float, start: Tensor | None, known: int
 ) -> tuple[Tensor, Tensor]:
     """`x` and `chance` of a Drawing with `known` rows of `start`: one pass tells how likely all of them were."""

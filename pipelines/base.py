@@ -151,7 +151,8 @@ def run(
     borrower = cache.borrower()
     resumed = go_on(params, borrower, state) if state is not None and go_on else None
     steps = resumed or pipeline.generate(params, borrower)
-    last, output, seconds, peak, sent = Progress(0, 0), None, 0.0, device.Peak(), cast(str | None, None)
+    last, output, seconds, peak, own = Progress(0, 0), None, 0.0, device.Peak(), _account(borrower)
+    sent = cast(str | None, None)
     visible = last
     try:
         while output is None:
@@ -173,9 +174,18 @@ def run(
         output = _stopped(pipeline, params, last)
     if output is None:
         return
-    entry = _record(pipeline, params, borrower, (seconds, peak.bytes), last, output, sha256)
+    entry = _record(pipeline, params, borrower, (seconds, peak.bytes, own(peak.bytes)), last, output, sha256)
     file = output.pack(entry) if output.pack else b""
     yield Result(output.images, entry, last.state, output.sheet, output.records, file)
+
+
+def _account(borrower: Borrower) -> Callable[[int], int]:
+    """For a run that begins: from the process's peak, the bytes of it that are the run's own. Those are what it added,
+    and the models it uses that were there before."""
+    cache = borrower.cache
+    held = device.held_bytes(cache.device)
+    loaded = {model.name: model.bytes for model in cache.snapshot() if model.resident}
+    return lambda peak: max(0, peak - held) + sum(loaded.get(name, 0) for name in borrower.names)
 
 
 def _stopped(pipeline: Pipeline[P], params: P, last: Progress) -> Output | None:
@@ -222,13 +232,13 @@ def _record(
     pipeline: Pipeline[Any],
     params: Params,
     borrower: Borrower,
-    cost: tuple[float, int],
+    cost: tuple[float, int, int],
     last: Progress,
     output: Output,
     sha256: Callable[[str], str],
 ) -> Record:
     places = {name: place for name in borrower.names if (place := registry.place(name))}
-    seconds, peak_bytes = cost
+    seconds, peak_bytes, own_bytes = cost
     metrics = {name: float(value) for name, value in {**last.metrics, **output.metrics}.items()}
     return Record(
         pipeline=pipeline.name,
@@ -240,6 +250,7 @@ def _record(
         seconds=record.Seconds(load=round(borrower.seconds, 3), run=round(seconds - borrower.seconds, 3)),
         steps=last.step,
         peak_bytes=peak_bytes,
+        own_bytes=own_bytes,
         device=device.describe(borrower.device),
         dtype=str(device.fast_dtype(borrower.device)).removeprefix("torch."),
         versions=record.versions(),

@@ -4,13 +4,15 @@ starts: a refusal names the size that would fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from models import device
-from models.cache import OutOfBudget
+from models.cache import Lender, OutOfBudget
 from pipelines.params import Params
 
 STEP = 64  # pixels between the sizes that are tried
@@ -38,6 +40,20 @@ def usual(p: Params) -> float:
 def spread(p: Params) -> float:
     """Area times pictures: what memory grows with, for methods that say nothing else."""
     return float(megapixels(p) * (getattr(p, "count", None) or 1))
+
+
+@contextmanager
+def lend(
+    cache: Lender, names: tuple[str, ...], p: Any, working: Callable[[Any], int], name: str = "size"
+) -> Iterator[tuple[nn.Module, ...]]:
+    """`cache.use` for a run of `p`, whose activations take `working(p)` bytes: refused like `require`, in RAM before
+    anything is loaded."""
+    where = cache.device
+    if where.type != "cuda":
+        require(p, working, where, name)
+    with cache.use(*names, working=working(p)) as modules:
+        require(p, working, where, name)
+        yield modules
 
 
 def require(p: Any, working: Callable[[Any], int], where: torch.device, name: str = "size") -> None:

@@ -117,6 +117,9 @@ def parse(kind: type[Params], values: Mapping[str, Any]) -> Any:
     Raises:
         ParamError: with one sentence about the first value that does not fit.
     """
+    for name, value in values.items():
+        if isinstance(value, str) and not value.isascii() and any(0xD800 <= ord(letter) < 0xE000 for letter in value):
+            raise ParamError(f"{name} holds half a character: type it again.")
     try:
         return kind(**values)
     except ValidationError as error:

@@ -41,7 +41,8 @@ class Record(BaseModel):
     packages: dict[str, str] = {}  # model name -> the Python package that carries the file, with its version
     seconds: Seconds
     steps: int  # made, not asked for: a stopped run says how far it came
-    peak_bytes: int
+    peak_bytes: int  # most that the process held
+    own_bytes: int = 0  # of them, what this run's models and its work took
     device: str
     dtype: str
     versions: dict[str, str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ def restore(path: str, methods: Mapping[str, Pipeline[Any]]) -> tuple[str, dict[
     Raises:
         ParamError: when the file holds no record, or one with something else where a picture belongs.
     """
-    if not Path(path).is_file():
+    there, entry = False, record.read(path)
+    with suppress(OSError, ValueError):  # a name too long, or with a NUL in it
+        there = Path(path).is_file()
+    if not there:
         raise ParamError(f"{path} does not exist: give a PNG that Atelier made.")
-    entry = record.read(path)
     if entry is None or entry.pipeline not in methods:
         raise ParamError(f"{path} holds no Atelier record: give a PNG that Atelier made.")
     check_pictures(entry, methods[entry.pipeline])

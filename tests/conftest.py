@@ -14,7 +14,7 @@ import PIL.Image
 import pytest
 import torch
 from asking import end_in_mid_run
-from page import PATIENCE, Open
+from page import PATIENCE, Open, open_tab
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from served import Served, serve
 
@@ -49,6 +49,13 @@ def _quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         costs = tmp_path_factory.mktemp("costs")
         patch.setattr("pipelines.compare.estimate.folder", lambda: costs)  # what toys cost says nothing about real runs
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_measured(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the runs of another test have cost forecasts nothing here, whichever came first on this worker."""
+    costs = tmp_path_factory.mktemp("costs")
+    monkeypatch.setattr("pipelines.compare.estimate.folder", lambda: costs)
 
 
 @pytest.fixture(scope="session")
@@ -141,7 +148,7 @@ def visit(served: Served, browser: Browser) -> Iterator[Open]:
         page.goto(url + query)
         expect(page.locator("button.run:visible")).to_be_enabled(timeout=PATIENCE)
         if tab:
-            page.get_by_role("tab", name=tab, exact=True).first.click()
+            open_tab(page, tab)
         return page
 
     yield go

@@ -20,6 +20,18 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
 
+def open_tab(page: Page, name: str) -> None:
+    """Open the tab of that name, by way of its group where another one is shown."""
+    tab = page.locator('.rooms > .tab-wrapper [role="tab"]').filter(has_text=re.compile(f"^\\s*{name}\\s*$"))
+    groups = page.locator(".groups nav button:not(.last)")
+    for i in range(groups.count()):
+        if tab.is_visible() or tab.get_attribute("aria-selected") == "true":
+            break
+        groups.nth(i).click()
+    if tab.is_visible():
+        tab.click()
+
+
 def content(page: Page) -> Locator:
     """The picture to restyle."""
     return page.locator(".block:visible", has_text="Content").locator("img:visible").first
@@ -58,12 +70,17 @@ def wait_for_end(page: Page) -> None:
     expect(button(page, "Run")).to_be_enabled()
 
 
-def sizes(page: Page) -> list[tuple[int, int]]:
-    """Width and height in pixels of the pictures that the right column shows, once they are there."""
-    shown = page.locator(".picture:visible img:visible")
-    expect(shown.first).to_have_js_property("complete", True)
-    expect(shown.first).not_to_have_js_property("naturalWidth", 0)
-    return [tuple(size) for size in shown.evaluate_all("e => e.map(i => [i.naturalWidth, i.naturalHeight])")]
+def pictures(page: Page) -> Locator:
+    """What the right column shows: the result, and beside it the picture before where there is one."""
+    return page.locator(".picture:visible img:visible")
+
+
+def expect_sizes(page: Page, *sizes: tuple[int, int]) -> None:
+    """The right column shows pictures of these widths and heights in pixels, or will as soon as they are there."""
+    expect(pictures(page)).to_have_count(len(sizes), timeout=PATIENCE)
+    for picture, (width, height) in zip(pictures(page).all(), sizes, strict=True):
+        expect(picture).to_have_js_property("naturalWidth", width, timeout=PATIENCE)
+        expect(picture).to_have_js_property("naturalHeight", height)
 
 
 def download(page: Page, folder: Path, name: str = "Download PNG") -> tuple[Path, Record]:

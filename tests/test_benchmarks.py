@@ -13,7 +13,8 @@ import torch
 from scripts import execute
 from served import Served
 
-from benchmarks import baseline, blind, common, gatys, memory, startup
+from benchmarks import baseline, blind, common, features, gatys, memory, startup
+from models import registry, weights
 from pipelines import images
 from pipelines.gatys import GatysParams
 from pipelines.params import ParamError
@@ -48,6 +49,15 @@ def test_baseline_reaches_a_loss_and_gives_up_on_none(loss: baseline.Objective) 
 def test_judge_is_the_loss_that_the_baseline_goes_down(loss: baseline.Objective) -> None:
     assert loss.judge(loss.start) == pytest.approx(float(loss(loss.start)), rel=1e-3)
     assert {value.dtype for value in loss.criterion.buffers()} == {torch.float32}
+
+
+def test_feature_networks_are_painted_with_and_judged() -> None:
+    if not weights.present(registry.MODELS["vgg16-hed"].weights):
+        pytest.skip(f"needs the package of vgg16-hed: {weights.INSTALL}")
+    pair = (common.content("cat"), common.style("wave"))
+    candidate = weights.locate(registry.MODELS["vgg-lite"].weights)
+    rows, wise = features.compare([candidate], [pair], size=64, steps=1)
+    assert finite(*rows[0].loss, *wise.loss) and "VGG-16" in features.report(rows, wise)
 
 
 def test_memory() -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import gradio as gr
 
 from models.cache import ModelCache
 from pipelines import PIPELINES
+from pipelines.params import ParamError
 from ui.kit import tab
-from ui.kit.i18n import I18N, declared, t
+from ui.kit.form import links
+from ui.kit.form.examples import CONTENT, STYLE
+from ui.kit.i18n import I18N, declared, in_browser, in_words, spoken, t
 from ui.kit.run import Server
 from ui.kit.session import QUICK
+from ui.kit.show import failed_status
+from ui.server import kept_seconds
 from ui.tabs import compare, diffusion, explore, gan, imagine, models, pixelcnn, stylemix, stylize, train, vae
 from ui.tabs.compare import send
 from ui.tabs.explore import looks
@@ -32,24 +38,27 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "explore": explore.build,
     "train": train.build,
 }
-DELETE_EVERY, DELETE_OLDER = 600, 3600  # seconds: previews and results are files
+GROUPS = {  # name -> its tabs; a method that is in none stands with the generators
+    "Restyle": ("compare", "gatys", "stylize", "imagine"),
+    "Generate": ("compare", "gan", "stylemix", "vae", "pixelcnn", "diffusion"),
+    "Look inside": ("explore", "train"),
+    "Models": ("models",),
+}
 
 
 def build(cache: ModelCache) -> Page:
     """The page as Blocks, not launched; start-up loads no model."""
     server = Server(cache)
     frames: dict[str, Any] = {}
-    with Page(title="Atelier", analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_OLDER)) as page:
-        with gr.Row(elem_classes="masthead"):
-            gr.Markdown(t("# Atelier"), container=False)
-            gr.Markdown(t("Ways of making images, side by side"), container=False)
-        with gr.Tabs() as tabs:
+    with Page(title="Atelier", analytics_enabled=False) as page:
+        masthead()
+        with gr.Tabs(overflow_behavior="wrap", elem_classes="rooms") as tabs:
             for pipeline in PIPELINES.values():
                 with gr.Tab(declared(pipeline.title), id=pipeline.name):
                     layout: Callable[..., Any] = BUILDERS.get(pipeline.name, tab.build)
                     frames[pipeline.name] = layout(pipeline, server)
             with gr.Tab(t("Models"), id="models"):
-                models.build(cache, page)
+                models.build(server, page)
         for name in {"compare", "explore"} & set(frames):
             frames[name].cure.click(lambda: gr.Tabs(selected="models"), None, [tabs], **QUICK)
         if "compare" in frames:
@@ -58,6 +67,58 @@ def build(cache: ModelCache) -> Page:
             train.link(frames["train"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
             looks.link(frames["explore"], frames["gatys"])
-    page.presses = server.presses
+        open_links(frames, tabs, page)
+    page.shared, page.kept_seconds = server, kept_seconds()
     page.queue(api_open=False, max_size=64)
     return cast(Page, page)
+
+
+def masthead() -> None:
+    """The title, and the groups of tabs."""
+    with gr.Row(elem_classes="masthead"):
+        gr.Markdown(t("# Atelier"), container=False)
+        gr.Markdown(t("Ways of making images, side by side"), container=False)
+        navigation()
+
+
+def navigation() -> None:
+    """The groups of tabs, the drawer of results, and a way to Run for keyboards."""
+    known = {name for tabs in GROUPS.values() for name in tabs}
+    others = tuple(name for name in PIPELINES if name not in known)
+    groups = json.dumps({name: (*tabs, *(others if name == "Generate" else ())) for name, tabs in GROUPS.items()})
+    words = ", ".join(f"{json.dumps(name)}: {in_browser(name)}" for name in GROUPS)
+    names = ", ".join(f"{json.dumps(path.stem)}: {in_browser(path.stem)}" for path in (*CONTENT, *STYLE))
+    words += f", last: {in_browser('Last results')}, names: {{{names}}}"
+    gr.HTML(
+        t("Skip to Run"),
+        html_template='<a class="skip" href="#run">${value}</a><nav></nav>',
+        js_on_load=f"atelier.navigation(element, {groups}, {{{words}}})",
+        elem_classes="groups",
+        apply_default_css=False,
+    )
+
+
+def open_links(frames: Mapping[str, Any], tabs: gr.Tabs, page: gr.Blocks) -> None:
+    """Have `?tab=gan&count=4` open that tab with these settings, or say in a sentence why it cannot."""
+    forms = {name: frame for name, frame in frames.items() if isinstance(frame, tab.Frame)}
+    places = {name: (frame.stage.status, *frame.form.inputs) for name, frame in forms.items()}
+    outputs = [tabs, *(place for own in places.values() for place in own)]
+
+    def opened(request: gr.Request) -> Any:
+        query = dict(request.query_params)
+        name = query.pop("tab", "")
+        if name not in {*frames, "models"}:
+            return [gr.skip()] * len(outputs)
+        rows: dict[Any, Any] = {tabs: gr.Tabs(selected=name)}
+        known = set(PIPELINES[name].params.model_fields) if name in forms else set()
+        settings = {key: text for key, text in query.items() if key in known}
+        if settings:
+            try:
+                values = links.read(PIPELINES[name], settings)
+                said = spoken("Settings of the link. Pictures are not in it.", request)
+            except ParamError as error:
+                values, said = [gr.skip()] * len(known), failed_status(in_words(str(error), request))
+            rows |= dict(zip(places[name], [said, *values], strict=True))
+        return rows
+
+    page.load(opened, None, outputs, **QUICK)

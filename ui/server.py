@@ -28,11 +28,11 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 from starlette.middleware import Middleware
 
-from ui.layers import MAX_WEIGHTS_MB, Front
+from ui.kit import policy
+from ui.layers import Front
 
 log = logging.getLogger(__name__)
 
-MAX_BODY_MB = 20.0
 GRADIO_FLOOR = "6.31.0"
 GRADIO_CURE = f'run `python -m pip install "gradio[mcp]>={GRADIO_FLOOR},<7"`.'
 PILLOW_FLOOR = "13.0.0"
@@ -58,20 +58,20 @@ class VersionError(StartError):
 
 
 def middleware(
-    max_body_mb: float | None = None, origins: Iterable[str] | None = None, max_weights_mb: float = MAX_WEIGHTS_MB
+    max_body_mb: float | None = None, origins: Iterable[str] | None = None, max_weights_mb: float | None = None
 ) -> list[Middleware]:
     """The list for `demo.launch(app_kwargs={"middleware": ...})`.
 
-    `max_body_mb`: largest request body in MiB, above 0; None reads ATELIER_MAX_BODY_MB (default 20).
+    `max_body_mb`: largest request body in MiB, above 0; None reads ATELIER_MAX_BODY_MB, else the preset's.
     `origins`: other sites whose pages may call this one, as https://example.org; None reads the comma list
     ATELIER_ORIGINS (default: none, so same-origin only).
-    `max_weights_mb`: largest file of weights that can be uploaded, in MiB.
+    `max_weights_mb`: largest file of weights that can be uploaded, in MiB; None: the preset's.
     Raises SettingError for a value that makes no sense.
     """
     if max_body_mb is None:
-        max_body_mb = _number(os.environ.get("ATELIER_MAX_BODY_MB") or str(MAX_BODY_MB))
-    if not 0 < max_body_mb < math.inf:
-        raise SettingError(f"ATELIER_MAX_BODY_MB is {max_body_mb:g} but must be above 0: set it to 20, say.")
+        max_body_mb = _above_zero("ATELIER_MAX_BODY_MB", policy.current().body_mb)
+    if max_weights_mb is None:
+        max_weights_mb = policy.current().weights_mb
     if origins is None:
         origins = (part.strip() for part in os.environ.get("ATELIER_ORIGINS", "").split(","))
     allowed = frozenset(_origin(text) for text in origins if text)
@@ -79,11 +79,20 @@ def middleware(
     return [Middleware(Front, **sizes, origins=allowed)]
 
 
-def _number(text: str) -> float:
+def kept_seconds() -> float:
+    """How long uploads and results stay on the disk (ATELIER_KEEP_MINUTES). Raises SettingError."""
+    return 60 * _above_zero("ATELIER_KEEP_MINUTES", 60)
+
+
+def _above_zero(name: str, default: float) -> float:
+    text = os.environ.get(name) or str(default)
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise SettingError(f"ATELIER_MAX_BODY_MB is {text!r} but must be a number: set it to 20, say.") from None
+        raise SettingError(f"{name} is {text!r} but must be a number: set it to {default:g}, say.") from None
+    if not 0 < number < math.inf:
+        raise SettingError(f"{name} is {number:g} but must be above 0: set it to {default:g}, say.")
+    return number
 
 
 def _origin(text: str) -> str:
@@ -102,6 +111,11 @@ FOLDERS = ("ATELIER_WEIGHTS", "ATELIER_DATA")
 def check_environment() -> None:
     """Raise SettingError for a variable whose value would be ignored, or would end in a traceback."""
     given = {name: text for name, text in os.environ.items() if text}
+    kept_seconds()
+    preset = given.get("ATELIER_PRESET", policy.LOCAL)
+    if preset not in policy.presets():
+        known = ", ".join(policy.presets())
+        raise SettingError(f"ATELIER_PRESET is {preset!r} but must be one of {known}: correct it or unset it.")
     for name in (*WHOLE, "GRADIO_DEFAULT_CONCURRENCY_LIMIT"):
         text = given.get(name, "1")
         if not text.isdecimal() and not (name not in WHOLE and text.lower() == "none"):

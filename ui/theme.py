@@ -74,44 +74,6 @@ HERE = Path(__file__).parent
 COMPARE = HERE / "tabs" / "compare"
 CSS = "\n".join(path.read_text() for path in (HERE / "style.css", COMPARE / "compare.css"))
 
-HEAD = """
-<meta name="color-scheme" content="light dark">
-<script>
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-  const run = [...document.querySelectorAll("button.run")].find((button) => button.offsetParent !== null);
-  if (run && !run.disabled) { event.preventDefault(); run.click(); }
-});
-// What a fold or a tab shows for the first time gets its first values from Gradio again one frame later, over what was
-// typed by then: until that is past nothing in it can be touched.
-document.addEventListener("click", (event) => {
-  const fold = event.target.closest?.(".label-wrap")?.nextElementSibling;
-  const opened = fold ?? (event.target.closest?.('[role="tab"]') && document.documentElement);
-  if (!opened) return;
-  const after = (frames) => frames
-    ? requestAnimationFrame(() => after(frames - 1))
-    : opened.classList.remove("opening");
-  opened.classList.add("opening");
-  after(3);
-}, true);
-// On a phone the result is below the form: show it when a run starts.
-document.addEventListener("click", (event) => {
-  if (!event.target.closest?.("button.run") || innerWidth > 640) return;
-  const picture = [...document.querySelectorAll(".picture")].find((block) => block.offsetParent !== null);
-  picture?.scrollIntoView({ behavior: "smooth", block: "start" });
-});
-// Pictures are read aloud by the label of their block.
-let naming = 0;
-new MutationObserver(() => {
-  naming ||= requestAnimationFrame(() => {
-    naming = 0;
-    for (const picture of document.querySelectorAll('img:not([alt]), img[alt=""]')) {
-      const label = picture.closest(".block")?.querySelector('[data-testid="block-label"]')?.textContent.trim();
-      if (label) picture.alt = label;
-    }
-  });
-}).observe(document, { subtree: true, childList: true });
-</script>
-"""
-SCRIPTS = (COMPARE / "compare.js", HERE / "kit" / "form" / "upload.js", HERE / "kit" / "form" / "reload.js")
+SCRIPTS = (*(HERE / "scripts" / f"{name}.js" for name in ("page", "results", "upload")), COMPARE / "compare.js")
+HEAD = '<meta name="color-scheme" content="light dark">\n'
 HEAD += "".join(f"<script>\n{path.read_text()}</script>\n" for path in SCRIPTS)

@@ -11,18 +11,21 @@ import base64
 import binascii
 import json
 import logging
+import math
 import mimetypes
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from gradio.context import LocalContext
 from gradio.data_classes import GradioModel, GradioRootModel
-from gradio.exceptions import ComponentProcessingError
+from gradio.exceptions import ComponentProcessingError, InvalidPathError
+from gradio.processing_utils import check_all_files_in_cache
 from gradio.route_utils import FnIndexInferError
 from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder
@@ -32,8 +35,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ui.kit import i18n
-from ui.kit.run import Presses
-from ui.kit.session import file_in_cache
+from ui.kit.run import Server
+from ui.kit.session import explain, file_in_cache, sweep
+from ui.layers import REFUSED
 
 if TYPE_CHECKING:
     from gradio.block_function import BlockFunction
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 META = {"_type": "gradio.FileData"}
+MISFIT = "The values sent do not fit this form: reload the page, and try again."
+MOST_PLACES = 1 << 20  # pixels of a picture, rows of a table
 SERVED = "/gradio_api/file="  # in front of a file's path in its address
 DATA = re.compile(r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(;[\w.+-]+=[\w.+-]+)*;base64,(?P<text>.*)", re.DOTALL)
 
@@ -48,22 +54,48 @@ DATA = re.compile(r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(;[\w.+-]+=[\w.+-]+)*;base6
 class Page(gr.Blocks):
     """Blocks whose events get files of this server's upload folder alone, and say in one sentence what does not fit.
 
-    `presses`: the runs, which their owners and the end of the server stop. `loop`: the server's, once it runs.
+    `shared`: what all visitors share. `kept_seconds`: how long a file stays on the disk. `loop`: the server's, once it
+    runs.
     """
 
-    presses: Presses
+    shared: Server
+    kept_seconds: float
     loop: asyncio.AbstractEventLoop | None = None
+    _sweeping: asyncio.Task[None] | None = None
 
     async def run_extra_startup_events(self) -> None:
-        """Gradio's, with the server's loop remembered."""
+        """Gradio's, with the server's loop remembered, and files removed on it from now on."""
         self.loop = asyncio.get_running_loop()
+        self._sweeping = self._sweeping or self.loop.create_task(self._sweep())
         await super().run_extra_startup_events()  # type: ignore[no-untyped-call]
 
-    async def process_api(self, *args: Any, **given: Any) -> Any:
-        """Gradio's, with the request known before its inputs are looked at: refusals are in the reader's language."""
+    async def _sweep(self) -> None:
+        """Remove old files for ever. Gradio's own way forgets those of a component that an update has built again."""
+        while True:
+            await asyncio.sleep(self.kept_seconds / 6)
+            kept = {path for block in list(self.blocks.values()) for path in getattr(block, "keep_in_cache", ())}
+            gone = await asyncio.to_thread(sweep, self.kept_seconds, kept)
+            for names in list(self.temp_file_sets):
+                names -= gone
+
+    async def process_api(self, block_fn: BlockFunction | int, *args: Any, **given: Any) -> Any:
+        """Gradio's, with the request known before its inputs are looked at: refusals are in the reader's language.
+
+        Whatever goes wrong is a sentence. Only what is not known keeps its traceback, in the log, and its status 500.
+        """
         request = given.get("request")
         LocalContext.request.set(request if isinstance(request, gr.Request) else None)
-        return await super().process_api(*args, **given)
+        block_fn = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
+        try:
+            if (event := given.get("event_data")) is not None and not happened(block_fn, event._data, self.blocks):
+                raise refused(MISFIT)
+            return await super().process_api(block_fn, *args, **given)
+        except gr.Error:
+            if isinstance(request, gr.Request) and isinstance(request.request, Request):
+                request.request.scope[REFUSED] = True
+            raise
+        except Exception as error:
+            raise refused(explain(error)) from error
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
@@ -83,9 +115,10 @@ class Page(gr.Blocks):
                 block.preprocess = as_sent  # type: ignore[method-assign]
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
-        except (ValidationError, ComponentProcessingError) as error:
+        except (ValidationError, ComponentProcessingError, InvalidPathError, gr.Error) as error:
+            # Its gr.Error is a choice that is not offered, its InvalidPathError a file where none belongs.
             log.warning("Values that do not fit %s: %s", block_fn.name, type(error).__name__)
-            raise refused("The values sent do not fit this form: reload the page, and try again.") from error
+            raise refused(MISFIT) from error
 
 
 def as_sent(payload: Any) -> Any:
@@ -106,6 +139,8 @@ def admit(block_fn: BlockFunction, inputs: Sequence[Any]) -> list[Any]:
         raise refused(f"{len(inputs)} values were sent but {wanted} are needed: see /gradio_api/info for their names.")
     values = list(inputs)
     for i, block in enumerate(block_fn.inputs):
+        if values[i] is None and isinstance(block, gr.Textbox) and not public:
+            values[i] = ""
         if not takes_files(block):
             continue
         name = str(getattr(block, "label", "")) if public else "The file"
@@ -113,7 +148,56 @@ def admit(block_fn: BlockFunction, inputs: Sequence[Any]) -> list[Any]:
             values[i] = {**values[i], "value": files_of(block, values[i].get("value"), name)}
         else:
             values[i] = files_of(block, values[i], name)
+    if not is_text(values) or not (public or all(map(fits, block_fn.inputs, values))):
+        raise refused(MISFIT)
     return values
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value from JSON can be written as UTF-8: "\\ud800", half a character, cannot."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return True
+
+
+def fits(block: object, value: Any) -> bool:
+    """Whether a value is of the kind that the page sends of a component; ranges are the method's to check."""
+    match block:
+        case _ if value is None:
+            return not isinstance(block, gr.Slider)
+        case gr.Number() | gr.Slider():
+            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        case gr.Textbox() | gr.HTML():
+            return isinstance(value, str)
+        case gr.Checkbox():
+            return isinstance(value, bool)
+        case gr.JSON():  # a record
+            return isinstance(value, dict)
+    return True
+
+
+def happened(block_fn: BlockFunction, data: Any, blocks: Mapping[int, object]) -> bool:
+    """Whether `data` of an event is what the page sends: of a selection which one, and files of this server."""
+    try:
+        check_all_files_in_cache(data)
+    except (gr.Error, OSError, ValueError):
+        return False
+    selected = [blocks.get(i) for i, name in block_fn.targets if name == "select" and i is not None]
+    return is_text(data) and all(_selection(block, data) for block in selected)
+
+
+def _selection(block: object, data: Any) -> bool:
+    if not isinstance(data, dict) or "value" not in data:
+        return False
+    index = data.get("index")
+    places = index if isinstance(index, list) else [index]
+    if not all(isinstance(i, int | float) and not isinstance(i, bool) and 0 <= i < MOST_PLACES for i in places):
+        return False
+    length = 2 if isinstance(block, gr.Image | gr.Dataframe) else None  # x and y, row and column
+    row = data.get("row_value") if isinstance(block, gr.Dataframe) else [index]
+    return bool(isinstance(row, list) and row) and (len(index) if isinstance(index, list) else None) == length
 
 
 def takes_files(block: object) -> bool:
@@ -240,5 +324,18 @@ async def misfit(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": said}, status_code=422)
 
 
+async def unreadable(_request: Request, error: Exception) -> Response:
+    """422 for a body that is no JSON, or not of an address's shape. FastAPI's own repeats it, which NaN cannot be."""
+    found = error.errors()[0]["loc"] if isinstance(error, RequestValidationError) and error.errors() else ()
+    place = ".".join(str(part) for part in found)[:80] or "body"
+    text = f"The request cannot be read ({place}): /gradio_api/info lists the endpoints and what they take."
+    return JSONResponse({"error": text}, status_code=422)
+
+
 # For the application: mistakes in a request that Gradio answers with "Internal Server Error".
-HANDLERS: dict[type[Exception], Any] = {KeyError: unknown, FnIndexInferError: unknown, TypeError: misfit}
+HANDLERS: dict[type[Exception], Any] = {
+    KeyError: unknown,
+    FnIndexInferError: unknown,
+    TypeError: misfit,
+    RequestValidationError: unreadable,
+}

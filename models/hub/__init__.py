@@ -54,20 +54,24 @@ class PartName:
         return f"{PREFIX}{self.repo}#{self.part}@{str(self.dtype).removeprefix('torch.')}"
 
 
+def open_folders() -> bool:
+    """Whether folders of this machine may be named: not on a server (`ATELIER_FOLDERS=0`, as app.py has it unless told
+    otherwise), where visitors name what they uploaded, and nothing else that is on its disk."""
+    return os.environ.get("ATELIER_FOLDERS", "1").lower() not in {"0", "off", "no", "false"}
+
+
 def path_of(text: str) -> Path | None:
     """The path that a person names, where there is a file or folder; None for anything else, however long or odd.
 
-    On a server (`ATELIER_FOLDERS=0`, as app.py has it unless told otherwise) visitors name what they uploaded, and
-    nothing else that is on its disk.
+    An upload to this server is named by its path, or by that below the folder of uploads, which the page shows.
     """
     try:
-        path = Path(text).expanduser()
-        if not text or not path.exists():
-            return None
-        if os.environ.get("ATELIER_FOLDERS", "1").lower() not in {"0", "off", "no", "false"}:
-            return path
         uploads = os.environ.get("GRADIO_TEMP_DIR")
-        return path if uploads and path.resolve().is_relative_to(Path(uploads).resolve()) else None
+        upload = (Path(uploads) / text).resolve() if uploads and text else None
+        if upload and upload.is_file() and upload.is_relative_to(Path(str(uploads)).resolve()):
+            return upload
+        path = Path(text).expanduser()
+        return path if text and open_folders() and path.exists() else None
     except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, nobody's home
         return None
 
@@ -115,11 +119,15 @@ def missing(repo: str, what: str = "") -> WeightsMissing:
     absent = f"{repo}{f' ({what})' if what else ''} is not on this machine"
     if is_local(repo):
         return WeightsMissing(f"{what or repo} is missing: save the pipeline in {repo} again, as safetensors.")
-    if weights.offline():
+    if weights.offline() and open_folders():
         return WeightsMissing(
             f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE.",
             repo,
         )
+    if weights.offline():
+        return WeightsMissing(f"{absent}, and the network is switched off: choose a model that is here.", repo)
+    if not open_folders():
+        return WeightsMissing(f"{absent}: press Fetch beside the model.", repo)
     command = f"`python cli.py weights {repo}`"
     return WeightsMissing(f"{absent}: press Fetch beside the model, run {command}, or give a folder that has it.", repo)
 

@@ -7,6 +7,7 @@ they were cut off, and their sha256 is the one the hub announced. A snapshot cou
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -25,6 +26,7 @@ from models.weights import WeightsError, WeightsMissing
 
 log = logging.getLogger(__name__)
 Report = Callable[[int, int], None]
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # what a disk says
 SPARE = 256 << 20  # bytes that stay free on the disk
 TEXTS = {".json", ".txt", ".model", ".jinja"}  # configurations and tokenizers
 SOLE = "*.safetensors"  # as a name: the only such file of a repository, outside of its folders
@@ -141,6 +143,14 @@ def fetch(snapshot: Snapshot, report: Report | None = None) -> Path:
         WeightsMissing: when the connection does not hold.
         WeightsError: when a file is wrong twice, or the disk is too small.
     """
+    try:
+        return _fetch(snapshot, report)
+    except OSError as error:  # of the disk: the network has errors of its own
+        what = f"{hub.cache_folder()} cannot be written ({error.strerror or error})"
+        raise WeightsError(f"{snapshot.repo} cannot be kept: {what}. Make room there, or set HF_HUB_CACHE.") from error
+
+
+def _fetch(snapshot: Snapshot, report: Report | None) -> Path:
     home, total, done = _home(snapshot.repo), snapshot.bytes, 0
     _make_room(home, snapshot)
     for file in snapshot.files:
@@ -225,6 +235,8 @@ def _ask(repo: str, ask: Callable[[], Any]) -> Any:
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise WeightsMissing(f"The hub has no model called {repo}: check the spelling, or set HF_TOKEN.") from error
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
+        if getattr(error, "errno", None) in FULL:
+            raise
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise WeightsMissing(f"{repo} could not be fetched ({reason}): try again, what arrived is kept.") from error
 

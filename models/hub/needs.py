@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from models import hub, weights
-from models.hub import download, is_safetensors, path_of
+from models.hub import download, is_safetensors, open_folders, path_of
 from models.hub.download import SOLE, Snapshot
 from models.hub.offers import KNOWN, OFFERS, Adapter
 from models.weights import WeightsError, WeightsMissing
@@ -142,9 +142,16 @@ def lacking(needs: Iterable[Need]) -> WeightsMissing | WeightsError | None:
             return fault
     names, command = ", ".join(need.name for need in faults), " ".join(FLAGS[n.kind] + n.text for n in faults)
     absent = f"{names} {'are' if len(faults) > 1 else 'is'} not on this machine"
-    sentence = (
-        f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE."
-        if weights.offline()
-        else f"{absent}: press Fetch in Imagine, run `python cli.py weights {command}`, or give files of this machine."
-    )
+    if weights.offline() and open_folders():
+        sentence = (
+            f"{absent}, and the network is switched off: choose a folder with the model, or unset ATELIER_OFFLINE."
+        )
+    elif weights.offline():
+        sentence = f"{absent}, and the network is switched off: choose a model that is here."
+    elif not open_folders():
+        sentence = f"{absent}: press Fetch in Imagine."
+    else:
+        sentence = (
+            f"{absent}: press Fetch in Imagine, run `python cli.py weights {command}`, or give files of this machine."
+        )
     return WeightsMissing(sentence, *faults)

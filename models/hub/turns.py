@@ -59,7 +59,7 @@ class Turns:
         self._twins: dict[str, nn.Module] = {}
         self._homes: list[tuple[Tensor, Tensor]] = []  # of streamed parts
         self._away: list[Tensor] = []  # of a part that was dropped and loaded again: they point at the new copy
-        self.device = owner(lender).device
+        self.device = lender.device
         self.streamed: set[str] = set()
 
     def adopt(self, part: str, name: str) -> nn.Module:

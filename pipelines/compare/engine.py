@@ -37,12 +37,8 @@ KNOWN = (ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget)
 UNITS = 1000  # steps that a whole method counts as
 PROBE = 3  # steps that tell how long one takes, where that is not known yet
 TABLE = weights.BUNDLED / "table.json"  # what `make table` measured of bundled generators, over thousands of pictures
-TABLE_MEASURES = (
-    "distance",
-    "precision",
-    "recall",
-    "nats",
-)  # those of pipelines/metrics.py that are too slow to take at once
+# Those of pipelines/metrics.py that are too slow to take at once.
+TABLE_MEASURES = ("distance", "precision", "recall", "nats")
 FREE = {"seed", "label", "count", "dataset", "model"}  # settings that do not change how good pictures are
 State = Literal["waiting", "running", "done", "stopped", "failed"]
 
@@ -217,10 +213,10 @@ def score(card: Card, result: Result, cache: ModelCache) -> dict[str, float]:
 
 def table_scores(card: Card, result: Result) -> dict[str, float]:
     """What `make table` found of the generator that made a picture; nothing where its weights are not those that were
-    measured, or its settings not the usual ones."""
-    if card.params is None or card.params.model_dump(exclude=FREE, exclude_defaults=True):
-        return {}
+    measured, or its settings others."""
     row = next((rows()[digest] for digest in result.record.models.values() if digest in rows()), {})
+    if card.params is None or card.params.model_dump(exclude=FREE, exclude_defaults=True) != row.get("settings", {}):
+        return {}
     return {name: float(row[name]) for name in TABLE_MEASURES if row.get(name) is not None}
 
 

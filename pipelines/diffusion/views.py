@@ -21,7 +21,6 @@ from models.diffusion import (
     plan,
     predict,
     prediction,
-    rows_of,
     sample,
 )
 from models.gan import slerp
@@ -66,6 +65,14 @@ def calls(source: Source, name: Scheduler, steps: int) -> int:
     return len(plan(name, source.network.scheduler, steps).timesteps)
 
 
+def progress(
+    moment: Moment, before: int, total: int, preview: Tensor | None, metrics: Metrics, trail: Trail | None = None
+) -> Progress:
+    """A moment as progress, `before` of `total` steps being done; the rest as Progress takes it."""
+    share = (before + moment.share * moment.steps) / total
+    return Progress(before + moment.step, total, preview, metrics, trail, share)
+
+
 def watch(
     run: Iterator[Moment], before: int = 0, total: int | None = None, trail: Trail | None = None
 ) -> Generator[Progress, None, Tensor]:
@@ -86,7 +93,7 @@ def watch(
         if trail is not None:
             trail.add(moment)
         last = moment
-        yield Progress(before + moment.call, total or moment.calls, preview, metrics, trail)
+        yield progress(moment, before, total or moment.steps, preview, metrics, trail)
     assert last is not None  # every plan has a step
     if trail is not None:
         trail.close(last.x)
@@ -135,12 +142,13 @@ def schedulers(p: DiffusionParams, source: Source) -> Steps:
     count = min(p.count, IN_A_ROW)
     lengths: dict[Scheduler, int] = {name: calls(source, name, p.steps) for name in SCHEDULERS}
     rows: dict[Scheduler, Tensor] = {}
-    before = 0
+    before, total = 0, sum(lengths.values())
     for name in SCHEDULERS:
         for moment in moments(p, source, name, p.steps, count):
-            before, total = before + 1, sum(lengths.values()) * moment.calls // lengths[name]
-            rows[name] = moment.x if moment.call == moment.calls else moment.expected
-            yield Progress(before, total, images.to_tensor(_by_name(rows, lengths))[0], {"noise": moment.noise})
+            rows[name] = moment.x if moment.share == 1 else moment.expected
+            preview = images.to_tensor(_by_name(rows, lengths))[0]
+            yield progress(moment, before, total, preview, {"noise": moment.noise})
+        before += lengths[name]
     results = [picture for x in rows.values() for picture in pictures_of(pixels(x))]
     shares = {name: read(source, x, labels_of(p, source, count))[0].get(READ) for name, x in rows.items()}
     details = {
@@ -168,13 +176,13 @@ def quality(p: DiffusionParams, source: Source) -> Steps:
     rows: list[list[PIL.Image.Image]] = []
     scores: list[dict[str, float]] = []
     last: Metrics = {}
-    before = 0
+    before, total = 0, sum(lengths.values())
     for s in steps:
         for moment in moments(p, source, p.scheduler, s, p.measured):
-            before, total = before + 1, sum(lengths.values()) * moment.calls // lengths[s]
             now = pictures_of(pixels(moment.expected[:IN_A_ROW]))
             preview = images.to_tensor(_ladder(points, [*rows, now], steps, p))[0]
-            yield Progress(before, total, preview, {"noise": moment.noise, **last})
+            yield progress(moment, before, total, preview, {"noise": moment.noise, **last})
+        before += lengths[s]
         score = measure(source.judge, pixels(moment.x), None if labels is None else labels.cpu())
         points.append((s, max(score.distance, 1e-6)))
         rows.append(pictures_of(pixels(moment.x[:IN_A_ROW])))
@@ -276,9 +284,8 @@ def interpolate(p: DiffusionParams, source: Source) -> Steps:
     pair = (p.picture, p.second)
     ready = [prepared(picture, source, strict=True) for picture in pair if picture is not None]
     own = noise_of(source.network.shape, generators_of([p.seed, p.seed + 1])).to(source.device)
-    rows = rows_of(source.network)
-    before = p.steps * -(-len(ready) // rows)
-    total = before + p.steps * -(-p.count // rows)
+    before = p.steps if ready else 0
+    total = before + p.steps
     ends = list(torch.split(own, 1))
     if ready:
         noises = yield from to_noise(p, source, torch.cat(ready), total, None)

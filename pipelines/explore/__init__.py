@@ -130,10 +130,9 @@ def looking(shelf: Shelf) -> Callable[[ExploreParams, Lender], Steps]:
 
     def generate(p: ExploreParams, cache: Lender) -> Steps:
         names = needed(p)
-        with cache.use(*names, working=working_bytes(p)) as modules:
-            if modules and not ready(p, shelf):
-                sized = p.model_copy(update={"resolution": p.side})
-                cost.require(sized, working_bytes, next(modules[0].parameters()).device, "resolution")
+        sized, there = p.model_copy(update={"resolution": p.side}), ready(p, shelf)
+        lent = cache.use(*names, working=0) if there else cost.lend(cache, names, sized, working_bytes, "resolution")
+        with lent as modules:
             if p.view == "invert":
                 encoded = shelf.features(p.content, p.model, modules[0], p.side)
                 return (yield from invert(p, modules[0], encoded))

@@ -175,11 +175,10 @@ def working_bytes(p: GatysParams) -> int:
 
 def generate(p: GatysParams, cache: Lender) -> Steps:
     """Paint from the start."""
-    with cache.use(p.model, working=working_bytes(p)) as (module,):
+    with cost.lend(cache, (p.model,), p, working_bytes) as (module,):
         network = cast(Features, module)
         narrow = longest_side(p.content, p.smallest, network.smallest(network.layers))
         plan = stages(p.size, p.steps, min(narrow, p.size))
-        cost.require(p, working_bytes, network.mean.device)
         first = images.to_tensor(p.content, plan[0][0]).to(network.mean.device)
         start = blank(first, p.start, images.to_tensor(p.styles[0], 256)[0].to(first), p.noise, p.seed)
         canvas = Canvas(start, plan, p.optimizer, p.rate, p.average)
@@ -192,7 +191,7 @@ def resume(p: GatysParams, cache: Lender, state: object) -> Steps:
     work = cast(Work, state)
     canvas = work.canvas
     canvas.plan = canvas.plan or [(p.size, p.steps)]
-    with cache.use(p.model, working=working_bytes(p)) as (module,):
+    with cost.lend(cache, (p.model,), p, working_bytes) as (module,):
         return (yield from lent(p, cast(Features, module), work))
 
 

@@ -41,9 +41,8 @@ def repaint(p: StylizeParams, cache: Lender, state: object) -> Steps:
     side, notes = p.longest_side()
     images.even_ground(p.content, notes)
     sized = p.model_copy(update={"size": side})
-    with cache.use(*restyle.MODELS[p.model], working=working_bytes(sized)) as modules:
+    with cost.lend(cache, restyle.MODELS[p.model], sized, working_bytes) as modules:
         where = next(modules[0].parameters()).device
-        cost.require(sized, working_bytes, where)
         content = images.to_tensor(p.content, side).to(where)
         easel = Easel(p, restyle.brush(p.model, modules), content, cast(Memo, state))
         return (yield from (paint_every if p.every else paint_one)(easel, notes))

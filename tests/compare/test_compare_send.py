@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from page import Open, button, choose
+from page import Open, button, choose, open_tab
 from playwright.sync_api import expect
 from served import CONTENT, STYLE
 
@@ -175,6 +175,6 @@ def test_a_visitor_sends_a_result_and_presses_run(visit: Open) -> None:
     expect(page.locator("article.card.done")).to_have_count(2)
     assert card.locator(".cost b").inner_text() == took, "it was made again"
     for name in ("Style mixing", "Explore"):
-        page.get_by_role("tab", name=name, exact=True).click()
+        open_tab(page, name)
         expect(button(page, "Run").locator("visible=true")).to_be_visible()
         expect(send).to_have_count(0)

@@ -88,7 +88,7 @@ def test_with_a_perfect_network_every_level_of_noise_is_right(name: Scheduler, s
     for moment in found:
         assert torch.allclose(moment.noisy, oracle.at(moment.t), atol=2e-3), moment.t
     assert torch.allclose(found[-1].x, oracle.x0, atol=2e-3)
-    assert [m.call for m in found] == list(range(1, found[-1].calls + 1))
+    assert [m.step for m in found] == list(range(1, found[-1].steps + 1))
 
 
 @pytest.mark.parametrize("steps", [1, 30, 61, 700])
@@ -136,7 +136,7 @@ def test_guidance_goes_along_the_line_from_any_to_the_class(network: Denoiser) -
 def test_a_trail_keeps_moments_from_all_of_the_run(steps: int) -> None:
     trail, x = Trail(steps), torch.zeros(1, 1, 2, 2)
     for i in range(steps):
-        trail.add(Moment(i + 1, steps, steps - 1 - i, 0.5, x, x, x))
+        trail.add(Moment(i + 1, steps, (i + 1) / steps, steps - 1 - i, 0.5, x, x, x))
     trail.close(x)
     assert len(trail.times) == min(steps, MOST_MOMENTS) + 1 and trail.times[-2:] == [0, -1]
     gaps = {a - b for a, b in zip(trail.times, trail.times[1:-1], strict=False)}

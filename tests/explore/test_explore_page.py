@@ -9,7 +9,7 @@ from typing import Any
 import PIL.Image
 import pytest
 from gradio_client import Client, handle_file
-from page import PATIENCE, Open, button, download, drop
+from page import PATIENCE, Open, button, download, drop, open_tab
 from playwright.sync_api import Locator, Page, expect
 from served import CONTENT, STYLE, Served
 
@@ -61,11 +61,11 @@ def hand_layers_on(page: Page) -> None:
     name = re.findall(r"conv\d_1", use.inner_text())[0]
     use.click()
     expect(status(page)).to_contain_text(f"{name} is now the content layer in Optimise.")
-    page.get_by_role("tab", name="Optimise", exact=True).click()
+    open_tab(page, "Optimise")
     page.get_by_role("button", name="Advanced").locator("visible=true").click()
     for label, value in (("Style layers", "conv2_2"), ("Content layers", name)):
         expect(page.get_by_label(label).locator("visible=true").first).to_have_value(value)
-    page.get_by_role("tab", name="Explore", exact=True).click()
+    open_tab(page, "Explore")
 
 
 def invert_live(page: Page) -> None:

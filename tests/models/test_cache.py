@@ -281,3 +281,12 @@ def test_on_cuda() -> None:
             rig.touch("a", working=1 << 30)
     rig.relieve()
     assert torch.cuda.memory_allocated() == before and address(a) == rig.homes["a"]
+
+
+def test_activations_that_ram_has_no_room_for_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.device.available_bytes", lambda: 63 * MB)
+    rig = Rig(a=1)
+    rig.touch("a", working=63)
+    with pytest.raises(OutOfBudget, match="need 64 MiB of memory, and 63 MiB can be had: choose a smaller size"):
+        rig.touch("a", working=64)
+    assert [row.pins for row in rig.snapshot()] == [0]

@@ -12,13 +12,15 @@ import PIL.Image
 import pytest
 from PIL import ImageDraw
 
+import cli
 from models.cache import ModelCache
-from pipelines import PIPELINES, images
+from pipelines import PIPELINES, images, record
 from pipelines.base import Result, run
 from pipelines.images import load
 from pipelines.params import parse
 from pipelines.replay import EXAMPLES
 from ui.kit.i18n import in_words
+from ui.kit.show import cost_status
 
 CHINESE = gr.Request(headers={"accept-language": "zh-CN"})
 
@@ -83,3 +85,20 @@ def test_only_even_grounds_are_even() -> None:
     ImageDraw.Draw(screenshot).text((20, 20), "some words " * 8, fill="white")
     for picture in (product(), load(encode(product(800), "JPEG")), screenshot, PIL.Image.new("RGB", (9, 9))):
         assert images.even_share(picture) > 0.5
+
+
+@pytest.mark.parametrize("method", ["gatys", "stylize"])
+def test_page_record_and_command_line_say_it(
+    method: str, cache: ModelCache, style: PIL.Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = {"steps": 1} if method == "gatys" else {}
+    places = {name: tmp_path / f"{name}.png" for name in ("content", "styles", "out")}
+    product().save(places["content"])
+    style.save(places["styles"])
+    given: dict[str, Any] = {**places, "size": 64, **quick}
+    assert cli.main([method, *(str(part) for name, value in given.items() for part in (f"--{name}", value))]) == 0
+    assert "of the content is an even ground" in capsys.readouterr().err
+    kept = record.read(places["out"])
+    assert kept is not None and "of the content is an even ground" in kept.notes[0]
+    made = result(cache, method, content=product(), styles=[style], size=64, **quick)
+    assert "of the content is an even ground" in cost_status(made, None) and "均匀的底色" in cost_status(made, CHINESE)

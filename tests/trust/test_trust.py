@@ -27,6 +27,7 @@ from models.cache import ModelCache
 from pipelines import PIPELINES
 from ui import page as pages
 from ui import trust
+from ui.kit import policy
 
 META = {"meta": {"_type": "gradio.FileData"}}
 FILE_COMPONENTS = {"image", "file", "gallery", "imageslider", "uploadbutton", "downloadbutton", "video", "audio"}
@@ -160,6 +161,32 @@ def test_whole_numbers_may_be_written_with_a_point(web: httpx.Client) -> None:
     assert kind == "complete" and record["params"]["seed"] == 7 and record["steps"] == 2
 
 
+def test_what_an_event_refuses_is_a_4xx_with_its_sentence(web: httpx.Client) -> None:
+    config = web.get("/config").json()
+    kinds = {row["id"]: row["type"] for row in config["components"]}
+    events = [row for row in config["dependencies"] if row["backend_fn"] and not row["queue"]]
+    sliders = next(row for row in events if [kinds[i] for i in row["inputs"]] == ["slider"])
+    selects = next(row for row in events if row["targets"] and row["targets"][0][1] == "select" and not row["inputs"])
+    for row, data, happened in (
+        (sliders, ["7"], None),
+        (sliders, [None], None),
+        (sliders, [{"path": "/etc/passwd", **META}], None),
+        (selects, [], {"index": "x", "value": None}),
+        (selects, [], [1]),
+        (selects, [], {"index": 0, "value": {"path": "/etc/passwd"}}),
+        (selects, [], {"index": 0, "value": "\ud800"}),
+    ):
+        body = {"data": data, "fn_index": row["id"], "session_hash": "odd", "event_data": happened}
+        for language, said in (("en", trust.MISFIT), ("zh-CN", "发送的值与表单不符：请重新加载页面后再试。")):
+            headers = {"Content-Type": "application/json", "Accept-Language": language}
+            answered = web.post("/gradio_api/run/predict", content=json.dumps(body), headers=headers)
+            assert answered.status_code == 422 and answered.json()["error"] == said
+
+
+def test_uploads_have_a_largest_size_for_gradio_too(web: httpx.Client) -> None:
+    assert web.get("/config").json()["max_file_size"] == policy.current().weights_mb * 2**20
+
+
 def test_odd_requests_get_a_4xx(web: httpx.Client) -> None:
     asked = {
         "/gradio_api/call/v2/nosuch": {},
@@ -174,6 +201,9 @@ def test_odd_requests_get_a_4xx(web: httpx.Client) -> None:
     }
     for path, body in asked.items():
         assert 400 <= web.post(path, json=body).status_code < 500, path
+    for body in (b"{", b'{"data": [NaN], "fn_index": 1e999}', b'{"data": [], "fn_index": "x"}'):
+        answered = web.post("/gradio_api/run/predict", content=body, headers={"Content-Type": "application/json"})
+        assert answered.status_code == 422 and answered.json()["error"].startswith("The request cannot be read (body")
     assert web.get("/gradio_api/call/gatys/nosuch").status_code == 404
     assert "404" in web.get("/gradio_api/queue/data", params={"session_hash": "nobody"}).text
     kind, said = answer(web, "gatys", web.post("/gradio_api/call/gatys", json={"data": []}).json()["event_id"])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
-from page import Open, button, choose, number, steps_so_far, wait_for_end, wait_for_step
+from page import Open, button, choose, number, open_tab, steps_so_far, wait_for_end, wait_for_step
 from playwright.sync_api import Browser, Locator, Page, expect
 from served import Served, local
 
@@ -18,10 +18,6 @@ SOON = 20_000  # milliseconds: long before the run in front ends, on a busy mach
 
 def status(page: Page) -> Locator:
     return page.locator("[role=tabpanel]:visible .status:visible").first
-
-
-def open_tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
 
 
 def run_button(page: Page) -> Locator:
@@ -59,7 +55,7 @@ def numbers_that_cannot_be_get_a_sentence_and_the_next_run_works(page: Page) -> 
     open_tab(page, "Optimise")
     number(page, "Size").fill("3000")
     page.keyboard.press("Control+Enter")
-    expect(status(page)).to_contain_text("size is 3000")
+    expect(status(page)).to_contain_text("Size is 3000")
     expect(run_button(page)).to_be_enabled(timeout=SOON)
 
 

@@ -26,6 +26,13 @@ def test_bad_body_limit_is_one_line(value: str, monkeypatch: pytest.MonkeyPatch)
         server.middleware()
 
 
+@pytest.mark.parametrize("value", ["an hour", "0", "-1", "nan", "inf"])
+def test_how_long_files_stay_is_a_number_above_zero(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATELIER_KEEP_MINUTES", value)
+    with pytest.raises(server.SettingError, match=r"^ATELIER_KEEP_MINUTES is .*set it to 60, say\.$"):
+        server.check_environment()
+
+
 @pytest.mark.parametrize(
     "value", ["*", "null", "example.org", "https://a.example/path", "https://a.example/", "https://u@a.b"]
 )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import PIL.Image
+from gradio.events import Dependency
 
-from pipelines import video
+from pipelines import variations, video
 from pipelines.base import Pipeline
 from pipelines.params import Setting, parse
 from ui.kit import fetching
-from ui.kit.form import controls, replay
+from ui.kit.form import controls, keep, replay
 from ui.kit.i18n import spoken
 from ui.kit.run import Controls, Press, Server, View, follow, on_change, on_press, on_stop
 from ui.kit.session import KNOWN, PRIVATE, QUICK, file_in_cache, visitor_of
@@ -22,6 +25,8 @@ from ui.kit.show import NOTHING, Memory, Update, conclude, failed, finished, gon
 
 if TYPE_CHECKING:
     from ui.kit.tab import Form, Stage
+
+MOST_LETTERS = 24  # of a picture's name in that of a download
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,17 @@ class Runs:
         with self.server.press(request, tab) as press:
             yield from self._with(request, press, earlier, given, repaint=earlier is not None)
 
+    def vary(self, request: gr.Request, token: str, memory: Memory | None) -> Iterator[list[Any]]:
+        """The run before again, with the next four seeds."""
+        if memory is None or memory.result is None:
+            yield gone(request).row(running=False)
+            return
+        seeds = memory.result.record.details.get(variations.SEEDS, [memory.params.seed])  # type: ignore[attr-defined]
+        params = memory.params.model_copy(update={"seed": seeds[-1]})
+        again = replace(self, pipeline=variations.of(self.pipeline))
+        with self.server.press(request, self.pipeline.name, token) as press:
+            yield from again._stream(request, press, Memory(params, pictures=memory.pictures), memory, None, View())
+
     def always(self, request: gr.Request, earlier: Memory | None, *given: Any) -> Iterator[list[Any]]:
         """A new run that a setting began, with or without one before."""
         with self.server.press(request, self.pipeline.name) as press:
@@ -81,7 +97,8 @@ class Runs:
         self, request: gr.Request, press: Press, earlier: Memory | None, given: Sequence[Any], repaint: bool = False
     ) -> Iterator[list[Any]]:
         try:
-            memory = Memory(parse(self.pipeline.params, controls.values(self.settings, given)))
+            values = controls.values(self.settings, given)
+            memory = Memory(parse(self.pipeline.params, values), pictures=names(self.settings, values))
         except KNOWN as error:
             yield failed(error, earlier, self.pipeline, request).row(running=False, earlier=earlier)
             return
@@ -120,6 +137,14 @@ class Runs:
             yield failed(error, earlier, pipeline, request).row(running=False, earlier=earlier)
 
 
+def names(known: Sequence[Setting], values: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the pictures among `values` are called, for the name of a download."""
+    pictures = (s.name for s in known if s.kind in {"image", "images"})
+    files = [file for name in pictures for file in replay.rows_of(values.get(name))]
+    stems = (re.sub(r"\W+", "-", Path(str(file)).stem)[:MOST_LETTERS] for file in files)
+    return tuple(stem for stem in stems if stem != "atelier")
+
+
 def wire(
     pipeline: Pipeline[Any], server: Server, form: Form, stage: Stage, controls_: Controls, again: gr.File
 ) -> Follow:
@@ -129,13 +154,18 @@ def wire(
     ended = [on_press(controls_, [controls_.run.click], runs.start, [stage.memory, *form.inputs], outputs)]
     if pipeline.resume is not None:
         ended.append(on_press(controls_, [stage.more.click], runs.go_on, [stage.memory], outputs))
+    ended.append(on_press(controls_, [stage.vary.click], runs.vary, [stage.memory], outputs))
     on_stop(server, controls_)
+    begin = keep.stale(pipeline.name, form.inputs, stage)
+    controls_.run.click(None, form.inputs, None, js=begin, **QUICK)
     wire_after(pipeline, form, stage, controls_)
     wire_cures(form, stage)
     wire_restore(pipeline, form, stage, again)
 
     def live(events: Any, always: bool = False) -> None:
         function = runs.always if always else runs.live
+        marked = events.then if isinstance(events, Dependency) else partial(gr.on, events)
+        marked(None, form.inputs, None, js=begin, **QUICK)
         ended.append(on_change(controls_, events, function, [stage.memory, *form.inputs], outputs))
 
     return Follow(live, ended)
@@ -186,6 +216,8 @@ def wire_after(pipeline: Pipeline[Any], form: Form, stage: Stage, controls_: Con
         video.write_animation(pictures, target)
         return gr.update(value=str(target), visible=True)
 
+    seed = [c for s, c in zip(form.settings, form.inputs, strict=True) if s.name == "seed"]
+    stage.same_seed.click(None, [stage.record], seed, js="(record) => record.seed", **QUICK)
     stage.film_button.click(film, [stage.memory], [stage.film], **PRIVATE)
 
 
@@ -195,12 +227,12 @@ def wire_restore(pipeline: Pipeline[Any], form: Form, stage: Stage, again: gr.Fi
 
     def restore(path: str | None, request: gr.Request, *given: Any) -> list[Any]:
         if path is None:
-            return [gr.skip()] * (len(form.inputs) + 1)
+            return [gr.skip()] * (len(form.inputs) + 2)
         otherwise = f"{Path(path).name} holds no record of {pipeline.title}: drop a PNG that was downloaded here."
         told = replay.recorded(path, {pipeline.name: pipeline}, otherwise, request)
         known = replay.known_pictures(*given)
         said = replay.say(replay.absences(told, pipeline, known), request)
-        return [said, *(replay.restored(s, told.params[s.name], known) for s in form.settings)]
+        return [None, said, *(replay.restored(s, told.params[s.name], known) for s in form.settings)]
 
     # queued: others hide their errors
-    again.upload(restore, [again, *places], [stage.status, *form.inputs], show_progress="hidden", **PRIVATE)
+    again.upload(restore, [again, *places], [again, stage.status, *form.inputs], show_progress="hidden", **PRIVATE)

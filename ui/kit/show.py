@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -12,13 +13,17 @@ import PIL.Image
 
 from models import device
 from models.cache import OutOfBudget
+from models.device import amount
+from pipelines import variations
 from pipelines.base import Pipeline, Result
 from pipelines.compare.plan import comparable
-from pipelines.params import ParamError, Params
+from pipelines.params import ParamError, Params, settings
 from ui.kit import curve, lacking
+from ui.kit.form import links
 from ui.kit.i18n import in_words, refused, spoken, t
 from ui.kit.run import View, pressable
 from ui.kit.session import explain, file_in_cache
+from ui.words import ENGLISH
 
 GONE = "This result is no longer kept here: run it again."
 SPEED = "pictures a second"  # a number of the run that is no curve
@@ -38,6 +43,15 @@ class Memory:
     frames: list[str] = field(default_factory=list)
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     comparable: bool = False  # whether the result can be sent to Compare
+    pictures: tuple[str, ...] = ()  # names of the pictures that went in
+
+    @property
+    def file_name(self) -> str:
+        """What a download is called: `gatys-astronaut-impasto-seed0`."""
+        assert self.result is not None
+        record = self.result.record
+        seed = [] if record.seed is None else [f"seed{record.seed}"]
+        return "-".join([record.pipeline, *self.pictures, *seed])
 
     def __deepcopy__(self, _: Any) -> Memory:
         return self  # Gradio copies a State's value; a run's tensors are not copied
@@ -67,11 +81,16 @@ class Update:
     def row(self, running: bool, earlier: Memory | None = None) -> list[Any]:
         """Values for `Stage.outputs`, then for Run and Stop; what can be done with a result is there where one is."""
         memory = self.memory if isinstance(self.memory, Memory) else earlier
-        done = not running and memory is not None and memory.result is not None
-        sent = done and memory is not None and memory.comparable
+        result = None if running or memory is None else memory.result
+        many = result is not None and variations.SEEDS in result.record.details
+        again = result is not None and result.record.seed is not None
+        sent = result is not None and memory is not None and memory.comparable
+        one = result is not None and not many
+        frames = STAYS if self.memory is STAYS else bool(memory and memory.frames[1:])
         return [
             *in_order(self, "cures"),
-            *(gr.update(interactive=on) for on in (sent, done, done)),
+            *(gr.update(interactive=on) for on in (sent, one, result is not None, again, again)),
+            *(gr.skip() if on is STAYS else gr.update(visible=bool(on)) for on in (self.curve, frames, self.record)),
             *(cure(shown) for shown in self.cures),
             *pressable(running),
         ]
@@ -126,12 +145,23 @@ def failed(
     small = isinstance(error, OutOfBudget) or device.out_of_memory(error)
     lacks = lacking.of(error)
     return Update(
-        status=failed_status(in_words(explain(error), request)),
+        status=failed_status(page_words(explain(error), pipeline, request)),
         download=gr.update(interactive=kept),
         more=gr.update(interactive=kept and pipeline.resume is not None),
         wanted={lack: lack.bytes for lack in lacks},
         cures=(small, lacking.caption(lacks, {}, request) if lacks else "", isinstance(error, ParamError)),
     )
+
+
+def page_words(sentence: str, pipeline: Pipeline[Any], request: gr.Request | None) -> str:
+    """What went wrong, with settings and choices called as the form calls them: Show, not `view`."""
+    labels = {s.name: s.label for s in settings(pipeline.params)}
+    name = rf"\b({'|'.join(labels)})\b"
+    renamed = re.sub(rf"{name}(?= (?:is|has|are|to) )", lambda found: labels[found[1]], sentence)
+    told = in_words(sentence, request)
+    if told == sentence:
+        return re.sub(r"(?<= to )\w+", lambda choice: ENGLISH.get(choice[0], choice[0]), renamed)
+    return in_words(renamed, request) if re.search(name, told) else told
 
 
 def running_status(view: View, request: gr.Request | None) -> str:
@@ -148,12 +178,12 @@ def running_status(view: View, request: gr.Request | None) -> str:
 
 
 def cost_status(result: Result, request: gr.Request | None) -> str:
-    """`9.8 s · 1.1 GB · vgg-lite · seed 0`, with loading apart."""
+    """`9.8 s · 310 MB · vgg-lite · seed 0`, with loading apart where it took long enough to be felt."""
     r = result.record
     parts = [
         f"{r.seconds.run:.1f} s",
-        f"{spoken('loading', request)} {r.seconds.load:.1f} s",
-        f"{r.peak_bytes / 1e9:.1f} GB",
+        *([f"{spoken('loading', request)} {r.seconds.load:.1f} s"] if r.seconds.load >= 0.1 else []),
+        amount(r.own_bytes),
         *r.networks,
         f"{r.steps} {spoken('step' if r.steps == 1 else 'steps', request)}",
         f"{spoken('seed', request)} {r.seed}",
@@ -187,7 +217,8 @@ def conclude(view: View, memory: Memory, pipeline: Pipeline[Any], request: gr.Re
     """A finished or stopped method on the page: the slider where there is a before, files that hold their record."""
     assert view.result is not None
     memory.result, memory.state, memory.frames, memory.curves = view.result, view.result.state, view.frames, view.curves
-    memory.comparable = comparable(pipeline, view.result.record.params)
+    record = view.result.record
+    memory.comparable = comparable(pipeline, record.params) and variations.SEEDS not in record.details
     return finished(memory, pipeline, request)
 
 
@@ -195,12 +226,13 @@ def finished(memory: Memory, pipeline: Pipeline[Any], request: gr.Request | None
     """The result in `memory` on the page."""
     result = memory.result
     assert result is not None
-    path = file_in_cache(result.png(), ".png")
-    before = before_file(memory.params, result.picture.size)
+    path = file_in_cache(result.png(), ".png", memory.file_name)
+    before = before_file(memory.params, result.picture.size) if result.sheet is None else None
+    address = links.link(pipeline, result.record.params, request)
     return Update(
         live=gr.update(value=path, visible=before is None, label=t("Result")),
-        compare=gr.update(value=(before, path) if before else None, visible=before is not None),
-        status=cost_status(result, request),
+        compare=gr.update(value=(before, path) if before else None, visible=before is not None, slider_position=0),
+        status=f"{cost_status(result, request)}<br>{address}",
         download=gr.update(value=path, interactive=True),
         more=gr.update(interactive=pipeline.resume is not None and memory.state is not None),
         curve=drawn(memory.curves, request),

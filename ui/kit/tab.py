@@ -11,7 +11,7 @@ import gradio as gr
 
 from pipelines.base import Pipeline
 from pipelines.compare.plan import kind_of
-from pipelines.params import Setting, settings
+from pipelines.params import MOST_SEED, Setting, settings
 from ui.kit import api, events
 from ui.kit.form import controls, keep
 from ui.kit.form.examples import CONTENT, RESULTS, STYLE
@@ -46,11 +46,15 @@ class Stage:
     more: gr.Button
     send: gr.Button  # to Compare; ui/tabs/compare/send.py wires it
     as_content: gr.Button
+    same_seed: gr.Button
+    vary: gr.Button
     curve: gr.HTML
     film: gr.Image
     film_button: gr.Button
     record: gr.JSON
     after: tuple[Any, ...]  # settings that can be changed when the run is over
+    folds: tuple[gr.Accordion, gr.Accordion, gr.Accordion]  # around curve, film, record: there when filled
+    stale: gr.HTML  # there while the form says something else than what made the picture
     cures: tuple[gr.Button, gr.Button, gr.Button]  # of the failed state: a smaller size, Fetch, the defaults
     memory: gr.State  # show.Memory: what Continue, colours and the film need
     wanted: gr.State  # what the failed run lacks and Fetch brings -> bytes, None where only the hub knows
@@ -59,7 +63,8 @@ class Stage:
     def outputs(self) -> list[Any]:
         """What a run updates, in the order of `show.Update.row`; Run and Stop follow."""
         shown = [self.live, self.compare, self.status, self.download, self.more, self.curve, self.record]
-        return [*shown, self.memory, self.wanted, self.send, self.as_content, self.film_button, *self.cures]
+        made = [self.send, self.as_content, self.film_button, self.same_seed, self.vary]
+        return [*shown, self.memory, self.wanted, *made, *self.folds, *self.cures]
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ def actions() -> tuple[gr.Button, gr.Button, gr.File]:
     with gr.Row(elem_classes="actions"):
         run = gr.Button(t("Run"), variant="primary", size="lg", elem_classes="run", scale=3)
         stop = gr.Button(t("Stop"), size="lg", scale=1, interactive=False)
+        gr.HTML(t("Run: Ctrl+Enter"), elem_classes="keys", padding=False)
     label = t("Drop a picture made here to get its settings back")
     return run, stop, gr.File(label=label, height=110, file_types=[".png"], elem_classes="restore")
 
@@ -131,7 +137,7 @@ def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> 
     pictures = [s for s in found if s.kind in {"image", "images"}]
     with gr.Row(visible=bool(pictures)):
         for setting in pictures:
-            with gr.Column(min_width=220):
+            with gr.Column(min_width=140):
                 files = [str(path) for path in (offered if setting.kind == "image" else STYLE)]
                 first = None
                 if setting.required:  # the first click works: examples are filled in
@@ -141,11 +147,11 @@ def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> 
     with gr.Row(elem_classes="main-settings"):
         for setting in found:
             if setting not in pictures and not setting.advanced:
-                inputs[setting.name] = controls.page_component(setting)
+                inputs[setting.name] = seed_row(setting) if setting.name == "seed" else controls.page_component(setting)
     advanced = [s for s in found if s.advanced and s not in pictures]
     with gr.Accordion(t("Advanced"), open=False, visible=bool(advanced)):
         for setting in advanced:
-            inputs[setting.name] = controls.page_component(setting)
+            inputs[setting.name] = seed_row(setting) if setting.name == "seed" else controls.page_component(setting)
             if setting.name == "weights":
                 caption = cast(str, t("Upload a network that Train made (.safetensors)"))
                 upload = gr.UploadButton(caption, file_types=[".safetensors"], size="sm")
@@ -153,12 +159,21 @@ def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> 
     return Form(tuple(found), [inputs[s.name] for s in found], filled)
 
 
+def seed_row(setting: Setting) -> Any:
+    """The number, and a dice beside it."""
+    with gr.Row(elem_classes="seed"):
+        number = controls.page_component(setting)
+        dice = gr.Button(t("Throw a dice"), min_width=44, scale=0, elem_classes="dice")
+    dice.click(None, None, [number], js=f"() => Math.floor(Math.random() * {MOST_SEED})", **QUICK)
+    return number
+
+
 def strip(target: Any, setting: Setting, files: list[str]) -> Any:
     """Thumbnails under a picture input: one click fills it. Returns that event."""
     many = setting.kind == "images"
     thumbnails = gr.Gallery(
-        files,
-        columns=max(5, (len(files) + 1) // 2),
+        [(file, Path(file).stem) for file in files],  # ui/scripts/page.js translates the names
+        columns=max(5, len(files)),
         height="auto",
         allow_preview=False,
         show_label=False,
@@ -170,7 +185,8 @@ def strip(target: Any, setting: Setting, files: list[str]) -> Any:
     )
 
     def choose(event: gr.SelectData) -> Any:
-        return [files[event.index]] if many else files[event.index]
+        path = files[min(event.index, len(files) - 1)]
+        return [path] if many else path
 
     return thumbnails.select(choose, None, target, show_progress="hidden", queue=False, api_visibility="private")
 
@@ -178,25 +194,30 @@ def strip(target: Any, setting: Setting, files: list[str]) -> Any:
 def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
     """The picture, what it cost, and what can be done with it."""
     live, compare = picture(RESULTS / f"{pipeline.name}.png")
+    words = t("Out of date: the settings have changed since. Press Run.")
+    stale = gr.HTML(words, elem_classes="stale", padding=False, visible=False)
     status = gr.HTML("", elem_classes="status", padding=False)
     with gr.Row(elem_classes="cures"):
         texts = ("Use half the size", "Fetch", "Go back to the defaults")
         smaller, fetch, defaults = (gr.Button(t(text), visible=False) for text in texts)
     after = after_row(pipeline, found)
-    with gr.Row():
+    with gr.Row(elem_classes="made"):
         plain: dict[str, Any] = {"interactive": False, "min_width": 120, "size": "md"}
         download = gr.DownloadButton(cast(str, t("Download PNG")), **plain)
         more = gr.Button(t("Continue"), visible=pipeline.resume is not None, **plain)
         send = gr.Button(t("Send to Compare"), visible=bool(kind_of(pipeline)), **plain)
         as_content = gr.Button(t("Use as content"), **plain)
-    with gr.Accordion(t("Curve"), open=False):
+        seeded = any(s.name == "seed" for s in found)
+        same_seed = gr.Button(t("Use this seed"), visible=seeded, **plain)
+        vary = gr.Button(t("Variations"), visible=seeded, **plain)
+    with gr.Accordion(t("Curve"), open=False, visible=False) as curve_fold:
         curve = gr.HTML("", elem_classes="curve", padding=False)
-    with gr.Accordion(t("Frames"), open=False):
+    with gr.Accordion(t("Frames"), open=False, visible=False) as film_fold:
         film_button = gr.Button(t("Make an animation of the run"), interactive=False)
         film = gr.Image(
             label=t("Animation"), type="filepath", format="webp", interactive=False, buttons=["download"], visible=False
         )
-    with gr.Accordion(t("Record (JSON)"), open=False):
+    with gr.Accordion(t("Record (JSON)"), open=False, visible=False) as record_fold:
         record = gr.JSON(show_label=False)
     return Stage(
         live=live,
@@ -206,11 +227,15 @@ def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
         more=more,
         send=send,
         as_content=as_content,
+        same_seed=same_seed,
+        vary=vary,
         curve=curve,
         film=film,
         film_button=film_button,
         record=record,
         after=after,
+        folds=(curve_fold, film_fold, record_fold),
+        stale=stale,
         cures=(smaller, fetch, defaults),
         memory=gr.State(time_to_live=1800),
         wanted=gr.State({}),
@@ -228,7 +253,6 @@ def picture(example: Path) -> tuple[gr.Image, gr.ImageSlider]:
         interactive=False,
         elem_classes="picture",
         buttons=["fullscreen"],
-        height=500,
     )
     compare = gr.ImageSlider(
         label=cast(str, t("Before and after")),
@@ -236,7 +260,7 @@ def picture(example: Path) -> tuple[gr.Image, gr.ImageSlider]:
         type="filepath",
         elem_classes="picture",
         buttons=["fullscreen"],
-        height=500,
+        slider_position=0,  # on the result: a drag shows the photograph
     )
     return live, compare
 

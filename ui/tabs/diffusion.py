@@ -13,6 +13,7 @@ from models.hub.needs import of_model
 from models.weights import WeightsMissing
 from pipelines.base import Pipeline
 from pipelines.diffusion.draw import Trail, strip_of
+from pipelines.diffusion.params import suited
 from ui.kit import fetching, tab
 from ui.kit.form.classes import follow
 from ui.kit.i18n import in_words, spoken, t
@@ -49,11 +50,12 @@ def left(form: Form) -> None:
     places = {name: inputs[name].parent if name in {"picture", "second"} else inputs[name] for name in CHANGING}
     for name in ("picture", "second"):
         places[name].children[-1].visible = False
-    for name, shown in visible("pictures", "dpm++").items():
+    for name, shown in visible("pictures", "ddpm").items():
         places[name].visible = shown
     row = places["picture"].parent
     row.visible = False
     follow(inputs)
+    inputs["dataset"].input(suited, [inputs["dataset"], inputs["model"]], [inputs["scheduler"]], **QUICK)
     strips = [places[name].children[-1] for name in ("picture", "second")]
     inputs["dataset"].change(
         lambda name: [gr.update(visible=name != "mnist")] * len(strips), [inputs["dataset"]], strips, **QUICK

@@ -70,8 +70,7 @@ def wire(frame: Frame, panel: Closer, inputs: dict[str, Any]) -> None:
         return [
             film or gr.skip(),
             kept,
-            gr.update(visible=False),
-            gr.update(value=hinted(memory, request), visible=True),
+            hinted(memory, request),
         ]
 
     def start(chosen: dict[str, int] | None, walking: bool) -> list[Any]:
@@ -79,12 +78,12 @@ def wire(frame: Frame, panel: Closer, inputs: dict[str, Any]) -> None:
             return [gr.skip()] * 4
         return [chosen["seed"], str(chosen["class"]), *((1, FRAMES) if walking else (gr.skip(), 0))]
 
-    closer.wire(panel, stage, clicked, examine)
+    closer.wire(panel, frame, clicked, examine)
     targets = [inputs[name] for name in ("seed", "label", "count", "interpolate")]
     for button, walking in zip(panel.buttons, (False, True), strict=True):
         event = button.click(lambda c, walking=walking: start(c, walking), [panel.chosen], targets, **QUICK)
         frame.follow.live(event, always=True)
-    frame.follow.after(done, [stage.memory], [stage.live, stage.film, panel.row, panel.hint])
+    frame.follow.after(done, [stage.memory], [stage.live, stage.film, panel.hint])
 
 
 def hinted(memory: Memory | None, request: gr.Request | None) -> str:

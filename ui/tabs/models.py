@@ -14,11 +14,13 @@ from models.device import amount
 from models.registry import ModelCard
 from ui.kit import fetching, hub
 from ui.kit.i18n import in_words, spoken, t
+from ui.kit.run import STATE_BYTES, Server
 from ui.kit.session import PRIVATE, QUICK
 
 
-def state(cache: ModelCache) -> dict[str, Any]:
-    """The cache and the weights as JSON: what `/models` answers."""
+def state(cache: ModelCache, kept: int = 0) -> dict[str, Any]:
+    """The cache and the weights as JSON: what `/models` answers. `kept`: bytes of RAM that visitors' runs have left
+    behind (ui/kit/run.py bounds them)."""
     held = {m.name: m for m in cache.snapshot()}
     rows = []
     for card in registry.CARDS:
@@ -47,7 +49,13 @@ def state(cache: ModelCache) -> dict[str, Any]:
         )
     rows += [borrowed(model) for name, model in held.items() if name.startswith(registry.HUB)]  # not: visitors' own
     stats = vars(cache.stats)
-    return {"device": str(cache.device), "ram_budget": cache.ram_budget, "stats": stats, "models": rows}
+    books = {
+        "device": str(cache.device),
+        "ram_budget": cache.ram_budget,
+        "state_bytes": kept,
+        "state_budget": STATE_BYTES,
+    }
+    return {**books, "stats": stats, "models": rows}
 
 
 def borrowed(model: Model) -> dict[str, Any]:
@@ -73,9 +81,9 @@ def borrowed(model: Model) -> dict[str, Any]:
     }
 
 
-def table(cache: ModelCache, request: gr.Request | None) -> str:
+def table(cache: ModelCache, request: gr.Request | None, kept: int = 0) -> str:
     """The same as an HTML table."""
-    found = state(cache)
+    found = state(cache, kept)
     heads = ["Model", "File", "sha256", "In memory", "On the device", "Uses", "Load time"]
     rows = []
     for row in found["models"]:
@@ -93,7 +101,9 @@ def table(cache: ModelCache, request: gr.Request | None) -> str:
         rows.append("".join(f'<td class="{"number" if i else ""}">{c}</td>' for i, c in enumerate(cells)))
     head = "".join(f'<th class="{"number" if i else ""}">{spoken(h, request)}</th>' for i, h in enumerate(heads))
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f'<div class="scroll"><table class="models"><tr>{head}</tr>{body}</table></div>'
+    left = spoken("What visitors' runs have left behind", request)
+    foot = f'<tr><td>{left}</td><td></td><td></td><td class="number">{kept / 1e6:.1f} MB</td></tr>'
+    return f'<div class="scroll"><table class="models"><tr>{head}</tr>{body}{foot}</table></div>'
 
 
 def fetchable() -> list[list[ModelCard]]:
@@ -128,8 +138,9 @@ def offers(groups: Sequence[Sequence[ModelCard]]) -> list[Any]:
     return [gr.update(visible=any(left)), *buttons, *hub.offers()]
 
 
-def build(cache: ModelCache, page: gr.Blocks) -> None:
+def build(server: Server, page: gr.Blocks) -> None:
     """Lay out the tab."""
+    cache = server.cache
     shown, groups = gr.HTML("", padding=False), fetchable()
     status = gr.HTML("", elem_classes="status", padding=False)
     about = t("Official weights that are not on this machine. Nothing is downloaded unless you press a button.")
@@ -148,7 +159,7 @@ def build(cache: ModelCache, page: gr.Blocks) -> None:
     outputs = [shown, line, *buttons, *of_hub]
 
     def show(request: gr.Request) -> list[Any]:
-        return [table(cache, request), *offers(groups)]
+        return [table(cache, request, server.states.bytes), *offers(groups)]
 
     gr.on([gr.Timer(2.0).tick, page.load], show, None, outputs, **QUICK)
     quiet: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
@@ -164,7 +175,7 @@ def build(cache: ModelCache, page: gr.Blocks) -> None:
 
     def models() -> dict[str, Any]:
         """Which models there are, which weights are on this machine, and what the cache holds."""
-        return state(cache)
+        return state(cache, server.states.bytes)
 
     with gr.Group(visible=False):
         gr.Button(visible=False).click(models, None, [gr.JSON(label="models")], api_name="models", queue=True)

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import PIL.Image
 
-from pipelines import video
+from pipelines import variations, video
 from pipelines.base import Pipeline, Result
 from pipelines.sheet import GROUND, grid
 from ui.kit import tab
@@ -66,7 +66,8 @@ def shown(memory: Memory | None, request: gr.Request) -> list[Any]:
     if found is None:
         return [gr.skip(), gr.skip()]
     said = told(found, request)
-    drawn = found.record.params["view"] != "surprise" and len(found.images) == found.record.params["count"]
+    whole = len(found.images) == found.record.params["count"] and variations.SEEDS not in found.record.details
+    drawn = whole and found.record.params["view"] != "surprise"
     return [
         gr.update(value=said, visible=bool(said)),
         gr.update(value=film(found) if drawn else None, visible=drawn),

@@ -51,7 +51,7 @@ def wire(frame: Frame, panel: Closer, inputs: dict[str, Any]) -> None:
         path = picture_file(grid([found.images[number]], 1, side=SIDE))
         return path, html.escape(text), chosen(found, number)
 
-    closer.wire(panel, frame.stage, clicked, examined)
+    closer.wire(panel, frame, clicked, examined)
     targets = [inputs[name] for name in ("latents", "seed", "style_seed")]
     for button, kept in zip(panel.buttons, (("content",), ("style",), ("content", "style")), strict=True):
         event = button.click(lambda c, kept=kept: reused(c, kept), [panel.chosen], targets, **QUICK)

@@ -108,8 +108,9 @@ def wire(frame: Frame, pad: gr.HTML, surprise: gr.Button) -> None:
 
     def mix(event: gr.EventData, chosen: Any) -> list[Any]:
         """The corners become the styles, weighted by how near the point is."""
-        shares = event._data.get("shares", []) if isinstance(event._data, dict) else []
-        numbers = [round(min(1.0, max(0.0, float(share))), 3) for share in shares][:4]
+        shares = event._data.get("shares") if isinstance(event._data, dict) else None
+        sent = [share for share in shares if isinstance(share, int | float)] if isinstance(shares, list) else []
+        numbers = [round(min(1.0, max(0.0, share)), 3) for share in sent][:4]
         wanted = [str(path) for path in corners(paths_of(chosen))]
         same = wanted == [str(path) for path in paths_of(chosen)]
         return [gr.skip() if same else wanted, ", ".join(map(str, numbers))]
@@ -120,8 +121,9 @@ def wire(frame: Frame, pad: gr.HTML, surprise: gr.Button) -> None:
         others = [str(path) for path in STYLE if path.name not in there]
         return [random.sample(others, random.choice((1, 1, 2))), "", round(random.uniform(0.6, 1), 2)]
 
-    at_once = [found[name].input for name in ("model", "colours", "colours_first")]
-    frame.follow.live([*at_once, strength.release, found["style_scale"].release, weights.submit])
+    at_once = [found[name].input for name in ("model", "colours", "colours_first", "every")]
+    sizes = [found[name].release for name in ("size", "style_scale")]
+    frame.follow.live([*at_once, *sizes, strength.release, weights.submit, found["content"].change])
     frame.follow.live(styles.change(sync, [styles, weights], [pad, weights], **QUICK))
     frame.follow.live(pad.release(mix, [styles], [styles, weights], **QUICK))
     frame.follow.live(surprise.click(pick, [styles], [styles, weights, strength], **QUICK), always=True)

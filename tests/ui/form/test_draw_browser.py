@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 from page import PATIENCE, Open, button, download
+from page import open_tab as to_tab
 from playwright.sync_api import Locator, Page, Route, expect
 
 
 def open_tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
+    to_tab(page, name)
     expect(page.locator(".board canvas:visible")).to_have_count(1, timeout=PATIENCE)
 
 

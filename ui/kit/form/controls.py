@@ -44,7 +44,7 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
                 label=label,
                 sources=["upload", "clipboard", "webcam"],
                 interactive=True,
-                height=190,
+                height=160,
                 buttons=[],
                 **PICTURE,
             )
@@ -56,7 +56,7 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
                 type="filepath",
                 interactive=True,
                 columns=2,
-                height=190,
+                height=160,
                 object_fit="cover",
                 format="png",
                 file_types=["image", *previews.SUFFIXES],
@@ -182,7 +182,7 @@ def values(settings: Sequence[Setting], given: Sequence[Any]) -> dict[str, Any]:
     """
     found = {}
     for setting, value in zip(settings, given, strict=True):
-        if setting.kind == "images" and value:
+        if setting.kind == "images" and isinstance(value, list):
             value = [row[0] if isinstance(row, tuple | list) else row for row in value]
         elif setting.kind == "floats" and isinstance(value, str):
             try:

@@ -65,8 +65,9 @@ WIPE = """() => document.querySelectorAll('.board canvas').forEach(
     canvas => canvas.offsetParent && canvas.dispatchEvent(new Event('wipe')))"""
 
 
-def board(target: gr.Image) -> gr.HTML:
-    """Lay out a board beside `target`, into which the drawing goes, with a button that wipes both."""
+def board(target: gr.Image) -> Any:
+    """Lay out a board beside `target`, into which the drawing goes, with a button that wipes both. Returns the event
+    after which a stroke is in `target`."""
     column: Any = target.parent  # one of the row of pictures
     with column.parent, gr.Column(elem_classes="board-column", min_width=210):
         drawing = gr.HTML(
@@ -78,15 +79,14 @@ def board(target: gr.Image) -> gr.HTML:
             apply_default_css=False,
         )
         clear = gr.Button(t("Wipe"), size="sm", min_width=80)
-    drawing.submit(received, None, [target], **QUICK)
     clear.click(lambda: None, None, [target], js=WIPE, **QUICK)
-    return drawing
+    return drawing.submit(received, None, [target], **QUICK)
 
 
 def received(event: gr.EventData, request: gr.Request) -> Any:
     """The drawing as a file for a picture input; what is no PNG is not taken."""
     sent = event._data.get("png", "") if isinstance(event._data, dict) else ""
-    return file_in_cache(decoded(sent, request), ".png")
+    return file_in_cache(decoded(str(sent), request), ".png")
 
 
 def decoded(address: str, request: gr.Request | None = None) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -29,3 +29,15 @@ def settings(tab: str, kept: Mapping[str, Any], fill: Callable[[Any], list[Any]]
     script = f"(kept) => {names}.map(name => kept && name in kept ? kept[name] : {{__type__: 'update'}})"
     gr.on([component.change for component in components], None, components, [state], js=save, **QUICK)
     blocks.load(fill, [state], components, js=None if fill else script, **QUICK)
+
+
+def stale(tab: str, inputs: Sequence[Any], stage: Any) -> str:
+    """Have `stage.stale` there while `inputs` say something else than what made the picture; the browser does it alone,
+    and keeps each result. Returns JavaScript for the values of `inputs` when a run begins."""
+    name = json.dumps(tab)
+    changes = [component.change for component in inputs]
+    gr.on(changes, None, list(inputs), [stage.stale], js=f"(...given) => [atelier.stale({name}, given)]", **QUICK)
+    arrived = f"(file, ...given) => [atelier.arrived({name}, file, given)]"
+    settled = stage.record.change(None, None, None, js="() => []", **QUICK)  # the picture's own value comes after it
+    settled.then(None, [stage.live, *inputs], [stage.stale], js=arrived, **QUICK)
+    return f"(...given) => {{ atelier.begin({name}, given); return []; }}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
 
 from models import weights
-from models.hub import offers
+from models.hub import offers, open_folders
 from pipelines.base import Pipeline
 from ui.kit import hub, tab
 from ui.kit.i18n import spoken, t
@@ -60,7 +61,7 @@ def left(form: Form) -> Callable[[Any], Any]:
         upload = gr.UploadButton(
             cast(str, t("Upload a LoRA (.safetensors, up to 1 GB)")), file_types=[".safetensors"], size="sm"
         )
-    upload.upload(lambda path: path, [upload], [inputs["lora"]], **QUICK)
+    upload.upload(lambda path: "/".join(Path(path).parts[-2:]), [upload], [inputs["lora"]], **QUICK)
     return imagine_fetch.wire(form, chosen, told, fetch, progress)
 
 
@@ -89,10 +90,14 @@ def have_model(request: gr.Request) -> str:
     if ready:
         return f"{spoken('Choose a model. On this machine', request)}: {', '.join(ready)}"
     size = f"{offers.KNOWN[offers.DEFAULT].download_bytes / 1e9:.1f}"
+    if weights.offline() and not open_folders():
+        return spoken("No model is on this machine, and the network is switched off.", request)
     if weights.offline():
         return spoken(
             "No model is on this machine, and the network is switched off: name a folder that holds one.", request
         )
+    if not open_folders():
+        return spoken("No model is on this machine yet: fetch the one that is chosen, {} GB.", request).format(size)
     return spoken(
         "No model is on this machine yet: fetch the one that is chosen, {} GB, or name a folder.", request
     ).format(size)

@@ -28,17 +28,14 @@ CHANGING = ("label", "count", "temperature", "second")
 
 
 def build(pipeline: Pipeline[Any], server: Server) -> Frame:
-    """The frame of every method, with a board on the left and the map under the picture."""
+    """The frame of every method, with a board on the left, whose strokes are run, and the map over the picture."""
+    strokes: list[Any] = []
 
     def left(form: Form) -> None:
         inputs = {s.name: c for s, c in zip(form.settings, form.inputs, strict=True)}
-        draw.board(inputs["digit"])
-        inputs["digit"].change(
-            fitting,
-            [inputs["digit"], inputs["view"]],
-            [inputs["view"]],
-            **QUICK,
-        )
+        fit: list[Any] = [fitting, [inputs["digit"], inputs["view"]], [inputs["view"]]]
+        strokes.append(draw.board(inputs["digit"]).then(*fit, **QUICK))
+        inputs["digit"].change(*fit, **QUICK)
         inputs["dataset"].visible = False  # there is one
         places = {name: inputs[name].parent if name == "second" else inputs[name] for name in CHANGING}
         places["second"].visible = False
@@ -48,11 +45,12 @@ def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     told: list[gr.HTML] = []
 
     def right(stage: Stage) -> None:
-        stage.as_content.visible = False
+        stage.as_content.visible = stage.live.visible = False  # the map is there at first
         told.append(gr.HTML("", padding=False, visible=False))
         atlas(server.cache)
 
     frame = tab.build(pipeline, server, left=left, right=right, offered=DIGITS)
+    frame.follow.live(strokes[0], always=True)
     inputs = {s.name: c for s, c in zip(frame.form.settings, frame.form.inputs, strict=True)}
     landing = gr.Textbox(visible="hidden")
 

@@ -24,7 +24,7 @@ HTML = """
 <div class="sheet">
 <button type="button" class="empty"></button>
 <canvas class="map" width="600" height="600" tabindex="0" role="application" aria-label="${value}"></canvas>
-<div class="side"><canvas class="here" width="28" height="28" role="img"></canvas><output></output>
+<div class="side"><canvas class="here" width="28" height="28" aria-hidden="true"></canvas><output></output>
 <div class="key"></div></div></div><small>${value}</small>
 """
 CSS = """

@@ -1,0 +1,264 @@
+"""The page's frame, results, seeds, links, the drawer, and what screen readers and keyboards meet, in Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from page import PATIENCE, Open, button, choose, download, drop, number, open_tab, wait_for_end
+from playwright.sync_api import Locator, Page, expect
+
+from pipelines import PIPELINES
+from ui.page import GROUPS
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+
+def tabs(page: Page) -> list[str]:
+    """Names of the tabs of the group that is shown."""
+    return [t.strip() for t in page.locator('.rooms > .tab-wrapper [role="tab"]:visible').all_text_contents()]
+
+
+def status(page: Page) -> Locator:
+    return page.locator("[role=tabpanel]:visible .status:visible").first
+
+
+def stale(page: Page) -> Locator:
+    return page.locator(".stale:visible").first
+
+
+def run(page: Page) -> None:
+    """Press Run and wait for a result that is not there yet."""
+    button(page, "Run").locator("visible=true").click()
+    expect(button(page, "Download PNG").locator("visible=true")).to_be_enabled(timeout=PATIENCE)
+    expect(button(page, "Run").locator("visible=true")).to_be_enabled(timeout=PATIENCE)
+
+
+def test_every_method_is_two_touches_away_on_a_phone(visit: Open) -> None:
+    page = visit("", **PHONE)
+    for group, names in GROUPS.items():
+        page.locator(".groups nav").get_by_role("button", name=group, exact=True).tap()
+        titles = [PIPELINES[name].title for name in names if name in PIPELINES]
+        if len(names) == 1:
+            continue  # open at once
+        expect(page.locator('.rooms > .tab-wrapper [role="tab"]:visible')).to_have_count(len(titles))
+        assert tabs(page) == titles
+        for title in titles:
+            page.get_by_role("tab", name=title, exact=True).tap()
+            expect(page.get_by_role("tab", name=title, exact=True)).to_have_attribute("aria-selected", "true")
+    expect(page.locator("table.models")).to_be_visible()
+
+
+def test_compare_stands_in_two_groups_each_time_in_its_mode(visit: Open) -> None:
+    page = visit("")
+    groups = page.locator(".groups nav")
+    for group, mode in (("Generate", "generate"), ("Restyle", "restyle")):
+        groups.get_by_role("button", name=group, exact=True).click()
+        page.get_by_role("tab", name="Compare", exact=True).click()
+        expect(page.locator(f'input[type=radio][value="{mode}"]:visible')).to_be_checked()
+        expect(groups.get_by_role("button", name=group, exact=True)).to_have_attribute("aria-current", "true")
+
+
+def test_a_result_is_whole_enlarged_by_a_click_and_marked_when_it_no_longer_fits(visit: Open) -> None:
+    page = visit()
+    for fold in ("Curve", "Frames", "Record (JSON)"):
+        expect(page.get_by_role("button", name=fold).locator("visible=true")).to_have_count(0)
+    choose(page, Size=64, Steps=4)
+    button(page, "Run").click()
+    wait_for_end(page)
+    assert "0.0 s" not in status(page).inner_text().partition("·")[2]
+    handle = page.locator(".picture:visible .outer").first.bounding_box()
+    frame = page.locator(".picture:visible img").last.bounding_box()
+    assert handle and frame
+    left = frame["x"] + (frame["width"] - min(frame["width"], frame["height"])) / 2  # of the square in its frame
+    assert handle["x"] + handle["width"] / 2 <= left + 5, "the photograph covers the result"
+    page.locator(".picture:visible img").last.click()
+    large = page.locator("dialog.enlarged img")
+    expect(large).to_be_visible()
+    first = large.get_attribute("src")
+    page.keyboard.press("+")
+    assert "scale(1.25)" in (large.get_attribute("style") or "")
+    page.keyboard.press("ArrowRight")  # the photograph, at the same size
+    assert large.get_attribute("src") != first and "scale(1.25)" in (large.get_attribute("style") or "")
+    page.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+
+    expect(page.locator(".stale:visible")).to_have_count(0)
+    choose(page, Steps=5)
+    expect(stale(page)).to_contain_text("Out of date")
+    assert float(page.locator(".picture:visible").first.evaluate("e => getComputedStyle(e).opacity")) < 1
+    choose(page, Steps=4)
+    expect(page.locator(".stale:visible")).to_have_count(0)
+
+
+def test_a_sheet_lies_under_no_slider(visit: Open) -> None:
+    page = visit("Stylise")
+    choose(page, Size=64)
+    page.get_by_label("Every style").check()
+    run(page)
+    expect(page.get_by_text("Before and after").locator("visible=true")).to_have_count(0)
+    expect(page.locator(".picture:visible img")).to_have_count(1)
+
+
+def test_seeds_are_thrown_used_again_and_varied(visit: Open, tmp_path: Path) -> None:
+    page = visit("GAN")
+    seed = page.get_by_label("Seed", exact=True).locator("visible=true")
+    button(page, "Dice").locator("visible=true").click()
+    expect(seed).not_to_have_value("0")
+    seed.fill("-1")
+    seed.press("Tab")
+    run(page)
+    expect(page.locator(".stale:visible")).to_have_count(0)
+    button(page, "Use this seed").locator("visible=true").click()
+    expect(seed).not_to_have_value("-1")
+    (tmp_path / "kept").mkdir()
+    path, told = download(page, tmp_path / "kept")
+    assert seed.input_value() == str(told.seed) and path.name == f"0-gan-seed{told.seed}.png"
+    button(page, "Variations").locator("visible=true").click()
+    expect(page.locator(".picture:visible img").first).to_have_js_property("naturalWidth", 1172, timeout=PATIENCE)
+    expect(button(page, "Run").locator("visible=true")).to_be_enabled(timeout=PATIENCE)
+    _, varied = download(page, tmp_path / "kept")
+    assert varied.seed == told.seed
+    assert varied.details["seeds"] == [(told.seed or 0) + 16 * i for i in (1, 2, 3, 4)]
+
+
+def test_a_link_opens_a_tab_with_settings_or_says_why_not(visit: Open) -> None:
+    page = visit("", "?tab=gatys&size=96&steps=7&strength=0.3&optimizer=lbfgs")
+    expect(status(page)).to_contain_text("Settings of the link. Pictures are not in it.")
+    for name, value in (("Size", "96"), ("Steps", "7"), ("Strength", "0.3")):
+        expect(number(page, name)).to_have_value(value)
+    other = visit("", "?tab=gan&count=4000")
+    expect(other.get_by_role("alert").locator("visible=true")).to_contain_text("4000")
+    third = visit("", "?tab=gan&count=4&label=7")
+    expect(number(third, "Count")).to_have_value("4")
+    run(third)
+    link = third.get_by_role("link", name="Link to these settings")
+    assert link.get_attribute("href") == "?tab=gan&label=7&count=4"
+
+
+def test_results_are_kept_in_a_drawer_and_open_their_own_tab(visit: Open, tmp_path: Path) -> None:
+    page = visit("GAN")
+    choose(page, Count=4)
+    run(page)
+    (tmp_path / "kept").mkdir()
+    path, _ = download(page, tmp_path / "kept")
+    page.reload()
+    expect(page.locator("button.run:visible")).to_be_enabled(timeout=PATIENCE)
+    expect(number(page, "Count")).to_have_value("4")  # settings outlast a reload
+    choose(page, Count=9)
+    open_tab(page, "Optimise")
+    button(page, "Last results").click()
+    drawer = page.locator("dialog.drawer")
+    expect(drawer.locator("figure")).to_have_count(1)
+    drawer.get_by_role("button", name="Open again").click()
+    expect(page.get_by_role("tab", name="GAN", exact=True)).to_have_attribute("aria-selected", "true")
+    expect(number(page, "Count")).to_have_value("4")
+    choose(page, Count=9)
+    open_tab(page, "Optimise")
+    drop(page, page.locator(".restore:visible button").first, path)  # on the wrong tab
+    expect(page.get_by_role("tab", name="GAN", exact=True)).to_have_attribute("aria-selected", "true")
+    expect(number(page, "Count")).to_have_value("4")
+    button(page, "Last results").click()
+    drawer.get_by_role("button", name="Forget", exact=True).click()
+    expect(drawer.locator("figure")).to_have_count(0)
+
+
+def test_a_stroke_is_run_when_the_pen_is_lifted(visit: Open) -> None:
+    page = visit("VAE")
+    box = page.locator(".board canvas:visible").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 60, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 140, box["y"] + 40, steps=5)
+    page.mouse.move(box["x"] + 90, box["y"] + 160, steps=5)
+    page.mouse.up()
+    expect(page.get_by_text("nats").locator("visible=true").first).to_be_visible(timeout=PATIENCE)
+
+
+def test_look_closer_follows_the_newest_run(visit: Open) -> None:
+    page = visit("GAN")
+    run(page)
+    page.locator(".picture:visible img").first.click(position={"x": 60, "y": 60})
+    panel = page.locator(".closer:visible")
+    expect(panel).to_contain_text("seed 0")
+    seed = page.get_by_label("Seed", exact=True).locator("visible=true")
+    seed.fill("500")
+    seed.press("Tab")
+    button(page, "Run").locator("visible=true").click()
+    expect(panel).to_contain_text("seed 500", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (768, 1024), (390, 844)])
+def test_nothing_is_wider_than_the_screen_and_run_is_in_reach(visit: Open, size: tuple[int, int]) -> None:
+    options: dict[str, Any] = {"viewport": {"width": size[0], "height": size[1]}}
+    page = visit("", **(options | ({"is_mobile": True, "has_touch": True} if size[0] < 640 else {})))
+    for name in ("gatys", "stylize", "gan", "stylemix", "vae", "pixelcnn", "diffusion", "imagine"):
+        page.evaluate("(name) => atelier.open(name)", name)
+        expect(page.locator("button.run:visible")).to_be_in_viewport()
+        assert page.evaluate(f"document.documentElement.scrollWidth <= {size[0]}"), name
+        if size[0] < 640 and name != "imagine":
+            first = page.locator("[role=tabpanel]:visible :is(.picture, .atlas):visible").first
+            expect(first).to_be_in_viewport()
+
+
+@pytest.mark.parametrize(("locale", "scheme"), [("en-US", "light"), ("zh-CN", "dark")])
+def test_no_serious_fault_for_screen_readers(visit: Open, locale: str, scheme: str) -> None:
+    page = visit("", locale=locale, color_scheme=scheme)
+    page.evaluate(AXE)
+    faults = []
+    for name in (*PIPELINES, "models"):
+        page.evaluate("(name) => atelier.open(name)", name)
+        page.wait_for_timeout(500)
+        report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        faults += [
+            f"{name}: {fault['id']}: {node['html'][:200]}"
+            for fault in report["violations"]
+            if fault["impact"] in {"serious", "critical"}
+            for node in fault["nodes"]
+        ]
+    assert not faults, json.dumps(faults, indent=1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_focus_is_seen_and_never_under_the_bar(visit: Open, scheme: str) -> None:
+    page = visit(color_scheme=scheme, viewport={"width": 1280, "height": 800})
+    seen = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        kind, outline, hidden = page.evaluate(
+            """() => {
+                const node = document.activeElement, box = node.getBoundingClientRect();
+                const marked = node.matches('[type=radio], [type=checkbox]') ? node.closest('label') ?? node : node;
+                const bar = [...document.querySelectorAll('.actions')].find(one => one.offsetParent);
+                const top = bar.getBoundingClientRect().top;
+                return [node.type || node.tagName, getComputedStyle(marked).outlineStyle,
+                        !bar.contains(node) && box.left < 560 && box.top > top - 2 && box.top < innerHeight];
+            }"""
+        )
+        seen.add(kind)
+        assert outline != "none", kind
+        assert not hidden, kind
+    assert {"radio", "range", "number"} & seen
+
+
+def test_the_skip_link_goes_to_run_and_its_keys_are_told(visit: Open) -> None:
+    page = visit()
+    page.locator("a.skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.classList.contains('run')")
+    expect(page.get_by_text("Run: Ctrl+Enter").locator("visible=true")).to_be_visible()
+
+
+def test_chips_speak_english(visit: Open) -> None:
+    page = visit("Diffusion")
+    raw = re.compile(r"dpm\+\+|^ddpm$|^atelier$|^samples$|^manifold$")
+    expect(page.get_by_label("Scheduler", exact=True).locator("visible=true")).to_have_value("DDPM (fresh noise)")
+    for name in ("Stylise", "VAE", "PixelCNN"):
+        open_tab(page, name)
+        texts = page.locator("[role=tabpanel]:visible label").all_inner_texts()
+        assert not [text for text in texts if raw.search(text)]

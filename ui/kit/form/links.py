@@ -1,0 +1,45 @@
+"""A link that opens a method's tab with the settings of a result; pictures are not in it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import gradio as gr
+import PIL.Image
+
+from pipelines.base import Pipeline
+from pipelines.params import parse, settings
+from ui.kit.form.controls import shown
+from ui.kit.i18n import spoken
+
+PICTURES = {"image", "images"}
+
+
+def link(pipeline: Pipeline[Any], params: Mapping[str, Any], request: gr.Request | None) -> str:
+    """An anchor for the settings in a record that are not the defaults."""
+    known = [s for s in settings(pipeline.params) if s.kind not in PICTURES and params.get(s.name) is not None]
+    changed = {s.name: shown(s, params[s.name]) for s in known if params[s.name] != s.default}
+    address = html.escape("?" + urlencode({"tab": pipeline.name, **changed}))
+    pictures = any(params.get(s.name) for s in settings(pipeline.params) if s.kind in PICTURES)
+    text = "Link to these settings, without the pictures" if pictures else "Link to these settings"
+    return f'<a href="{address}">{spoken(text, request)}</a>'
+
+
+def read(pipeline: Pipeline[Any], query: Mapping[str, str]) -> list[Any]:
+    """What the components of all settings show by the query of a link; pictures stay as they are.
+
+    Raises:
+        ParamError: for a setting that there is none of, or a value that it cannot have.
+    """
+    known = settings(pipeline.params)
+    lists = {s.name for s in known if s.kind == "floats"}
+    given: dict[str, Any] = {
+        name: text.split(",") if name in lists and text else text for name, text in query.items() if text
+    }
+    blank = PIL.Image.new("RGB", (64, 64))
+    stand_in = {s.name: blank if s.kind == "image" else [blank] for s in known if s.kind in PICTURES and s.required}
+    params = parse(pipeline.params, {**given, **stand_in})
+    return [gr.skip() if s.kind in PICTURES else shown(s, getattr(params, s.name)) for s in known]

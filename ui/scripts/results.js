@@ -1,0 +1,181 @@
+// Results in the browser: enlarged by a click, marked when out of date, the last thirty kept, and opened again in the
+// tab that made them.
+(() => {
+  const word = atelier.word, MOST = 30, TOGETHER = 3000; // ms: a slider that is dragged leaves one result
+  const el = (tag, properties = {}, ...children) => {
+    const node = Object.assign(document.createElement(tag), properties);
+    node.append(...children);
+    return node;
+  };
+  const button = (text, onclick) => el("button", { type: "button", textContent: text, onclick });
+  const panel = () => [...document.querySelectorAll('.rooms > [role="tabpanel"]')].find((one) => one.offsetParent !== null);
+  const until = async (look, tries = 100) => {
+    for (; tries; tries--) {
+      const what = look();
+      if (what) return what;
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  };
+
+  // Out of date: what a tab's form says now is not what made its picture.
+  const begun = {}, made = {};
+  const files = (value) => Array.isArray(value) ? value.map(files) : value?.image?.path ?? value?.path ?? value;
+  const text = (given) => JSON.stringify(given.map(files));
+  atelier.begin = (tab, given) => { begun[tab] = text(given); };
+  atelier.stale = (tab, given) => ({ __type__: "update", visible: tab in made && made[tab] !== text(given) });
+  atelier.arrived = (tab, file, given) => {
+    if (tab in begun) made[tab] = begun[tab];
+    if (file?.url?.endsWith(".png")) keep(tab, file).catch(console.warn);
+    return atelier.stale(tab, given);
+  };
+
+  // The record in a PNG, as its tEXt chunk holds it before the pixels.
+  const record = async (file) => {
+    const bytes = new Uint8Array(await file.slice(0, 1 << 21).arrayBuffer()), view = new DataView(bytes.buffer);
+    const letters = (from, to) => new TextDecoder("latin1").decode(bytes.subarray(from, to));
+    for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
+      const chunk = letters(at + 4, at + 8) === "tEXt" && letters(at + 8, at + 8 + view.getUint32(at));
+      if (chunk && chunk.startsWith("atelier\0")) return JSON.parse(chunk.slice(8));
+    }
+  };
+
+  // A picture made here goes to the tab that made it, wherever it is dropped; Compare takes those of all methods.
+  let handing = false;
+  const open = async (file) => {
+    const made = (await record(file).catch(() => null))?.pipeline;
+    if (made && atelier.tab() !== "compare") atelier.open(made);
+    const input = await until(() => panel()?.querySelector('.restore input[type="file"]'));
+    if (!input) return;
+    const all = new DataTransfer();
+    all.items.add(file);
+    input.files = all.files;
+    handing = true;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+    handing = false;
+  };
+  const take = (event, list) => {
+    if (handing || !list?.length) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    open(list[0]);
+  };
+  const nowhere = (target) => !target.closest?.(".block")?.querySelector('input[type="file"]');
+  document.addEventListener("dragover", (event) => nowhere(event.target) && event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    if (event.target.closest?.(".restore") || nowhere(event.target)) take(event, event.dataTransfer?.files);
+  }, true);
+  document.addEventListener("change", (event) => {
+    if (event.target.matches?.('.restore input[type="file"]')) take(event, event.target.files);
+  }, true);
+
+  // The last results of all tabs, in this browser alone.
+  const store = (mode, work) => new Promise((done, fail) => {
+    const request = indexedDB.open("atelier", 1);
+    request.onupgradeneeded = () => request.result.createObjectStore("results", { keyPath: "when" });
+    request.onerror = () => fail(request.error);
+    request.onsuccess = () => {
+      const change = request.result.transaction("results", mode), asked = work(change.objectStore("results"));
+      change.oncomplete = () => { request.result.close(); done(asked?.result); };
+      change.onerror = () => fail(change.error);
+    };
+  });
+  const results = async () => (await store("readonly", (kept) => kept.getAll())).reverse();
+  const forget = (whens) => store("readwrite", (kept) => { for (const when of whens) kept.delete(when); });
+  const keep = async (tab, file) => {
+    const blob = await (await fetch(file.url)).blob(), when = Date.now(), before = await results();
+    await store("readwrite", (kept) => kept.put({ when, tab, blob, name: file.path.split("/").at(-1) }));
+    const dragged = before.length && before[0].tab === tab && when - before[0].when < TOGETHER;
+    await forget([...(dragged ? [before[0].when] : []), ...before.slice(MOST - 1).map((one) => one.when)]);
+  };
+  const drawer = el("dialog", { className: "drawer" });
+  const fill = async () => {
+    const all = await results();
+    for (const picture of drawer.querySelectorAll("img")) URL.revokeObjectURL(picture.src);
+    const head = el("header", {}, el("h2", { textContent: word("Your last results", "最近的结果") }),
+      button(word("Close", "关闭"), () => drawer.close()));
+    const rows = all.map((one) => {
+      const src = URL.createObjectURL(one.blob), title = `${atelier.title(one.tab)} · ${new Date(one.when).toLocaleString()}`;
+      return el("figure", {}, el("img", { src, alt: title, title: one.name }), el("figcaption", { textContent: title }),
+        button(word("Open again", "再次打开"), () => {
+          drawer.close();
+          atelier.open(one.tab);
+          open(new File([one.blob], one.name, { type: "image/png" }));
+        }),
+        el("a", { href: src, download: one.name, textContent: word("Download", "下载") }),
+        button(word("Forget", "删除"), async () => { await forget([one.when]); fill(); }));
+    });
+    const note = el("p", { textContent: all.length
+      ? word("Kept in this browser alone: the last thirty.", "只保存在本浏览器中：最近三十个。")
+      : word("Nothing yet: what you make is kept here, in this browser alone.", "还没有：您生成的图片会保存在这里，只在本浏览器中。") });
+    const last = all.length ? [button(word("Forget all", "全部删除"), async () => { await forget(all.map((one) => one.when)); fill(); })] : [];
+    drawer.replaceChildren(head, note, el("div", { className: "results" }, ...rows), ...last);
+  };
+  atelier.drawer = async () => {
+    if (!drawer.isConnected) document.body.append(drawer);
+    await fill();
+    drawer.showModal();
+  };
+
+  // A click on a picture enlarges it: wheel, two fingers or + and - zoom, a drag pans, arrows go to the next one, which
+  // is seen at the same place and size.
+  const large = el("img", { draggable: false }), caption = el("p"), enlarged = el("dialog", { className: "enlarged", tabIndex: -1 });
+  let shown = [], at = 0, view = { zoom: 1, x: 0, y: 0 };
+  const place = () => { large.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.zoom})`; };
+  const zoom = (factor) => {
+    view.zoom = Math.min(16, Math.max(1, view.zoom * factor));
+    if (view.zoom === 1) view.x = view.y = 0;
+    place();
+  };
+  const show = (next) => {
+    at = (next + shown.length) % shown.length;
+    large.src = shown[at].src;
+    large.alt = caption.textContent = shown[at].alt;
+  };
+  const bar = el("header", {}, button("←", () => show(at - 1)), button("→", () => show(at + 1)), button("−", () => zoom(0.8)),
+    button("+", () => zoom(1.25)), button(word("Close", "关闭"), () => enlarged.close()));
+  [word("Previous", "上一张"), word("Next", "下一张"), word("Smaller", "缩小"), word("Larger", "放大")]
+    .forEach((label, i) => { bar.children[i].ariaLabel = label; });
+  enlarged.append(bar, el("div", {}, large), caption);
+  enlarged.addEventListener("keydown", (event) => {
+    const moves = { ArrowLeft: () => show(at - 1), ArrowRight: () => show(at + 1), "+": () => zoom(1.25), "-": () => zoom(0.8), 0: () => zoom(0) };
+    if (moves[event.key]) { moves[event.key](); event.preventDefault(); }
+  });
+  enlarged.addEventListener("wheel", (event) => { event.preventDefault(); zoom(Math.exp(-event.deltaY / 400)); }, { passive: false });
+  const fingers = new Map();
+  const apart = () => { const [a, b] = [...fingers.values()]; return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY); };
+  large.addEventListener("pointerdown", (event) => { fingers.set(event.pointerId, event); large.setPointerCapture(event.pointerId); });
+  large.addEventListener("pointermove", (event) => {
+    const last = fingers.get(event.pointerId);
+    if (!last) return;
+    const before = fingers.size === 2 && apart();
+    fingers.set(event.pointerId, event);
+    if (before) return zoom(apart() / before);
+    if (view.zoom > 1) { view.x += event.clientX - last.clientX; view.y += event.clientY - last.clientY; place(); }
+  });
+  for (const end of ["pointerup", "pointercancel"]) large.addEventListener(end, (event) => fingers.delete(event.pointerId));
+  large.addEventListener("dblclick", () => zoom(view.zoom > 1 ? 0 : 3));
+  const enlarge = (picture) => {
+    const around = picture.closest(".results") ?? panel();
+    shown = [...around.querySelectorAll(".picture img, .results img")].filter((one) => one.offsetParent !== null && one.naturalWidth);
+    if (!shown.includes(picture)) shown = [picture];
+    if (!enlarged.isConnected) document.body.append(enlarged);
+    view = { zoom: 1, x: 0, y: 0 };
+    place();
+    show(shown.indexOf(picture));
+    enlarged.showModal();
+  };
+  let down = null;
+  document.addEventListener("pointerdown", (event) => { down = event; }, true);
+  document.addEventListener("click", (event) => {
+    const block = event.target.closest?.(".picture"), still = down && Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 5;
+    const wide = block && event.target.closest(".icon-button-wrapper button"); // what Gradio would show full screen, without zoom
+    const image = event.target.tagName === "IMG" ? event.target : block && event.target.querySelector(".image-frame img");
+    const free = image && (still || !event.detail) && (image.closest(".results") || (block && !image.closest(".selectable")));
+    if (!wide && !free) return;
+    const pictures = [...(block?.querySelectorAll("img") ?? [])];
+    if (wide && !pictures.length) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    enlarge(free ? image : pictures.at(-1));
+  }, true);
+})();
