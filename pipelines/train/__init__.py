@@ -119,8 +119,6 @@ def begin(p: TrainParams, source: Source, where: torch.device) -> Work:
     """A network that knows nothing yet; the seed decides its first weights and all that comes after."""
     random = torch.Generator().manual_seed(p.seed)
     first = source.batch(FIRST, random)[0].to(where)
-    if p.model == "diffusion":
-        import diffusers  # noqa: F401 - before the seed is set: what it imports may draw random numbers of its own
     with drawn_from(random, where):
         recipe = learner(p, first)
     work = Work(recipe, random, budget(p))
