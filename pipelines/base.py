@@ -61,7 +61,7 @@ class Output:
     sheet: PIL.Image.Image | None = None
     details: dict[str, Any] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
-    pack: Callable[[Record], bytes] | None = None
+    pack: Callable[[Record], bytes] = lambda _: b""
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,8 @@ class Pipeline(Generic[P]):
     params: type[P]
     generate: Callable[[P, Lender], Steps]
     resume: Callable[[P, Lender, Any], Steps] | None = None  # go on from a Progress.state
-    finish: Callable[[P, Any], PIL.Image.Image] | None = (
-        None  # a Progress.state as a picture, with the settings of `after`
-    )
+    # A Progress.state as a picture, with the settings of `after`.
+    finish: Callable[[P, Any], PIL.Image.Image] | None = None
     file: str = ""  # suffix of the file that it makes beside its pictures
     after: tuple[str, ...] = ()  # settings that can be changed when the run is over, without running again
     variants: str = ""  # the choice whose values are columns of their own in a comparison
@@ -151,7 +150,7 @@ def run(
     borrower = cache.borrower()
     resumed = go_on(params, borrower, state) if state is not None and go_on else None
     steps = resumed or pipeline.generate(params, borrower)
-    last, output, seconds, peak, own = Progress(0, 0), None, 0.0, device.Peak(), _account(borrower)
+    last, output, seconds, peak, account = Progress(0, 0), None, 0.0, device.Peak(), _account(borrower)
     sent = cast(str | None, None)
     visible = last
     try:
@@ -174,9 +173,8 @@ def run(
         output = _stopped(pipeline, params, last)
     if output is None:
         return
-    entry = _record(pipeline, params, borrower, (seconds, peak.bytes, own(peak.bytes)), last, output, sha256)
-    file = output.pack(entry) if output.pack else b""
-    yield Result(output.images, entry, last.state, output.sheet, output.records, file)
+    entry = _record(pipeline, params, borrower, (seconds, peak.bytes, account(peak.bytes)), last, output, sha256)
+    yield Result(output.images, entry, last.state, output.sheet, output.records, output.pack(entry))
 
 
 def _account(borrower: Borrower) -> Callable[[int], int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from models.cache import Lender
 from models.judge import Judge, examine, read_as_asked
 from models.recipes import Recipe, drawn_from
 from pipelines.base import STOP, Output, Pipeline, Progress, Steps
-from pipelines.params import ParamError
 from pipelines.record import Record
 from pipelines.sheet import grid, pictures_of, preview
 from pipelines.train.data import Source, open_source
@@ -75,16 +73,6 @@ def budget(p: TrainParams) -> float:
     return p.steps or p.minutes * 60
 
 
-def most_minutes() -> float | None:
-    """The longest training that this server allows (ATELIER_TRAIN_MINUTES); None: any. Raises ParamError for 0."""
-    text = os.environ.get("ATELIER_TRAIN_MINUTES")
-    if text is None:
-        return None
-    if not float(text):
-        raise ParamError("Training is switched off on this server: run Atelier on a machine of your own.")
-    return float(text)
-
-
 def generate(p: TrainParams, cache: Lender) -> Steps:
     """Train from nothing."""
     return (yield from train(p, cache, None))
@@ -100,16 +88,13 @@ def resume(p: TrainParams, cache: Lender, state: object) -> Steps:
 
 def train(p: TrainParams, cache: Lender, work: Work | None) -> Steps:
     """Work to the goal; on the device for as long as it takes, between runs on the CPU."""
-    most = most_minutes()
-    if most is not None and not p.steps and p.minutes > most:
-        raise ParamError(f"minutes is {p.minutes:g}, but this server trains for at most {most:g}: choose fewer.")
     source = open_source(p.data)
     with cache.use(source.judge or "digits", working=WORKING) as (judge,):
         where = next(judge.parameters()).device
         work = work or begin(p, source, where)
         device.move(work, where)
         try:
-            notes = yield from learn(p, source, cast(Judge, judge), work, most)
+            notes = yield from learn(p, source, cast(Judge, judge), work)
         finally:
             device.move(work, torch.device("cpu"))
     return conclude(p, cache, work, notes)
@@ -126,16 +111,12 @@ def begin(p: TrainParams, source: Source, where: torch.device) -> Work:
     return work
 
 
-def learn(
-    p: TrainParams, source: Source, judge: Judge, work: Work, most: float | None
-) -> Generator[Progress, str | None, list[str]]:
+def learn(p: TrainParams, source: Source, judge: Judge, work: Work) -> Generator[Progress, str | None, list[str]]:
     """Step by step to the goal, or to STOP; returns what is to be said of the way."""
     recipe, watch = work.recipe, look(p, source, judge, work)
     count, first, begun = batch_of(p, source.shape[0]), work.step, work.seconds
     while (done := work.done(p)) < 1:
         start = time.perf_counter()
-        if most is not None and work.seconds > 60 * most:
-            return [f"stopped after {most:g} minutes, the longest that this server trains"]
         x, labels = (part.to(recipe.where) for part in source.batch(count, work.random))
         losses = recipe.step(x, labels, done, work.random)
         work.step += 1

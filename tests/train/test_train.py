@@ -109,12 +109,6 @@ def test_data_that_is_not_here_and_models_that_cannot_draw_it(
     monkeypatch.delenv("ATELIER_DATA", raising=False)
     with pytest.raises(ParamError, match="set ATELIER_DATA"):
         trained(cache, data="fashion")
-    monkeypatch.setenv("ATELIER_TRAIN_MINUTES", "0")
-    with pytest.raises(ParamError, match="switched off"):
-        trained(cache)
-    monkeypatch.setenv("ATELIER_TRAIN_MINUTES", "2")
-    with pytest.raises(ParamError, match="at most 2"):
-        trained(cache, steps=0, minutes=3)
 
 
 def test_torchvisions_garments_are_found(cache: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

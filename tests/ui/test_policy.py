@@ -14,7 +14,7 @@ from models.hub.needs import of_model
 from models.hub.offers import OFFERS
 from models.registry import CARDS
 from models.weights import WeightsError
-from pipelines import METHODS
+from pipelines import METHODS, PIPELINES
 from pipelines.params import ParamError, parse
 from ui.kit import lacking, policy
 from ui.kit.policy import Policy
@@ -54,6 +54,18 @@ def test_a_preset_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch)
     ("method", "settings", "limit", "sentence"),
     [
         ("diffusion", DIGITS, {"steps": 200}, "steps is 300, and this server allows at most 200: choose less."),
+        (
+            "train",
+            {"minutes": 8},
+            {"train_minutes": 5},
+            "minutes is 8, and this server allows at most 5: choose less.",
+        ),
+        (
+            "train",
+            {},
+            {"train_minutes": 0},
+            "Training is switched off on this server: run Atelier on a machine of your own.",
+        ),
         ("gatys", {"size": 512}, {"pixels": 256}, "size is 512, and this server allows at most 256: choose less."),
     ],
 )
@@ -61,12 +73,12 @@ def test_a_larger_run_is_refused(
     method: str, settings: dict[str, int], limit: dict[str, int], sentence: str, allow: Any,
     cache: ModelCache, content: Any, style: Any,
 ) -> None:  # fmt: skip
-    kind = METHODS[method].params
+    kind = PIPELINES[method].params
     pictures = {"content": content, "styles": [style]} if "content" in kind.model_fields else {}
     params = parse(kind, {**settings, **pictures})
     allow(**limit)
     with pytest.raises(ParamError) as refusal:
-        next(follow(Server(cache), METHODS[method], params, Press()))
+        next(follow(Server(cache), PIPELINES[method], params, Press()))
     assert str(refusal.value) == sentence
 
 
@@ -76,6 +88,15 @@ def test_a_run_that_takes_too_long_is_stopped_with_what_is_there(cache: ModelCac
     *_, last = follow(Server(cache), method, parse(method.params, DIGITS), Press())
     assert last.result is not None and last.result.record.steps < 300
     assert last.result.record.notes[-1] == "Stopped here: a run may work for 0.3 s on this server."
+
+
+def test_a_training_has_minutes_in_place_of_seconds(cache: ModelCache, allow: Any) -> None:
+    allow(seconds=0, steps=1, train_minutes=0.01)
+    method = PIPELINES["train"]
+    params = parse(method.params, {"model": "vae", "capacity": "tiny", "batch": 8, "steps": 100_000})
+    *_, last = follow(Server(cache), method, params, Press())
+    assert last.result is not None and 1 < last.result.record.steps < 100_000 and last.result.file
+    assert last.result.record.notes[-1] == "Stopped here: a run may work for 0.6 s on this server."
 
 
 def test_one_visitor_has_so_many_runs_and_begins_so_many_a_minute(allow: Any) -> None:

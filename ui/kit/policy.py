@@ -23,6 +23,7 @@ class Policy:
     pixels: float = math.inf
     steps: float = math.inf
     seconds: float = math.inf
+    train_minutes: float = math.inf
     each: float = 50
     runs_a_minute: float = math.inf
     body_mb: float = 20

@@ -360,8 +360,8 @@ def follow(
     Raises:
         Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget: one sentence each.
     """
-    view, allowed = view or View(), policy.current()
-    admit(params, allowed)
+    view = view or View()
+    seconds = admit(params, policy.current())
     with server.turns.take(press.visitor, server.pace.forecast(pipeline, params)) as ticket:
         told = 0.0
         while not press.over and not ticket.wait(SECONDS_BETWEEN_PLACES):
@@ -377,7 +377,7 @@ def follow(
             while event is not None and not press.replaced:
                 view.seconds = time.perf_counter() - start
                 if isinstance(event, Result):
-                    view.result = limited(event, allowed.seconds) if cut else event
+                    view.result = limited(event, seconds) if cut else event
                     if state is None and not press.stopped:
                         server.pace.learn(pipeline, params, event.record.seconds.run)
                     yield view
@@ -387,7 +387,7 @@ def follow(
                     shown = view.seconds
                     note(view, event)
                     yield view
-                if view.seconds > allowed.seconds and not press.stopped:
+                if view.seconds > seconds and not press.stopped:
                     press.stopped = cut = True
                 if press.streams and server.audience.silence(press.streams, since) > DEAF_SECONDS:
                     press.stopped = True
@@ -396,12 +396,18 @@ def follow(
             stream.close()
 
 
-def admit(params: Params, allowed: Policy) -> None:
-    """Raise ParamError where a run is larger, or of more steps, than the policy allows."""
-    for name, most in (("size", allowed.pixels), ("steps", allowed.steps)):
+def admit(params: Params, allowed: Policy) -> float:
+    """The seconds that a run may work: a training is what has minutes. Raises ParamError where a run is larger, longer,
+    or of more steps, than the policy allows."""
+    trains = hasattr(params, "minutes")
+    if trains and not allowed.train_minutes:
+        raise ParamError("Training is switched off on this server: run Atelier on a machine of your own.")
+    most_of = {"minutes": allowed.train_minutes} if trains else {"size": allowed.pixels, "steps": allowed.steps}
+    for name, most in most_of.items():
         value = getattr(params, name, None)
         if value is not None and value > most:
-            raise ParamError(f"{name} is {value}, and this server allows at most {most:g}: choose less.")
+            raise ParamError(f"{name} is {value:g}, and this server allows at most {most:g}: choose less.")
+    return 60 * allowed.train_minutes if trains else allowed.seconds
 
 
 def limited(result: Result, seconds: float) -> Result:
