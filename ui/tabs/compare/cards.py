@@ -1,4 +1,4 @@
-"""A comparison as HTML: what each method made, what it cost, how it scored; the last ones of this browser; a link.
+"""A comparison as HTML: what each method made, what it cost, how it scored; the stored ones that the page opens on.
 
 compare.js pins the pictures.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -15,40 +14,46 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
-import PIL.Image
 
 from models.device import amount
+from pipelines.base import Result
 from pipelines.compare import CompareParams, plan
 from pipelines.compare.engine import Card
 from pipelines.compare.plan import Heads
 from pipelines.metrics import MEASURES
 from pipelines.params import settings
+from pipelines.record import Record
+from ui.kit.form.examples import COMPARISON
 from ui.kit.i18n import in_words, spoken
 from ui.kit.session import file_in_cache
-from ui.tabs.compare.form import link
 from ui.words import ENGLISH
 
 SHORTEST, DECADES = -3, 3  # powers of ten of seconds: where the chart starts at the earliest, and how many it shows
 ARROWS = {"higher": ("↑", "higher is better"), "lower": ("↓", "lower is better")}
 BLANK = {"waiting": "waiting", "running": "starting", "failed": "did not work", "stopped": "stopped"}
-RUNS, CARDS, THUMB = 8, 6, 152  # comparisons kept, and cards of one; side of a thumbnail in pixels
 
 
 @dataclass
 class Memory:
     """What stays of a visitor's comparison, for Continue, the sheet and the zip.
 
-    files: where the results of cards are served from. preview: of the method in flight.
+    addresses: of the results of cards. preview: of the method in flight. stored: it came with Atelier.
     """
 
     params: CompareParams
     cards: list[Card]
     heads: Heads = None
-    files: dict[Card, str] = field(default_factory=dict)
+    addresses: dict[Card, str] = field(default_factory=dict)
     preview: str | None = None
+    stored: bool = False
 
     def __deepcopy__(self, _: Any) -> Memory:
         return self  # Gradio copies a State's value; pictures are not copied
+
+    @property
+    def kind(self) -> str:
+        """The mode that it was made in."""
+        return "generate" if self.params.content is None else "restyle"
 
     @property
     def busy(self) -> bool:
@@ -60,13 +65,27 @@ class Memory:
         """Whether there is something for Continue."""
         return any(card.state in {"waiting", "stopped"} for card in self.cards)
 
-    def file(self, card: Card) -> str | None:
-        """Path of the finished picture, written once, or of the newest preview."""
+    def address(self, card: Card) -> str | None:
+        """Of the finished picture, written once, or of the newest preview; relative to the page, which may be served
+        under a prefix."""
         if card.result is not None:
-            if card not in self.files:
-                self.files[card] = file_in_cache(card.result.png(), ".png")
-            return self.files[card]
-        return self.preview if card.progress and card.progress.preview is not None else None
+            if card not in self.addresses:
+                self.addresses[card] = f"gradio_api/file={file_in_cache(card.result.png(), '.png')}"
+            return self.addresses[card]
+        return f"gradio_api/file={self.preview}" if card.progress and card.progress.preview is not None else None
+
+
+def stored(kind: str, table: plan.Table) -> Memory:
+    """The finished comparison of what the form says at first, as `python -m benchmarks.comparison` wrote it."""
+    memory = Memory(CompareParams(), [], stored=True)
+    for row in json.loads((COMPARISON / "cards.json").read_text("utf-8"))[kind]:
+        (entry,) = plan.entries(row["name"], table, {})
+        result = Result([], Record.model_validate(row["record"]))
+        card = Card(entry, state="done", result=result, scores=row["scores"])
+        picture = base64.b64encode((COMPARISON / row["file"]).read_bytes()).decode()
+        memory.addresses[card] = f"data:image/webp;base64,{picture}"
+        memory.cards.append(card)
+    return memory
 
 
 def title(card: Card, request: gr.Request | None) -> str:
@@ -100,14 +119,13 @@ def cost(card: Card, request: gr.Request | None) -> str:
     if card.result is None and card.state == "failed":
         return ""
     if card.result is None:
-        memory = f" · {amount(guess.bytes)}" if guess.bytes else ""
+        memory = f" · {amount(guess.own)}" if guess.own else ""
         return html.escape(about(guess.seconds, guess.measured, request) + memory)
     r = card.result.record
     load = f"{spoken('loading', request)} {seconds(r.seconds.load)}"
-    meaning = html.escape(spoken("Peak of the whole program, and what this run added to it", request))
-    peak = amount(r.peak_bytes) + (f" (+{amount(card.added)})" if card.added is not None else "")
+    meaning = html.escape(spoken("Memory that this run's models and its work took", request))
     return (
-        f'<b>{seconds(r.seconds.run)}</b><span>{load}</span><span title="{meaning}">{peak}</span>'
+        f'<b>{seconds(r.seconds.run)}</b><span>{load}</span><span title="{meaning}">{amount(r.own_bytes)}</span>'
         f"<span>{html.escape(', '.join(r.networks))}</span>"
     )
 
@@ -135,17 +153,17 @@ def pin(text: str, name: str, source: str, settings: dict[str, str], label: str 
 
 def article(card: Card, memory: Memory, request: gr.Request | None) -> str:
     """One card."""
-    path, grid = memory.file(card), card.entry.at is not None
+    address, grid = memory.address(card), card.entry.at is not None
     name, label = title(card, request), html.escape(card.entry.name)
-    address = f"gradio_api/file={path}"  # relative to the page, which may be served under a prefix
     blank = spoken(BLANK[card.state], request) if card.state in BLANK else ""
-    picture = f'<img src="{address}" alt="{label}">' if path else f'<div class="blank">{blank}</div>'
+    picture = f'<img src="{address}" alt="{label}">' if address else f'<div class="blank">{blank}</div>'
     if card.state == "running":
         picture += f'<div class="bar"><i style="width:{100 * card.share:.1f}%"></i></div>'
     actions = ""
-    if card.result is not None:
+    if address and card.result is not None:
         button = pin(spoken("Pin", request), card.entry.name if grid else name, address, comparable_settings(card))
-        actions = f'<div class="do">{button}<a href="{address}" download="{file_name(card)}.png">PNG</a></div>'
+        file = "" if memory.stored else f'<a href="{address}" download="{file_name(card)}.png">PNG</a>'
+        actions = f'<div class="do">{button}{file}</div>'
     own = [] if grid else [", ".join(card.entry.name.split(":", 2)[2:])]  # settings that were typed
     small = "".join(f"<small>{html.escape(text)}</small>" for text in (*own, *remarks(card, request)) if text)
     sentence = html.escape(in_words(card.sentence, request))
@@ -222,7 +240,11 @@ def gallery(memory: Memory, request: gr.Request | None) -> str:
             row = "".join(f"<td>{cell}</td>" for cell in articles[r * columns : (r + 1) * columns])
             lines.append(f'<tr><th scope="row">{head(text, cards[r * columns], request)}</th>{row}</tr>')
         body = f'<div class="scroll"><table class="xy"><tr><td></td>{across}</tr>{"".join(lines)}</table></div>'
-    return f'<div class="compare">{chart(cards, request)}{body}</div>'
+    note = ""
+    if memory.stored and cards[0].result:
+        text = spoken("Stored results of the first pictures and settings, made on {}. Run makes them here.", request)
+        note = f'<p class="note">{html.escape(text.format(in_words(cards[0].result.record.device, request)))}</p>'
+    return f'<div class="compare">{words(request)}{note}{chart(cards, request)}{body}</div>'
 
 
 def forecast(cards: Sequence[Card], absent: Sequence[Card], request: gr.Request | None) -> str:
@@ -252,54 +274,3 @@ def words(request: gr.Request | None) -> str:
     texts = ("Slider", "Flip", "Difference", "Side by side", "Close", "Pin", "Settings that differ", "none")
     spoken_texts = json.dumps({text: spoken(text, request) for text in texts})
     return f'<div hidden data-words="{html.escape(spoken_texts)}"></div>'
-
-
-def thumbnail(picture: PIL.Image.Image, side: int = THUMB) -> str:
-    """A small JPEG as a data: address, which the browser can keep."""
-    small = picture.copy()
-    small.thumbnail((side, side))
-    with io.BytesIO() as file:
-        small.save(file, "JPEG", quality=80)
-        return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def history_entry(memory: Memory, when: str, request: gr.Request | None) -> dict[str, Any]:
-    """One comparison, as the browser keeps it."""
-    rows = [
-        {
-            "name": title(card, request),
-            "seconds": card.result.record.seconds.run,
-            "thumb": thumbnail(card.result.picture),
-            "settings": comparable_settings(card),
-        }
-        for card in memory.cards
-        if card.result is not None
-    ]
-    return {"when": when, "link": link(memory.params), "cards": rows[:CARDS]}
-
-
-def history(runs: Any, request: gr.Request | None) -> str:
-    """The comparisons of this browser, the last first; a thumbnail is pinned like a card."""
-    sections = []
-    for run in runs if isinstance(runs, list) else []:
-        thumbs = []
-        for card in run["cards"]:
-            name = f"{card['name']}, {seconds(card['seconds'])}"
-            label = html.escape(name)
-            image = f'<img src="{html.escape(card["thumb"])}" alt="{label}">'
-            label = f' aria-label="{label}" title="{label}"'
-            thumbs.append(pin(image, name, card["thumb"], card["settings"], label))
-        when = html.escape(run["when"].replace("T", " ")[:16])
-        again = f'<a href="{html.escape(run["link"])}">{spoken("Open again", request)}</a>'
-        sections.append(f'<section><div class="thumbs">{"".join(thumbs)}</div>{when} UTC · {again}</section>')
-    empty = f"<p>{spoken('No run yet', request)}</p>"
-    return f'<div class="history">{"".join(sections) or empty}</div>'
-
-
-def links(p: CompareParams, request: gr.Request | None) -> str:
-    """A link to these settings, and a button that copies it."""
-    address = html.escape(link(p))
-    return (
-        f'<div class="links"><a href="{address}">{spoken("Link to these settings", request)}</a>'
-        f'<button type="button" class="copy-link" data-link="{address}">{spoken("Copy", request)}</button></div>'
-    )

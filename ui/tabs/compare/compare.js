@@ -116,9 +116,8 @@
   }
 
   document.addEventListener("click", (event) => {
-    const pin = event.target.closest?.("button.pin"), copy = event.target.closest?.("button.copy-link");
+    const pin = event.target.closest?.("button.pin");
     if (pin) toggle(pin);
-    if (copy) navigator.clipboard?.writeText(new URL(copy.dataset.link, location.href).href).then(() => { copy.textContent += " ✓"; });
   });
   function grey() { // chips of methods whose weights are not here say so
     const absent = JSON.parse(document.querySelector(".forecast")?.dataset.absent || "{}");

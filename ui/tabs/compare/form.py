@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import gradio as gr
 
@@ -19,7 +18,7 @@ from pipelines.compare.plan import Choice
 from pipelines.params import ParamError, Setting, parse, settings
 from pipelines.record import Record
 from ui.kit import tab
-from ui.kit.form import controls, replay
+from ui.kit.form import controls, links, replay
 from ui.kit.form.classes import follow
 from ui.kit.form.examples import CONTENT, STYLE
 from ui.kit.i18n import declared, t
@@ -257,16 +256,18 @@ def shared_by(pipeline: Pipeline[Any]) -> set[str]:
     return set(SHARED) - set(CLASSES if plan.kind_of(pipeline) == "restyle" else ())
 
 
-def link(p: CompareParams) -> str:
-    """A query string that reopens the page with these settings; pictures of one's own are not in it."""
+def link(p: CompareParams, request: gr.Request | None) -> str:
+    """An anchor that reopens the page with these settings; pictures of one's own are not in it."""
     values = p.model_dump(mode="json", exclude={"content", "styles"})
     values = {name: value for name, value in values.items() if value != FIELDS[name].default}
-    examples = replay.examples()
+    examples, own = replay.examples(), False
     for name, pictures, among in (("content", [p.content] if p.content else [], CONTENT), ("styles", p.styles, STYLE)):
         paths = [examples.get(images.digest(picture)) for picture in pictures]
-        if paths and all(path in among for path in paths):
-            values[name] = ",".join(path.stem for path in paths if path)
-    return "?" + urlencode(values, quote_via=quote, safe=",:.|")
+        if all(path in among for path in paths):
+            values |= {name: ",".join(path.stem for path in paths if path)} if paths else {}
+        else:
+            own = True
+    return links.anchor({"tab": "compare", **values}, own, request)
 
 
 def of_link(query: Mapping[str, str]) -> dict[str, Any] | None:
