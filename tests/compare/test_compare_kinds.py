@@ -94,7 +94,8 @@ def test_a_chip_whose_weights_are_away_has_its_reason_before_the_run(
         engine.prepare(plan.entries(text, METHODS, pictures), cache)
         for text in ("gatys:adam", "stylize:magenta,imagine")
     )
-    shown = compare_cards.forecast(chosen, absent, None)
+    reasons = {card.entry.name: compare_cards.hindrance(card) for card in absent}
+    shown = compare_cards.forecast(chosen, absent, reasons, None)
     found = re.search(r'data-absent="([^"]*)"', shown)
     assert found and set(json.loads(found[1].replace("&quot;", '"'))) == {"stylize:magenta", "imagine"}
     assert shown.count('class="absent"') == 2 and "perhaps" in shown

@@ -6,6 +6,7 @@ import html
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,9 +21,11 @@ from pipelines import metrics
 from pipelines.base import Pipeline, Result, Steps
 from pipelines.compare import CompareParams, contact, engine, plan
 from pipelines.compare.engine import Card
+from pipelines.images import ImageError
 from pipelines.params import ParamError, parse, settings
 from ui.kit import api, tab
 from ui.kit.form import keep, replay
+from ui.kit.form.examples import CONTENT, STYLE
 from ui.kit.i18n import in_words, refused, spoken, t
 from ui.kit.run import Controls, Server, View, controls_of, follow, on_press, on_stop, pressable
 from ui.kit.session import PRIVATE, QUICK, explain, file_in_cache
@@ -59,6 +62,16 @@ class Desk:
         """The cards of a plan with the settings that `p` has for all, before anything is run."""
         entries = plan.entries(methods, self.form.table, compare_method.shared(p)) if methods else []
         return engine.prepare(entries, self.server.cache)
+
+    def absent(self, inputs: Sequence[Any]) -> list[Card]:
+        """The methods of the form's mode, chosen or not, that cannot take part with what is set for all of them."""
+        values = {"content": CONTENT[0], "styles": STYLE[:1]} if inputs[0] == "restyle" else {}
+        with suppress(ParamError, ImageError):  # what is wrong with them is said elsewhere
+            shared = {name: value for name, value in self.form.shared(inputs).items() if name in compare_method.SHARED}
+            values = compare_method.shared(parse(CompareParams, values | {k: v for k, v in shared.items() if v}))
+        offers = ",".join(name for row in self.form.chips if row.kind == inputs[0] for name in row.offers)
+        cards = engine.prepare(plan.entries(offers, self.form.table, values), self.server.cache)
+        return [card for card in cards if compare_cards.hindrance(card)]
 
     def prepare(self, values: dict[str, Any]) -> Memory:
         """What the form says as cards to be run."""
@@ -193,6 +206,9 @@ def wire(desk: Desk) -> list[Any]:
         except Exception as error:  # the page's last line: every error becomes a sentence
             yield row(False, status=failed_status(in_words(explain(error), request)))
             return
+        able = [card for card in memory.cards if card.state != "failed" and not card.prediction.missing]
+        if memory.heads is None and able:  # the chips of the others are grey, with why
+            memory.cards = able
         if not memory.params.seconds:
             take_over(memory.cards, earlier)
         yield from perform(desk, request, token, memory, memory.cards, partial(conclude, memory, request))
@@ -217,21 +233,46 @@ def wire(desk: Desk) -> list[Any]:
     ]
 
 
+def foresee(desk: Desk, request: gr.Request, inputs: Sequence[Any]) -> list[Any]:
+    """What the form says, before it is run: what it will cost, who cannot take part, what axes there may be."""
+    form = desk.form
+    ticked, absent = form.ticked(inputs), desk.absent(inputs)
+    reasons = {card.entry.name: compare_cards.hindrance(card) for card in absent}
+    others = [card for card in absent if card.entry.name not in ticked]
+    last = [*menus(form, inputs, request), *folds(form, ticked, request)]
+    try:
+        cards = desk.prepare(form.read(inputs)).cards
+    except Exception as error:
+        sentence = failed_status(in_words(explain(error), request))
+        return [sentence + compare_cards.forecast([], others, reasons, request), gr.update(visible=False), *last]
+    reasons |= {compare_form.chip(c.entry): text for c in cards if (text := compare_cards.hindrance(c))}
+    missing = gr.update(visible=any(card.prediction.missing for card in cards))
+    return [compare_cards.forecast(cards, others, reasons, request), missing, *last]
+
+
+def menus(form: Form, inputs: Sequence[Any], request: gr.Request) -> list[Any]:
+    """The settings that an axis may have; a second one is for one method alone."""
+    offers, names = compare_form.variable(form.pipelines(inputs)), form.ticked(inputs)
+    choices = [(spoken("none", request), ""), *((spoken(s.label, request), s.name) for s in offers)]
+    rows = [choices, choices if len(names) == 1 else choices[:1]]
+    return [gr.update(choices=row) for row in rows]
+
+
+def folds(form: Form, ticked: Sequence[str], request: gr.Request) -> list[Any]:
+    """The settings of the chosen methods."""
+    cards = [Card(plan.entries(drawer.name, form.table, {})[0]) for drawer in form.drawers]
+    names = [compare_cards.title(card, request) for card in cards]
+    return [gr.update(visible=d.name in ticked, label=n) for d, n in zip(form.drawers, names, strict=True)]
+
+
 def wire_before(desk: Desk, ended: list[Any]) -> None:
     """What happens before a run: forecasts, drawers, settings from a link, a browser that comes back."""
     form, parts = desk.form, desk.parts
-    outputs = [parts["ahead"], desk.cure, *(drawer.box for drawer in form.drawers)]
+    axes = [axis.menu for axis in form.axes.values()]
+    outputs = [parts["ahead"], desk.cure, *axes, *(drawer.box for drawer in form.drawers)]
 
-    def foresee(request: gr.Request, *inputs: Any) -> list[Any]:
-        chips = {name for value in inputs if isinstance(value, list) for name in value if isinstance(name, str)}
-        boxes = [gr.update(visible=drawer.name in chips) for drawer in form.drawers]
-        try:
-            memory = desk.prepare(form.read(inputs))
-            absent = [c for c in desk.cards(form.others(inputs[0], chips), memory.params) if c.prediction.missing]
-            missing = any(card.prediction.missing for card in memory.cards)
-            return [compare_cards.forecast(memory.cards, absent, request), gr.update(visible=missing), *boxes]
-        except Exception as error:
-            return [failed_status(in_words(explain(error), request)), gr.update(visible=False), *boxes]
+    def ahead(request: gr.Request, *inputs: Any) -> list[Any]:
+        return foresee(desk, request, inputs)
 
     def arrive(request: gr.Request) -> list[Any]:
         threading.Thread(target=metrics.warm, name="measures", daemon=True).start()
@@ -251,12 +292,12 @@ def wire_before(desk: Desk, ended: list[Any]) -> None:
     root = Context.root_block
     assert root is not None
     changes = [c.change for c in form.inputs]
-    gr.on(changes, foresee, form.inputs, outputs, trigger_mode="always_last", **QUICK)
+    gr.on(changes, ahead, form.inputs, outputs, trigger_mode="always_last", **QUICK)
     arrived = root.load(arrive, None, [parts["status"], *form.inputs], **QUICK)
     for event in (form.mode.change, arrived.then):
         event(show, [form.mode, parts["memory"]], [parts["gallery"]], **QUICK)
     for event in (arrived, *ended):
-        event.then(foresee, form.inputs, outputs, **QUICK)
+        event.then(ahead, form.inputs, outputs, **QUICK)
 
 
 def wire_restore(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import base64
 import html
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from pipelines.record import Record
 from ui.kit.form.examples import COMPARISON
 from ui.kit.i18n import in_words, spoken
 from ui.kit.session import file_in_cache
-from ui.words import ENGLISH
+from ui.tabs.compare.form import worded
 
 SHORTEST, DECADES = -3, 3  # powers of ten of seconds: where the chart starts at the earliest, and how many it shows
 ARROWS = {"higher": ("↑", "higher is better"), "lower": ("↓", "lower is better")}
@@ -92,8 +92,7 @@ def title(card: Card, request: gr.Request | None) -> str:
     """`Optimise · L-BFGS` in the reader's language; settings that were typed stay as they were."""
     pipeline, variant = card.entry.pipeline, plan.variant_of(card.entry.pipeline)
     value = card.entry.values.get(variant.name) if variant else None
-    words = in_words(str(value), request) if value else ""  # what was typed may be no choice, and have no Chinese
-    return " · ".join(filter(None, (spoken(pipeline.title, request), ENGLISH.get(words, words))))
+    return " · ".join(filter(None, (spoken(pipeline.title, request), worded(str(value or ""), request))))
 
 
 def comparable_settings(card: Card) -> dict[str, str]:
@@ -224,8 +223,8 @@ def head(text: str, card: Card, request: gr.Request | None) -> str:
     """What stands at an axis of a grid, in the reader's words: `strength 0.5`, or the name of a row's method."""
     name, _, value = text.partition(" ")
     labels = {s.name: s.label for s in settings(card.entry.pipeline.params)}
-    words = f"{spoken(labels[name], request)} {value}" if name in labels and value else title(card, request)
-    return html.escape(words)
+    known = name in labels and value
+    return html.escape(f"{spoken(labels[name], request)} {worded(value, request)}" if known else title(card, request))
 
 
 def gallery(memory: Memory, request: gr.Request | None) -> str:
@@ -247,26 +246,32 @@ def gallery(memory: Memory, request: gr.Request | None) -> str:
     return f'<div class="compare">{words(request)}{note}{chart(cards, request)}{body}</div>'
 
 
-def forecast(cards: Sequence[Card], absent: Sequence[Card], request: gr.Request | None) -> str:
+def forecast(
+    cards: Sequence[Card], absent: Sequence[Card], reasons: Mapping[str, str], request: gr.Request | None
+) -> str:
     """What the run will cost, before it: a line for each method, and what stands in its way.
 
-    `absent`: methods that are not chosen and whose weights are not here; compare.js greys their chips.
+    absent: methods that are not chosen and cannot be. reasons: chip -> why it cannot take part; compare.js greys these.
     """
     lines = []  # class, title, text
     for card in cards:
-        trouble = html.escape(in_words(card.sentence or card.prediction.trouble, request))
+        trouble = html.escape(in_words(hindrance(card), request))
         text = f'<span class="failed">{trouble}</span>' if trouble else cost(card, request)
         lines.append(("", html.escape(title(card, request)), text))
     if any(card.entry.at for card in cards):
         total, measured = sum(c.prediction.seconds for c in cards), all(c.prediction.measured for c in cards)
         lines = [("", f"{len(cards)} ×", about(total, measured, request))]
     for card in absent:
-        reason = in_words(card.prediction.trouble, request)
+        reason = in_words(hindrance(card), request)
         lines.append((' class="absent"', html.escape(title(card, request)), html.escape(reason)))
-    away = [card for card in (*cards, *absent) if card.prediction.missing]
-    reasons = {card.entry.name.split(":model=")[0]: in_words(card.prediction.trouble, request) for card in away}
     rows = "".join(f"<tr{kind}><th>{name}</th><td>{text}</td></tr>" for kind, name, text in lines)
-    return f'<table class="forecast" data-absent="{html.escape(json.dumps(reasons))}">{rows}</table>'
+    told = html.escape(json.dumps({chip: in_words(reason, request) for chip, reason in reasons.items()}))
+    return f'<table class="forecast" data-absent="{told}">{rows}</table>'
+
+
+def hindrance(card: Card) -> str:
+    """Why a method cannot take part, in one sentence; empty where it can."""
+    return card.sentence or card.prediction.trouble
 
 
 def words(request: gr.Request | None) -> str:

@@ -119,12 +119,13 @@
     const pin = event.target.closest?.("button.pin");
     if (pin) toggle(pin);
   });
-  function grey() { // chips of methods whose weights are not here say so
+  function grey() { // chips of methods that cannot take part say why
     const absent = JSON.parse(document.querySelector(".forecast")?.dataset.absent || "{}");
     for (const chip of document.querySelectorAll(".methods label")) {
       const reason = absent[chip.querySelector("input")?.name] || "";
       if (chip.title === reason) continue;
       chip.title = reason;
+      chip.querySelector("input")?.setAttribute("aria-description", reason);
       chip.classList.toggle("absent", Boolean(reason));
     }
   }
