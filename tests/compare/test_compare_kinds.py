@@ -46,7 +46,7 @@ def test_generators_give_a_grid_a_family_of_one_class_with_costs_and_scores(cach
         assert [i.tobytes() for i in card.result.images] == [i.tobytes() for i in alone(card, cache).images]
     assert min(card.scores["asked"] for card in cards if card.entry.name != "diffusion:steps=2") > 0.5
     made = compare_cards.gallery(Memory(p, cards, heads), None)
-    assert made.count("<article") == 3 and made.count("Read as asked") == 3 and 'class="row real"' in made
+    assert made.count("<article") == 3 and made.count(">Read as asked</th>") == 3 and 'class="row real"' in made
 
 
 def test_photographs_are_compared_by_the_families_that_learned_them(cache: ModelCache) -> None:

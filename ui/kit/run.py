@@ -36,6 +36,10 @@ PLACES = 24  # runs that are followed at once, waiting ones included; each wait 
 MOST_WAITING = 64
 MOST_PRESSES = 4096  # remembered
 STATE_BYTES = 1 << 30
+SHOW_ERROR = """() => {
+  const errors = [...document.querySelectorAll('.status [role="alert"]')].filter((one) => one.offsetParent);
+  errors[0]?.scrollIntoView({ block: "nearest" });
+}"""
 RUNS: dict[str, Any] = {"concurrency_id": "runs", "concurrency_limit": PLACES, "show_progress": "hidden", **PRIVATE}
 
 
@@ -330,6 +334,7 @@ def on_press(
     )
     ended = begun.then(function, [controls.token, *inputs], [*outputs, *controls.buttons], **RUNS)
     end_in_browser(controls, ended)
+    ended.then(None, None, None, js=SHOW_ERROR, **QUICK)
     return ended
 
 

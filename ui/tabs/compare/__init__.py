@@ -116,6 +116,7 @@ def row(running: bool, memory: Memory | None = None, request: gr.Request | None 
     """Values for what a comparison updates, by the names in ROW, and whether Continue, Run and Stop can be pressed;
     with `memory` the cards too."""
     if memory is not None:
+        memory.running = running
         values = {"gallery": compare_cards.gallery(memory, request), "memory": memory, **values}
     values["more"] = gr.update(interactive=memory is not None and memory.left and not running)
     return [*(values.get(name, gr.skip()) for name in ROW), *pressable(running)]

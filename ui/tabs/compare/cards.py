@@ -29,15 +29,17 @@ from ui.kit.session import file_in_cache
 from ui.tabs.compare.form import worded
 
 SHORTEST, DECADES = -3, 3  # powers of ten of seconds: where the chart starts at the earliest, and how many it shows
-ARROWS = {"higher": ("↑", "higher is better"), "lower": ("↓", "lower is better")}
-BLANK = {"waiting": "waiting", "running": "starting", "failed": "did not work", "stopped": "stopped"}
+BLANK = {"waiting": "not run yet", "running": "starting", "failed": "did not work", "stopped": "stopped"}
+WAYS = {"higher": "higher is better", "lower": "lower is better"}
+RUINED = 0.5  # "Structure kept" below which hardly anything of the photograph is left
 
 
 @dataclass
 class Memory:
     """What stays of a visitor's comparison, for Continue, the sheet and the zip.
 
-    addresses: of the results of cards. preview: of the method in flight. stored: it came with Atelier.
+    addresses: of the results of cards. preview: of the method in flight. stored: it came with Atelier. running: the
+    cards that wait will have their turn.
     """
 
     params: CompareParams
@@ -46,6 +48,7 @@ class Memory:
     addresses: dict[Card, str] = field(default_factory=dict)
     preview: str | None = None
     stored: bool = False
+    running: bool = False
 
     def __deepcopy__(self, _: Any) -> Memory:
         return self  # Gradio copies a State's value; pictures are not copied
@@ -95,11 +98,15 @@ def title(card: Card, request: gr.Request | None) -> str:
     return " · ".join(filter(None, (spoken(pipeline.title, request), worded(str(value or ""), request))))
 
 
-def comparable_settings(card: Card) -> dict[str, str]:
-    """Settings of the run that the two sides of the viewer may differ in."""
+def comparable_settings(card: Card, request: gr.Request | None) -> dict[str, str]:
+    """Settings of the run, in the reader's words, that the two sides of the viewer have in common or differ in."""
     values = card.result.record.params if card.result else {}
-    plain = {name: value for name, value in values.items() if not isinstance(value, dict | list)}
-    return {name: str(value) for name, value in plain.items() if value not in (None, "")}
+    labels = {s.name: s.label for s in settings(card.entry.pipeline.params)}
+    plain = {name: value for name, value in values.items() if not isinstance(value, dict | list) and name in labels}
+    texts = {
+        n: ("yes" if v else "no") if isinstance(v, bool) else str(v) for n, v in plain.items() if v not in (None, "")
+    }
+    return {spoken(labels[name], request): worded(text, request) for name, text in texts.items()}
 
 
 def seconds(value: float) -> str:
@@ -129,17 +136,38 @@ def cost(card: Card, request: gr.Request | None) -> str:
     )
 
 
-def score_rows(card: Card, request: gr.Request | None) -> str:
-    """The score card: name, number, and an arrow for which way is better."""
+def ruined(card: Card) -> bool:
+    """Whether hardly anything of the photograph is left."""
+    return card.scores.get("structure", 1.0) < RUINED
+
+
+def best(cards: Sequence[Card]) -> dict[str, str]:
+    """The best number of each score that several cards have, as it is written; what is ruined wins nothing."""
+    winners = {}
+    for name, m in MEASURES.items():
+        values = [card.scores[name] for card in cards if name in card.scores and not ruined(card)]
+        if sum(name in card.scores for card in cards) > 1 and values:
+            winners[name] = f"{max(values) if m.better == 'higher' else min(values):.{m.digits}f}"
+    return winners
+
+
+def legend(cards: Sequence[Card], request: gr.Request | None) -> str:
+    """Once for all cards: which way a score is better, and what is marked."""
+    measures = [m for name, m in MEASURES.items() if any(name in card.scores for card in cards)]
+    names = {way: [spoken(m.name, request) for m in measures if m.better == way] for way in WAYS}
+    parts = [f"{spoken(WAYS[way], request)}: {', '.join(names[way])}" for way in names if names[way]]
+    parts += [spoken("the best is bold", request)] if best(cards) else []
+    return f'<p class="note">{html.escape(" · ".join(parts))}</p>' if parts else ""
+
+
+def score_rows(card: Card, winners: Mapping[str, str], request: gr.Request | None) -> str:
+    """The score card: names and numbers, the best of all cards in bold."""
     rows = []
-    for m, value in ((MEASURES[name], value) for name, value in card.scores.items()):
-        arrow, better = ARROWS[m.better]
-        better = spoken(better, request)
-        meaning, sign = html.escape(spoken(m.meaning, request)), f'<span aria-label="{better}">{arrow}</span>'
-        rows.append(
-            f'<tr title="{meaning}; {better}"><th scope="row">{spoken(m.name, request)}</th>'
-            f"<td>{value:.{m.digits}f} {sign}</td></tr>"
-        )
+    for name, value in card.scores.items():
+        m = MEASURES[name]
+        meaning, number = html.escape(spoken(m.meaning, request)), f"{value:.{m.digits}f}"
+        number = f"<b>{number}</b>" if number == winners.get(name) and not ruined(card) else number
+        rows.append(f'<tr title="{meaning}"><th scope="row">{spoken(m.name, request)}</th><td>{number}</td></tr>')
     return f'<table class="scores">{"".join(rows)}</table>' if rows else ""
 
 
@@ -154,13 +182,16 @@ def article(card: Card, memory: Memory, request: gr.Request | None) -> str:
     """One card."""
     address, grid = memory.address(card), card.entry.at is not None
     name, label = title(card, request), html.escape(card.entry.name)
-    blank = spoken(BLANK[card.state], request) if card.state in BLANK else ""
+    state = "in line" if card.state == "waiting" and memory.running else BLANK.get(card.state, "")
+    blank = spoken(state, request)
     picture = f'<img src="{address}" alt="{label}">' if address else f'<div class="blank">{blank}</div>'
     if card.state == "running":
         picture += f'<div class="bar"><i style="width:{100 * card.share:.1f}%"></i></div>'
     actions = ""
     if address and card.result is not None:
-        button = pin(spoken("Pin", request), card.entry.name if grid else name, address, comparable_settings(card))
+        button = pin(
+            spoken("Pin", request), card.entry.name if grid else name, address, comparable_settings(card, request)
+        )
         file = "" if memory.stored else f'<a href="{address}" download="{file_name(card)}.png">PNG</a>'
         actions = f'<div class="do">{button}{file}</div>'
     own = [] if grid else [", ".join(card.entry.name.split(":", 2)[2:])]  # settings that were typed
@@ -170,7 +201,7 @@ def article(card: Card, memory: Memory, request: gr.Request | None) -> str:
     return (
         f'<article class="card {card.state}"><figure>{picture}</figure>'
         f"<header><h3>{'' if grid else html.escape(name)}</h3>{actions}</header>{small}"
-        f'<p class="cost">{cost(card, request)}</p>{alert}{score_rows(card, request)}</article>'
+        f'<p class="cost">{cost(card, request)}</p>{alert}{score_rows(card, best(memory.cards), request)}</article>'
     )
 
 
@@ -178,8 +209,10 @@ def remarks(card: Card, request: gr.Request | None) -> list[str]:
     """What is to be known of a card beside its numbers."""
     notes = [note for note in (card.result.record.notes if card.result else []) if not note.startswith("stopped")]
     unseen = "styles" in card.entry.values and "styles" not in card.entry.own
+    gone = "Hardly anything of the photograph is left: its other scores say little."
     return [
         *([spoken("stopped", request)] if card.state == "stopped" else []),
+        *([spoken(gone, request)] if ruined(card) else []),
         *([spoken("does not see the styles: its prompt says what to paint", request)] if unseen else []),
         *(in_words(note, request) for note in notes),
     ]
@@ -243,7 +276,7 @@ def gallery(memory: Memory, request: gr.Request | None) -> str:
     if memory.stored and cards[0].result:
         text = spoken("Stored results of the first pictures and settings, made on {}. Run makes them here.", request)
         note = f'<p class="note">{html.escape(text.format(in_words(cards[0].result.record.device, request)))}</p>'
-    return f'<div class="compare">{words(request)}{note}{chart(cards, request)}{body}</div>'
+    return f'<div class="compare">{words(request)}{note}{chart(cards, request)}{legend(cards, request)}{body}</div>'
 
 
 def forecast(
@@ -276,6 +309,16 @@ def hindrance(card: Card) -> str:
 
 def words(request: gr.Request | None) -> str:
     """What the viewer says, for compare.js."""
-    texts = ("Slider", "Flip", "Difference", "Side by side", "Close", "Pin", "Settings that differ", "none")
+    texts = (
+        "Slider",
+        "Flip",
+        "Difference",
+        "Side by side",
+        "Close",
+        "Pin",
+        "Settings that differ",
+        "In common",
+        "none",
+    )
     spoken_texts = json.dumps({text: spoken(text, request) for text in texts})
     return f'<div hidden data-words="{html.escape(spoken_texts)}"></div>'

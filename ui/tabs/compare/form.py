@@ -6,7 +6,7 @@ What it says is also in a link, and in the record of every picture; both fill it
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -241,7 +241,7 @@ def axis_row(setting: Setting) -> Axis:
     label, none = declared(setting.label), (t("none"), "")
     with gr.Row():
         info = declared(setting.description) if setting.name == "y" else None
-        menu = gr.Dropdown([none], value="", label=label, info=info, allow_custom_value=True, min_width=150)
+        menu = gr.Dropdown([none], value="", label=label, info=info, allow_custom_value=True, min_width=180)
         values = gr.Dropdown(
             [], value=[], label=t("Values"), multiselect=True, allow_custom_value=True, min_width=190, scale=2
         )
@@ -261,13 +261,20 @@ def begin(form: Form, axis: Axis) -> None:
 
 
 def variable(pipelines: Sequence[Pipeline[Any]]) -> list[Setting]:
-    """The settings that all these methods have and whose values can be named."""
+    """The settings that all these methods have and whose values can be named, in the range that all of them take."""
     kinds = {"choice", "bool", "int", "float"}
-    if not pipelines:
-        return []
-    first, *others = ({s.name: s for s in settings(p.params) if s.kind in kinds} for p in pipelines)
-    alike = [s for s in first.values() if all(s.name in o and o[s.name].choices == s.choices for o in others)]
-    return [s if s.choices else FIELDS.get(s.name, s) for s in alike]
+    rows = [{s.name: s for s in settings(p.params) if s.kind in kinds} for p in pipelines]
+    columns = [[row[name] for row in rows if name in row] for name in (rows[0] if rows else ())]
+    return [narrowed(c) for c in columns if len(c) == len(rows) and len({s.choices for s in c}) == 1]
+
+
+def narrowed(same: Sequence[Setting]) -> Setting:
+    """One setting for several that are called the same: its range is theirs, its default the comparison's."""
+    lows, highs = (
+        [end for end in ends if end is not None] for ends in zip(*((s.low, s.high) for s in same), strict=True)
+    )
+    default = FIELDS[same[0].name].default if same[0].name in FIELDS and not same[0].choices else same[0].default
+    return replace(same[0], low=max(lows, default=None), high=min(highs, default=None), default=default)
 
 
 def usual_values(setting: Setting) -> list[str]:
