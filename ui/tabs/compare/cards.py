@@ -128,10 +128,10 @@ def cost(card: Card, request: gr.Request | None) -> str:
         memory = f" · {amount(guess.own)}" if guess.own else ""
         return html.escape(about(guess.seconds, guess.measured, request) + memory)
     r = card.result.record
-    load = f"{spoken('loading', request)} {seconds(r.seconds.load)}"
+    load = f"<span>{spoken('loading', request)} {seconds(r.seconds.load)}</span>" if r.seconds.load >= 0.1 else ""
     meaning = html.escape(spoken("Memory that this run's models and its work took", request))
     return (
-        f'<b>{seconds(r.seconds.run)}</b><span>{load}</span><span title="{meaning}">{amount(r.own_bytes)}</span>'
+        f'<b>{seconds(r.seconds.run)}</b>{load}<span title="{meaning}">{amount(r.own_bytes)}</span>'
         f"<span>{html.escape(', '.join(r.networks))}</span>"
     )
 
