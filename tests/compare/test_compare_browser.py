@@ -148,8 +148,9 @@ def test_one_method_fails_the_others_show_and_a_grid_can_be_stopped_and_go_on(
     expect(grey.filter(has_text="Imagine")).to_have_attribute("title", re.compile("not on this machine"))
 
     page.goto(page.url.partition("?")[0] + "?methods=gatys:adam:steps=40&size=64&x=strength=0..1x3&y=style_scale=0.5,2")
+    expect(page.locator(".forecast:visible tr").first).to_contain_text("6 ×")
     button(page, "Run").click()
-    expect(page.locator("article.card.done").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".xy article.card.done").first).to_be_visible(timeout=PATIENCE)
     button(page, "Stop").click()
     expect(button(page, "Continue")).to_be_enabled(timeout=PATIENCE)
     before = page.locator("article.card.done").count()

@@ -276,7 +276,8 @@ def gallery(memory: Memory, request: gr.Request | None) -> str:
     if memory.stored and cards[0].result:
         text = spoken("Stored results of the first pictures and settings, made on {}. Run makes them here.", request)
         note = f'<p class="note">{html.escape(text.format(in_words(cards[0].result.record.device, request)))}</p>'
-    return f'<div class="compare">{words(request)}{note}{chart(cards, request)}{legend(cards, request)}{body}</div>'
+    kind = "compare stored" if memory.stored else "compare"
+    return f'<div class="{kind}">{words(request)}{note}{chart(cards, request)}{legend(cards, request)}{body}</div>'
 
 
 def forecast(
