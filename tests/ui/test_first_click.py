@@ -30,7 +30,7 @@ def a_picture_comes(page: Page, panel: Locator, stop: Locator) -> None:
 
 def a_card_comes(panel: Locator, stop: Locator) -> None:
     """The cheapest method has its picture and what it cost; the others are stopped."""
-    expect(panel.locator("article.card.done img").first).to_be_visible()
+    expect(panel.locator(".compare:not(.stored) article.card.done img").first).to_be_visible()
     stop.dispatch_event("click")
 
 

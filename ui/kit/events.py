@@ -156,7 +156,7 @@ def wire(
         ended.append(on_press(controls_, [stage.more.click], runs.go_on, [stage.memory], outputs))
     ended.append(on_press(controls_, [stage.vary.click], runs.vary, [stage.memory], outputs))
     on_stop(server, controls_)
-    begin = keep.stale(pipeline.name, form.inputs, stage)
+    begin = keep.stale(pipeline.name, form.inputs, stage.stale, stage.record, stage.live)
     controls_.run.click(None, form.inputs, None, js=begin, **QUICK)
     wire_after(pipeline, form, stage, controls_)
     wire_cures(form, stage)
