@@ -227,12 +227,14 @@ def wire_restore(pipeline: Pipeline[Any], form: Form, stage: Stage, again: gr.Fi
 
     def restore(path: str | None, request: gr.Request, *given: Any) -> list[Any]:
         if path is None:
-            return [gr.skip()] * (len(form.inputs) + 2)
+            return [gr.skip()] * (len(form.inputs) + 1)
         otherwise = f"{Path(path).name} holds no record of {pipeline.title}: drop a PNG that was downloaded here."
         told = replay.recorded(path, {pipeline.name: pipeline}, otherwise, request)
         known = replay.known_pictures(*given)
         said = replay.say(replay.absences(told, pipeline, known), request)
-        return [None, said, *(replay.restored(s, told.params[s.name], known) for s in form.settings)]
+        return [said, *(replay.restored(s, told.params[s.name], known) for s in form.settings)]
 
     # queued: others hide their errors
-    again.upload(restore, [again, *places], [again, stage.status, *form.inputs], show_progress="hidden", **PRIVATE)
+    options: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
+    given = again.upload(restore, [again, *places], [stage.status, *form.inputs], **options)
+    given.then(None, None, [again], js="() => null", **QUICK)  # also after an error: the next one can be dropped
