@@ -127,8 +127,8 @@ class Page(gr.Blocks):
         how the page reads and shows values (ui/kit/form/previews.py)."""
         rows = await super().postprocess_data(block_fn, predictions, state)
         for block in (block for block in block_fn.outputs if state is not None and not block.stateful):
-            own = {name: way for name, way in vars(block).items() if name in {"preprocess", "postprocess"}}
-            vars(state[block._id]).update(own)  # type: ignore[index]
+            for name in {"preprocess", "postprocess"} & set(vars(block)):
+                setattr(state[block._id], name, vars(block)[name])  # type: ignore[index]
         return rows
 
 
