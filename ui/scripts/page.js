@@ -8,10 +8,10 @@ const atelier = window.atelier = {};
   atelier.word = (english, translated) => chinese ? translated : english;
   atelier.tab = () => selected()?.dataset.tabId;
   atelier.title = (name) => tabs().find((tab) => tab.dataset.tabId === name)?.textContent.trim() ?? name;
-  atelier.open = (name) => {  // whether there is such a tab
+  atelier.open = (name) => { // the tab, where there is one of that name
     const tab = tabs().find((one) => one.dataset.tabId === name);
     tab?.click();
-    return Boolean(tab);
+    return tab;
   };
 
   // groups: name -> tabs; the row of tabs shows those of one group. Compare stands in two, in the mode of each.
