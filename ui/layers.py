@@ -1,8 +1,8 @@
-"""The layers in front of Gradio: safe headers, a cross-origin policy, /healthz, body limits, runs to cancel.
+"""The layers in front of Gradio: safe headers, a cross-origin policy, /healthz, body limits, runs to cancel, names.
 
 Plain ASGI classes, because starlette's BaseHTTPMiddleware would break streams. From the outside in:
-SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, then Gradio. `ui.server.middleware` reads the
-settings and wraps `Front`.
+SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, Gradio's compression, Names, then Gradio.
+`ui.server.middleware` reads the settings and wraps `Front` and `Names`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import logging
 import re
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
@@ -29,6 +30,7 @@ STOPPING = "This server is stopping: ask again when it is back."
 MAX_WEIGHTS_MB = 1024.0  # of an uploaded LoRA: 36 to 900 MB are usual
 REFUSED = "atelier.refused"  # in the scope of a request: what it asked for was refused in a sentence
 UPLOAD = "/gradio_api/upload"
+SERVED = "/gradio_api/file="  # in front of a file's name in its address
 HEAD = 4096  # bytes of an upload in which the name of its first file stands
 WEIGHTS_PART = re.compile(rb'filename="[^"\r\n]*\.safetensors"', re.IGNORECASE)
 
@@ -180,6 +182,45 @@ class Events:
             or event in queue.pending_messages_per_session
             or any(event in events for events in list(waiting))
         )
+
+
+class Names:
+    """Every answer and address names a file by its place in the folder of uploads and results, and nobody learns where
+    that lies. In what an event is sent, ui/trust.py finds such files.
+
+    It stands inside of Gradio's compression, where each message of an answer is whole: a page, a JSON text, an event.
+    """
+
+    TEXTS = ("application/json", "text/event-stream", "text/html", "text/plain")
+    ADDRESS = re.compile(r"(.*?/gradio_api/file[=/])(.*)", re.DOTALL)
+
+    def __init__(self, app: ASGIApp) -> None:
+        from gradio.utils import get_upload_folder
+
+        self.app = app
+        self.folder = Path(get_upload_folder())
+        places = {str(self.folder), str(self.folder.resolve())}
+        quoted = {json.dumps(place, ensure_ascii=ascii)[1:-1] for place in places for ascii in (True, False)}
+        forms = places | quoted | {quote(place) for place in places}
+        self.prefix = re.compile(b"|".join(re.escape(f"{form}/".encode()) for form in forms))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (asked := self.ADDRESS.fullmatch(scope["path"])):
+            scope = {**scope, "path": f"{asked[1]}{self.folder}/{asked[2]}"}
+        text = False
+
+        async def named(message: Message) -> None:
+            nonlocal text
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                text = headers.get("content-type", "").startswith(self.TEXTS) and "content-disposition" not in headers
+                if text:
+                    del headers["content-length"]
+            elif text and message["type"] == "http.response.body":
+                message = {**message, "body": self.prefix.sub(b"", message.get("body", b""))}
+            await send(message)
+
+        await self.app(scope, receive, named)
 
 
 class Cancels:

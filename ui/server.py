@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 from starlette.middleware import Middleware
 
-from ui.layers import MAX_WEIGHTS_MB, Front
+from ui.layers import MAX_WEIGHTS_MB, Front, Names
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def middleware(
         origins = (part.strip() for part in os.environ.get("ATELIER_ORIGINS", "").split(","))
     allowed = frozenset(_origin(text) for text in origins if text)
     sizes = {"max_body": int(max_body_mb * 1024 * 1024), "max_weights": int(max_weights_mb * 1024 * 1024)}
-    return [Middleware(Front, **sizes, origins=allowed)]
+    return [Middleware(Front, **sizes, origins=allowed), Middleware(Names)]
 
 
 def kept_seconds() -> float:

@@ -25,11 +25,10 @@ from fastapi.exceptions import RequestValidationError
 from gradio.context import LocalContext
 from gradio.data_classes import GradioModel, GradioRootModel
 from gradio.exceptions import ComponentProcessingError, InvalidPathError
-from gradio.processing_utils import check_all_files_in_cache
 from gradio.route_utils import FnIndexInferError
 from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder
-from gradio_client.utils import is_file_obj_with_meta
+from gradio_client.utils import is_file_obj, is_file_obj_with_meta, traverse
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -37,7 +36,7 @@ from starlette.responses import JSONResponse, Response
 from ui.kit import i18n
 from ui.kit.run import Presses
 from ui.kit.session import explain, file_in_cache, sweep
-from ui.layers import REFUSED
+from ui.layers import REFUSED, SERVED
 
 if TYPE_CHECKING:
     from gradio.block_function import BlockFunction
@@ -47,7 +46,7 @@ log = logging.getLogger(__name__)
 META = {"_type": "gradio.FileData"}
 MISFIT = "The values sent do not fit this form: reload the page, and try again."
 MOST_PLACES = 1 << 20  # pixels of a picture, rows of a table
-SERVED = "/gradio_api/file="  # in front of a file's path in its address
+NAME = re.compile(r"[0-9a-f]{32,64}/[^/]+")  # of a file here: its place in the folder of uploads and results
 DATA = re.compile(r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(;[\w.+-]+=[\w.+-]+)*;base64,(?P<text>.*)", re.DOTALL)
 
 
@@ -181,8 +180,8 @@ def fits(block: object, value: Any) -> bool:
 def happened(block_fn: BlockFunction, data: Any, blocks: Mapping[int, object]) -> bool:
     """Whether `data` of an event is what the page sends: of a selection which one, and files of this server."""
     try:
-        check_all_files_in_cache(data)
-    except (gr.Error, OSError, ValueError):
+        traverse(data, lambda file: upload(file["path"], "The file"), is_file_obj)
+    except gr.Error:
         return False
     selected = [blocks.get(i) for i, name in block_fn.targets if name == "select" and i is not None]
     return is_text(data) and all(_selection(block, data) for block in selected)
@@ -241,23 +240,27 @@ def _walk(value: Any, name: str) -> Any:
 
 def _file(text: str, orig_name: Any, name: str) -> dict[str, Any] | None:
     """A file as Gradio takes it; None for an upload that was here once and has been removed since."""
-    if text.startswith("data:"):
-        path = Path(_decoded(text, name))
-    else:
-        path = Path(unquote(urlsplit(text).path.partition(SERVED)[2])) if SERVED in text else Path(text)
-        folder = Path(get_upload_folder()).resolve()
-        try:
-            path = path.resolve()
-            ours = path != folder and path.is_relative_to(folder)
-            there = ours and path.is_file()
-        except (OSError, ValueError, RuntimeError):  # a name too long, a NUL, a loop of links
-            ours = there = False
-        if not ours:
-            raise refused(f"{name} is not among the files sent to this server: upload it, or send it as a data: URL.")
-        if not there:
-            return None
+    path = Path(_decoded(text, name)) if text.startswith("data:") else upload(text, name)
+    if path is None:
+        return None
     shown = orig_name if isinstance(orig_name, str) else path.name
     return {"path": str(path), "orig_name": shown, "meta": META}
+
+
+def upload(text: str, name: str) -> Path | None:
+    """The file of this server that a request names, as an answer did (layers.Names) or by its address; None for one
+    that was here once and has been removed since. Raises gr.Error for any other text, a path of the server too."""
+    folder = Path(get_upload_folder()).resolve()
+    try:
+        place = unquote(urlsplit(text).path.partition(SERVED)[2]) if SERVED in text else text
+        path = (folder / place).resolve()
+        ours = NAME.fullmatch(place) is not None and path != folder and path.is_relative_to(folder)
+        there = ours and path.is_file()
+    except (OSError, ValueError, RuntimeError):  # a name too long, a NUL, a loop of links
+        ours = there = False
+    if not ours:
+        raise refused(f"{name} is not among the files sent to this server: upload it, or send it as a data: URL.")
+    return path if there else None
 
 
 def _decoded(text: str, name: str) -> str:
@@ -293,7 +296,8 @@ def answer_in_parts(page: gr.Blocks) -> None:
         found: list[Any] = []
         for output in outputs:
             if is_file_obj_with_meta(output):
-                found += written([output], root_url)
+                here = upload(output["path"], "The picture")  # Gradio asks this server as any client does
+                found += written([{**output, "path": str(here)}], root_url)
             else:
                 found.append(TextContent(type="text", text=json.dumps(output)))
         return found
