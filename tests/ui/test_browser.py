@@ -8,7 +8,19 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from page import PATIENCE, Open, button, choose, content, download, drop, number, sizes, wait_for_end, wait_for_step
+from page import (
+    PATIENCE,
+    Open,
+    button,
+    choose,
+    content,
+    download,
+    drop,
+    expect_sizes,
+    number,
+    wait_for_end,
+    wait_for_step,
+)
 from playwright.sync_api import Locator, Page, expect
 from served import CONTENT
 
@@ -42,10 +54,10 @@ def test_upload_watch_stop_continue_download_and_drop(visit: Open, own: Path, tm
     button(page, "Run").click()
     wait_for_step(page, 2)
     expect(page.get_by_text("Working")).to_be_visible()
-    assert sizes(page) == [(96, 72)]
+    expect_sizes(page, (96, 72))
     button(page, "Stop").click()
     wait_for_end(page)
-    assert sizes(page) == [(96, 72), (96, 72)]
+    expect_sizes(page, (96, 72), (96, 72))
     _, stopped = download(page, kept)
     assert 2 <= stopped.steps < 3000
 
@@ -122,7 +134,7 @@ def test_what_cannot_be_used_is_said_and_the_page_goes_on(visit: Open) -> None:
     page.keyboard.press("Control+Enter")
     wait_for_end(page)
     expect(page.get_by_role("alert")).to_have_count(0)
-    assert sizes(page) == [(64, 64), (64, 64)]  # the astronaut before and after
+    expect_sizes(page, (64, 64), (64, 64))  # the astronaut before and after
     button(page, "Use as content").click()
     expect(content(page)).to_have_js_property("naturalWidth", 64, timeout=PATIENCE)
 
