@@ -30,7 +30,6 @@ STOPPING = "This server is stopping: ask again when it is back."
 MAX_WEIGHTS_MB = 1024.0  # of an uploaded LoRA: 36 to 900 MB are usual
 REFUSED = "atelier.refused"  # in the scope of a request: what it asked for was refused in a sentence
 UPLOAD = "/gradio_api/upload"
-SERVED = "/gradio_api/file="  # in front of a file's name in its address
 HEAD = 4096  # bytes of an upload in which the name of its first file stands
 WEIGHTS_PART = re.compile(rb'filename="[^"\r\n]*\.safetensors"', re.IGNORECASE)
 
@@ -200,7 +199,7 @@ class Names:
         self.app = app
         self.folder = Path(get_upload_folder())
         places = {str(self.folder), str(self.folder.resolve())}
-        quoted = {json.dumps(place, ensure_ascii=ascii)[1:-1] for place in places for ascii in (True, False)}
+        quoted = {json.dumps(place, ensure_ascii=plain)[1:-1] for place in places for plain in (True, False)}
         forms = places | quoted | {quote(place) for place in places}
         self.prefix = re.compile(b"|".join(re.escape(f"{form}/".encode()) for form in forms))
 

@@ -36,7 +36,7 @@ from starlette.responses import JSONResponse, Response
 from ui.kit import i18n
 from ui.kit.run import Presses
 from ui.kit.session import explain, file_in_cache, sweep
-from ui.layers import REFUSED, SERVED
+from ui.layers import REFUSED
 
 if TYPE_CHECKING:
     from gradio.block_function import BlockFunction
@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 META = {"_type": "gradio.FileData"}
 MISFIT = "The values sent do not fit this form: reload the page, and try again."
 MOST_PLACES = 1 << 20  # pixels of a picture, rows of a table
+SERVED = "/gradio_api/file="  # in front of a file's name in its address
 NAME = re.compile(r"[0-9a-f]{32,64}/[^/]+")  # of a file here: its place in the folder of uploads and results
 DATA = re.compile(r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(;[\w.+-]+=[\w.+-]+)*;base64,(?P<text>.*)", re.DOTALL)
 
