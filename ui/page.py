@@ -55,6 +55,6 @@ def build(cache: ModelCache) -> Page:
             send.link(frames["compare"], frames, tabs)
         if {"explore", "gatys"} <= set(frames):
             looks.link(frames["explore"], frames["gatys"])
-    page.presses, page.kept_seconds = server.presses, kept_seconds()
+    page.shared, page.kept_seconds = server, kept_seconds()
     page.queue(api_open=False, max_size=64)
     return cast(Page, page)

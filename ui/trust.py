@@ -34,7 +34,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ui.kit import i18n
-from ui.kit.run import Presses
+from ui.kit.run import Server
 from ui.kit.session import explain, file_in_cache, sweep
 from ui.layers import REFUSED
 
@@ -54,11 +54,11 @@ DATA = re.compile(r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(;[\w.+-]+=[\w.+-]+)*;base6
 class Page(gr.Blocks):
     """Blocks whose events get files of this server's upload folder alone, and say in one sentence what does not fit.
 
-    `presses`: the runs, which their owners and the end of the server stop. `kept_seconds`: how long a file stays on the
-    disk. `loop`: the server's, once it runs.
+    `shared`: what all visitors share. `kept_seconds`: how long a file stays on the disk. `loop`: the server's, once it
+    runs.
     """
 
-    presses: Presses
+    shared: Server
     kept_seconds: float
     loop: asyncio.AbstractEventLoop | None = None
     _sweeping: asyncio.Task[None] | None = None
