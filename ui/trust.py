@@ -87,8 +87,8 @@ class Page(gr.Blocks):
         LocalContext.request.set(request if isinstance(request, gr.Request) else None)
         block_fn = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         try:
-            if (event := given.get("event_data")) is not None and not happened(block_fn, event._data, self.blocks):
-                raise refused(MISFIT)
+            if (event := given.get("event_data")) is not None:
+                event._data = happened(block_fn, event._data, self.blocks)
             return await super().process_api(block_fn, *args, **given)
         except gr.Error:
             if isinstance(request, gr.Request) and isinstance(request.request, Request):
@@ -178,14 +178,16 @@ def fits(block: object, value: Any) -> bool:
     return True
 
 
-def happened(block_fn: BlockFunction, data: Any, blocks: Mapping[int, object]) -> bool:
-    """Whether `data` of an event is what the page sends: of a selection which one, and files of this server."""
-    try:
-        traverse(data, lambda file: upload(file["path"], "The file"), is_file_obj)
-    except gr.Error:
-        return False
+def happened(block_fn: BlockFunction, data: Any, blocks: Mapping[int, object]) -> Any:
+    """`data` of an event, its files as Gradio takes them. Raises gr.Error for what the page does not send: a selection
+    without its place, files that are none of this server's."""
     selected = [blocks.get(i) for i, name in block_fn.targets if name == "select" and i is not None]
-    return is_text(data) and all(_selection(block, data) for block in selected)
+    if not is_text(data) or not all(_selection(block, data) for block in selected):
+        raise refused(MISFIT)
+    try:
+        return traverse(data, lambda file: _file(file["path"], file.get("orig_name"), "The file"), is_file_obj)
+    except gr.Error:
+        raise refused(MISFIT) from None
 
 
 def _selection(block: object, data: Any) -> bool:

@@ -125,6 +125,17 @@ def test_a_file_is_taken_by_its_name_and_address_and_by_no_path(web: httpx.Clien
         assert web.get(f"/gradio_api/file={quote(named)}").content == PIXELS
 
 
+def test_a_click_on_a_picture_names_it_as_it_was_shown(web: httpx.Client) -> None:
+    row = next(
+        r for r in web.get("/config").json()["dependencies"] if not r["inputs"] and r["targets"][0][1:] == ["select"]
+    )
+    for path, status in ((sent(web), 200), (str(CONTENT), 422)):
+        picture = {"image": {"path": path, "meta": {"_type": "gradio.FileData"}}, "caption": None}
+        happened = {"index": 0, "value": picture}
+        body = {"data": [], "fn_index": row["id"], "session_hash": "click", "event_data": happened}
+        assert web.post("/gradio_api/run/predict", json=body).status_code == status
+
+
 def test_a_file_of_text_comes_as_it_was_sent(served: Served) -> None:
     text = json.dumps({"path": f"{temp_of(served)}/x.png"}).encode()
     with httpx.Client(base_url=served.url) as web:
