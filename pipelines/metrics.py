@@ -85,7 +85,9 @@ def structure(result: Tensor, content: Tensor) -> float:
     """
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as ms_ssim
 
-    scales = max(k for k in range(1, 6) if k == 1 or min(result.shape[-2:]) // 2 ** (k - 1) > WINDOW)
+    short = min(result.shape[-2:])
+    fits = [k for k in range(2, 6) if short // 2 ** (k - 1) > WINDOW]
+    scales = max([k for k in fits if short // (k - 1) ** 2 >= WINDOW], default=1)  # torchmetrics refuses the others
     betas = tuple(beta / sum(BETAS[:scales]) for beta in BETAS[:scales])
     luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     pair = [(x.cpu() * luma).sum(1, keepdim=True) for x in (result, content)]

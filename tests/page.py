@@ -30,6 +30,7 @@ def open_tab(page: Page, name: str) -> None:
         groups.nth(i).click()
     if tab.is_visible():
         tab.click()
+    expect(page.locator("html.opening")).to_have_count(0)  # until then nothing in it can be touched
 
 
 def content(page: Page) -> Locator:

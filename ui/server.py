@@ -29,7 +29,7 @@ from packaging.version import Version
 from starlette.middleware import Middleware
 
 from ui.kit import policy
-from ui.layers import Front
+from ui.layers import Front, Names
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def middleware(
         origins = (part.strip() for part in os.environ.get("ATELIER_ORIGINS", "").split(","))
     allowed = frozenset(_origin(text) for text in origins if text)
     sizes = {"max_body": int(max_body_mb * 1024 * 1024), "max_weights": int(max_weights_mb * 1024 * 1024)}
-    return [Middleware(Front, **sizes, origins=allowed)]
+    return [Middleware(Front, **sizes, origins=allowed), Middleware(Names)]
 
 
 def kept_seconds() -> float:

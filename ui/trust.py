@@ -25,11 +25,10 @@ from fastapi.exceptions import RequestValidationError
 from gradio.context import LocalContext
 from gradio.data_classes import GradioModel, GradioRootModel
 from gradio.exceptions import ComponentProcessingError, InvalidPathError
-from gradio.processing_utils import check_all_files_in_cache
 from gradio.route_utils import FnIndexInferError
 from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder
-from gradio_client.utils import is_file_obj_with_meta
+from gradio_client.utils import is_file_obj, is_file_obj_with_meta, traverse
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -47,7 +46,8 @@ log = logging.getLogger(__name__)
 META = {"_type": "gradio.FileData"}
 MISFIT = "The values sent do not fit this form: reload the page, and try again."
 MOST_PLACES = 1 << 20  # pixels of a picture, rows of a table
-SERVED = "/gradio_api/file="  # in front of a file's path in its address
+SERVED = "/gradio_api/file="  # in front of a file's name in its address
+NAME = re.compile(r"[0-9a-f]{32,64}/[^/]+")  # of a file here: its place in the folder of uploads and results
 DATA = re.compile(r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(;[\w.+-]+=[\w.+-]+)*;base64,(?P<text>.*)", re.DOTALL)
 
 
@@ -87,8 +87,8 @@ class Page(gr.Blocks):
         LocalContext.request.set(request if isinstance(request, gr.Request) else None)
         block_fn = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         try:
-            if (event := given.get("event_data")) is not None and not happened(block_fn, event._data, self.blocks):
-                raise refused(MISFIT)
+            if (event := given.get("event_data")) is not None:
+                event._data = happened(block_fn, event._data, self.blocks)
             return await super().process_api(block_fn, *args, **given)
         except gr.Error:
             if isinstance(request, gr.Request) and isinstance(request.request, Request):
@@ -178,14 +178,16 @@ def fits(block: object, value: Any) -> bool:
     return True
 
 
-def happened(block_fn: BlockFunction, data: Any, blocks: Mapping[int, object]) -> bool:
-    """Whether `data` of an event is what the page sends: of a selection which one, and files of this server."""
-    try:
-        check_all_files_in_cache(data)
-    except (gr.Error, OSError, ValueError):
-        return False
+def happened(block_fn: BlockFunction, data: Any, blocks: Mapping[int, object]) -> Any:
+    """`data` of an event, its files as Gradio takes them. Raises gr.Error for what the page does not send: a selection
+    without its place, files that are none of this server's."""
     selected = [blocks.get(i) for i, name in block_fn.targets if name == "select" and i is not None]
-    return is_text(data) and all(_selection(block, data) for block in selected)
+    if not is_text(data) or not all(_selection(block, data) for block in selected):
+        raise refused(MISFIT)
+    try:
+        return traverse(data, lambda file: _file(file["path"], file.get("orig_name"), "The file"), is_file_obj)
+    except gr.Error:
+        raise refused(MISFIT) from None
 
 
 def _selection(block: object, data: Any) -> bool:
@@ -241,23 +243,27 @@ def _walk(value: Any, name: str) -> Any:
 
 def _file(text: str, orig_name: Any, name: str) -> dict[str, Any] | None:
     """A file as Gradio takes it; None for an upload that was here once and has been removed since."""
-    if text.startswith("data:"):
-        path = Path(_decoded(text, name))
-    else:
-        path = Path(unquote(urlsplit(text).path.partition(SERVED)[2])) if SERVED in text else Path(text)
-        folder = Path(get_upload_folder()).resolve()
-        try:
-            path = path.resolve()
-            ours = path != folder and path.is_relative_to(folder)
-            there = ours and path.is_file()
-        except (OSError, ValueError, RuntimeError):  # a name too long, a NUL, a loop of links
-            ours = there = False
-        if not ours:
-            raise refused(f"{name} is not among the files sent to this server: upload it, or send it as a data: URL.")
-        if not there:
-            return None
+    path = Path(_decoded(text, name)) if text.startswith("data:") else upload(text, name)
+    if path is None:
+        return None
     shown = orig_name if isinstance(orig_name, str) else path.name
     return {"path": str(path), "orig_name": shown, "meta": META}
+
+
+def upload(text: str, name: str) -> Path | None:
+    """The file of this server that a request names, as an answer did (layers.Names) or by its address; None for one
+    that was here once and has been removed since. Raises gr.Error for any other text, a path of the server too."""
+    folder = Path(get_upload_folder()).resolve()
+    try:
+        place = unquote(urlsplit(text).path.partition(SERVED)[2]) if SERVED in text else text
+        path = (folder / place).resolve()
+        ours = NAME.fullmatch(place) is not None and path != folder and path.is_relative_to(folder)
+        there = ours and path.is_file()
+    except (OSError, ValueError, RuntimeError):  # a name too long, a NUL, a loop of links
+        ours = there = False
+    if not ours:
+        raise refused(f"{name} is not among the files sent to this server: upload it, or send it as a data: URL.")
+    return path if there else None
 
 
 def _decoded(text: str, name: str) -> str:
@@ -293,7 +299,8 @@ def answer_in_parts(page: gr.Blocks) -> None:
         found: list[Any] = []
         for output in outputs:
             if is_file_obj_with_meta(output):
-                found += written([output], root_url)
+                here = upload(output["path"], "The picture")  # Gradio asks this server as any client does
+                found += written([{**output, "path": str(here)}], root_url)
             else:
                 found.append(TextContent(type="text", text=json.dumps(output)))
         return found

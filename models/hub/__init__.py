@@ -63,11 +63,11 @@ def open_folders() -> bool:
 def path_of(text: str) -> Path | None:
     """The path that a person names, where there is a file or folder; None for anything else, however long or odd.
 
-    An upload to this server is named by its path, or by that below the folder of uploads, which the page shows.
+    An upload to this server is named by its path below the folder of uploads, as the server's answer names it.
     """
     try:
         uploads = os.environ.get("GRADIO_TEMP_DIR")
-        upload = (Path(uploads) / text).resolve() if uploads and text else None
+        upload = (Path(uploads) / text).resolve() if uploads and text and not Path(text).is_absolute() else None
         if upload and upload.is_file() and upload.is_relative_to(Path(str(uploads)).resolve()):
             return upload
         path = Path(text).expanduser()

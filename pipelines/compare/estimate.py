@@ -52,14 +52,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Seconds without loading, and bytes at the peak (None: not known yet). measured: from this machine's own runs, not
-    a rough guess. trouble: why it cannot run, in one sentence. missing: the trouble is weights that are not here."""
+    """Seconds without loading, and bytes at the process's peak (None: not known yet). measured: from this machine's own
+    runs, not a rough guess. trouble: why it cannot run, in one sentence. missing: the trouble is weights that are not
+    here. own: of the bytes, what its models and its work take."""
 
     seconds: float
     bytes: int | None = None
     measured: bool = False
     trouble: str = ""
     missing: bool = False
+    own: int | None = None
 
 
 def predict(pipeline: Pipeline[Any], p: Params, cache: ModelCache) -> Prediction:
@@ -70,13 +72,13 @@ def predict(pipeline: Pipeline[Any], p: Params, cache: ModelCache) -> Prediction
     if not points:
         return Prediction(work * ROUGHLY, trouble=lacking, missing=bool(lacking))
     seconds = work * statistics.median(point.seconds / point.work for point in points)
-    working = max(point.added / point.space for point in points) * pipeline.space(p)
+    working = round(max(point.added / point.space for point in points) * pipeline.space(p))
     held, trouble = device.held_bytes(where), lacking
-    peak = max(held, points[0].base + sum((cached_models(cache) | points[0].models).values()) + round(working))
+    peak = max(held, points[0].base + sum((cached_models(cache) | points[0].models).values()) + working)
     room = held + device.free_bytes(where)
     if not lacking and peak > SPARE * room:
         trouble = f"Needs about {peak / 1e9:.1f} GB, and {room / 1e9:.1f} GB can be had: choose a smaller size."
-    return Prediction(seconds, peak, True, trouble, bool(lacking))
+    return Prediction(seconds, peak, True, trouble, bool(lacking), sum(points[0].models.values()) + working)
 
 
 def learn(pipeline: Pipeline[Any], p: Params, record: Record, added: int, cache: ModelCache) -> None:

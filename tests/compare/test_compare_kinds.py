@@ -46,7 +46,7 @@ def test_generators_give_a_grid_a_family_of_one_class_with_costs_and_scores(cach
         assert [i.tobytes() for i in card.result.images] == [i.tobytes() for i in alone(card, cache).images]
     assert min(card.scores["asked"] for card in cards if card.entry.name != "diffusion:steps=2") > 0.5
     made = compare_cards.gallery(Memory(p, cards, heads), None)
-    assert made.count("<article") == 3 and made.count("Read as asked") == 3 and 'class="row real"' in made
+    assert made.count("<article") == 3 and made.count(">Read as asked</th>") == 3 and 'class="row real"' in made
 
 
 def test_photographs_are_compared_by_the_families_that_learned_them(cache: ModelCache) -> None:
@@ -94,7 +94,8 @@ def test_a_chip_whose_weights_are_away_has_its_reason_before_the_run(
         engine.prepare(plan.entries(text, METHODS, pictures), cache)
         for text in ("gatys:adam", "stylize:magenta,imagine")
     )
-    shown = compare_cards.forecast(chosen, absent, None)
+    reasons = {card.entry.name: compare_cards.hindrance(card) for card in absent}
+    shown = compare_cards.forecast(chosen, absent, reasons, None)
     found = re.search(r'data-absent="([^"]*)"', shown)
     assert found and set(json.loads(found[1].replace("&quot;", '"'))) == {"stylize:magenta", "imagine"}
     assert shown.count('class="absent"') == 2 and "perhaps" in shown

@@ -63,7 +63,7 @@ def test_a_full_run_of_a_toy_model(visit: Open, tmp_path: Path) -> None:
     drop(page, page.locator(".restore:visible button").first, path)
     expect(number(page, "Count")).to_have_value("2", timeout=PATIENCE)
     to_tab(page, "Models")
-    expect(page.locator("table.models")).to_contain_text("checked · unet", timeout=PATIENCE)
+    expect(page.locator("table.models:visible")).to_contain_text("checked · unet", timeout=PATIENCE)
 
 
 def test_a_style_picture_and_an_uploaded_lora_change_the_picture(visit: Open, tmp_path: Path) -> None:

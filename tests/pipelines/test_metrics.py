@@ -79,3 +79,9 @@ def test_lpips_takes_its_network_from_our_file(tmp_path: Path) -> None:
     assert float(module(x, x)) == 0 < float(module(x, -x))
     own = module.net.state_dict()  # type: ignore[union-attr]
     assert all(torch.equal(t, official.state_dict()["features." + n.split(".", 2)[2]]) for n, t in own.items())
+
+
+@pytest.mark.parametrize("side", [11, 22, 24, 63, 96, 98, 99, 175, 192])
+def test_structure_is_told_at_every_size(side: int) -> None:
+    x = torch.rand(1, 3, side, side + 5, generator=torch.Generator().manual_seed(0))
+    assert metrics.structure(x, x) == pytest.approx(1, abs=1e-4)

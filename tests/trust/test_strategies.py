@@ -228,7 +228,7 @@ def opened(cache: ModelCache) -> Callable[[dict[str, str]], None]:
     return go
 
 
-@steady(25)
+@steady(10)
 @given(query=LINKS)
 def test_any_link_opens_the_page(opened: Callable[[dict[str, str]], None], query: dict[str, str]) -> None:
     soon(lambda: opened(query))

@@ -10,6 +10,7 @@ import time
 import gradio as gr
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 from served import Served
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -48,7 +49,8 @@ class Counted:
             async with httpx.AsyncClient(transport=transport, base_url="http://here") as web:
                 return list(await asyncio.gather(*(web.get(path, headers=named) for path in paths)))
 
-        return asyncio.run(together())
+        with start_blocking_portal() as portal:  # Playwright may hold this thread's event loop
+            return portal.call(together)
 
 
 def test_many_at_once_wait_for_one_answer_and_later_ones_get_it() -> None:

@@ -41,6 +41,9 @@ def url(temp: Path) -> Iterator[str]:
     server.environment()
     import gradio as gr
 
+    from ui import trust
+    from ui.kit.run import Presses
+
     def echo(text: str) -> str:
         return text
 
@@ -51,11 +54,12 @@ def url(temp: Path) -> Iterator[str]:
         for i in range(int(n)):
             yield str(i)
 
-    with gr.Blocks() as page:
+    with trust.Page() as page:
         text, picture, number, out = gr.Textbox(), gr.Image(type="filepath", image_mode=None), gr.Number(), gr.Textbox()
         text.submit(echo, text, out, api_name="echo")
         picture.upload(shape, picture, out, api_name="shape")
         number.submit(count, number, out, api_name="count")
+    page.presses, page.kept_seconds = Presses(), server.kept_seconds()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -45,7 +45,7 @@ def test_bad_origin_is_one_line(value: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATELIER_MAX_BODY_MB", "2.5")
     monkeypatch.setenv("ATELIER_ORIGINS", f" {FRIEND} ,HTTP://LAN.local:8080,")
-    (layer,) = server.middleware()
+    layer, _ = server.middleware()
     assert layer.kwargs == {
         "max_body": 2621440,
         "max_weights": 1024 * MB,
@@ -53,7 +53,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     }
     monkeypatch.delenv("ATELIER_MAX_BODY_MB")
     monkeypatch.delenv("ATELIER_ORIGINS")
-    (layer,) = server.middleware()
+    layer, _ = server.middleware()
     assert layer.kwargs == {"max_body": 20 * MB, "max_weights": 1024 * MB, "origins": frozenset()}
 
 

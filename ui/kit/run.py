@@ -43,6 +43,10 @@ UNKNOWN_SECONDS = 5.0  # what a method's first run counts in the line
 DEAF_SECONDS = 15.0  # a run goes on to which nobody listens
 MOST_PRESSES = 4096  # remembered
 STATE_BYTES = 1 << 30
+SHOW_ERROR = """() => {
+  const errors = [...document.querySelectorAll('.status [role="alert"]')].filter((one) => one.offsetParent);
+  errors[0]?.scrollIntoView({ block: "nearest" });
+}"""
 RUNS: dict[str, Any] = {"concurrency_id": "runs", "concurrency_limit": PLACES, "show_progress": "hidden", **PRIVATE}
 
 
@@ -467,6 +471,7 @@ def on_press(
     )
     ended = begun.then(function, [controls.token, *inputs], [*outputs, *controls.buttons], **RUNS)
     end_in_browser(controls, ended)
+    ended.then(None, None, None, js=SHOW_ERROR, **QUICK)
     return ended
 
 

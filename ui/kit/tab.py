@@ -194,8 +194,7 @@ def strip(target: Any, setting: Setting, files: list[str]) -> Any:
 def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
     """The picture, what it cost, and what can be done with it."""
     live, compare = picture(RESULTS / f"{pipeline.name}.png")
-    words = t("Out of date: the settings have changed since. Press Run.")
-    stale = gr.HTML(words, elem_classes="stale", padding=False, visible=False)
+    stale = stale_mark()
     status = gr.HTML("", elem_classes="status", padding=False)
     with gr.Row(elem_classes="cures"):
         texts = ("Use half the size", "Fetch", "Go back to the defaults")
@@ -240,6 +239,12 @@ def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
         memory=gr.State(time_to_live=1800),
         wanted=gr.State({}),
     )
+
+
+def stale_mark() -> gr.HTML:
+    """Says that the settings are no longer those of the result; keep.stale shows it."""
+    words = t("Out of date: the settings have changed since. Press Run.")
+    return gr.HTML(words, elem_classes="stale", padding=False, visible=False)
 
 
 def picture(example: Path) -> tuple[gr.Image, gr.ImageSlider]:

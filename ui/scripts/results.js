@@ -41,10 +41,10 @@
 
   // A picture made here goes to the tab that made it, wherever it is dropped; Compare takes those of all methods.
   let handing = false;
-  const open = async (file) => {
-    const made = (await record(file).catch(() => null))?.pipeline;
-    if (made && atelier.tab() !== "compare") atelier.open(made);
-    const input = await until(() => panel()?.querySelector('.restore input[type="file"]'));
+  const open = async (file, tab) => {
+    const made = tab ?? (atelier.tab() === "compare" ? "compare" : (await record(file).catch(() => null))?.pipeline);
+    const before = panel(), moved = made && made !== atelier.tab() && atelier.open(made);  // its panel comes a moment later
+    const input = await until(() => (!moved || panel() !== before) && panel()?.querySelector('.restore input[type="file"]'));
     if (!input) return;
     const all = new DataTransfer();
     all.items.add(file);
@@ -98,8 +98,7 @@
       return el("figure", {}, el("img", { src, alt: title, title: one.name }), el("figcaption", { textContent: title }),
         button(word("Open again", "再次打开"), () => {
           drawer.close();
-          atelier.open(one.tab);
-          open(new File([one.blob], one.name, { type: "image/png" }));
+          open(new File([one.blob], one.name, { type: "image/png" }), one.tab);
         }),
         el("a", { href: src, download: one.name, textContent: word("Download", "下载") }),
         button(word("Forget", "删除"), async () => { await forget([one.when]); fill(); }));

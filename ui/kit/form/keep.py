@@ -31,13 +31,14 @@ def settings(tab: str, kept: Mapping[str, Any], fill: Callable[[Any], list[Any]]
     blocks.load(fill, [state], components, js=None if fill else script, **QUICK)
 
 
-def stale(tab: str, inputs: Sequence[Any], stage: Any) -> str:
-    """Have `stage.stale` there while `inputs` say something else than what made the picture; the browser does it alone,
-    and keeps each result. Returns JavaScript for the values of `inputs` when a run begins."""
+def stale(tab: str, inputs: Sequence[Any], mark: Any, stamp: Any, file: Any) -> str:
+    """Have `mark` there while `inputs` say something else than what made the picture in `file`; the browser does it
+    alone, and keeps each result. `stamp` changes with each. Returns JavaScript for the values of `inputs` when a run
+    begins."""
     name = json.dumps(tab)
     changes = [component.change for component in inputs]
-    gr.on(changes, None, list(inputs), [stage.stale], js=f"(...given) => [atelier.stale({name}, given)]", **QUICK)
+    gr.on(changes, None, list(inputs), [mark], js=f"(...given) => [atelier.stale({name}, given)]", **QUICK)
     arrived = f"(file, ...given) => [atelier.arrived({name}, file, given)]"
-    settled = stage.record.change(None, None, None, js="() => []", **QUICK)  # the picture's own value comes after it
-    settled.then(None, [stage.live, *inputs], [stage.stale], js=arrived, **QUICK)
+    settled = stamp.change(None, None, None, js="() => []", **QUICK)  # the picture's own value comes after it
+    settled.then(None, [file, *inputs], [mark], js=arrived, **QUICK)
     return f"(...given) => {{ atelier.begin({name}, given); return []; }}"

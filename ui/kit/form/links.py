@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import gradio as gr
 import PIL.Image
@@ -22,10 +22,14 @@ def link(pipeline: Pipeline[Any], params: Mapping[str, Any], request: gr.Request
     """An anchor for the settings in a record that are not the defaults."""
     known = [s for s in settings(pipeline.params) if s.kind not in PICTURES and params.get(s.name) is not None]
     changed = {s.name: shown(s, params[s.name]) for s in known if params[s.name] != s.default}
-    address = html.escape("?" + urlencode({"tab": pipeline.name, **changed}))
     pictures = any(params.get(s.name) for s in settings(pipeline.params) if s.kind in PICTURES)
-    text = "Link to these settings, without the pictures" if pictures else "Link to these settings"
-    return f'<a href="{address}">{spoken(text, request)}</a>'
+    return anchor({"tab": pipeline.name, **changed}, pictures, request)
+
+
+def anchor(query: Mapping[str, Any], pictures: bool, request: gr.Request | None) -> str:
+    """An anchor for a query; `pictures`: it lacks some that went in."""
+    text = spoken("Link to these settings, without the pictures" if pictures else "Link to these settings", request)
+    return f'<a href="{html.escape("?" + urlencode(query, quote_via=quote, safe=",:.|"))}">{text}</a>'
 
 
 def read(pipeline: Pipeline[Any], query: Mapping[str, str]) -> list[Any]:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import html
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
-import PIL.Image
 from gradio.context import Context
 
 from models.cache import Borrower, Lender
 from pipelines import compare as compare_method
-from pipelines import metrics, record
+from pipelines import metrics
 from pipelines.base import Pipeline, Result, Steps
 from pipelines.compare import CompareParams, contact, engine, plan
 from pipelines.compare.engine import Card
+from pipelines.images import ImageError
 from pipelines.params import ParamError, parse, settings
 from ui.kit import api, tab
 from ui.kit.form import keep, replay
-from ui.kit.form.examples import RESULTS
+from ui.kit.form.examples import CONTENT, STYLE
 from ui.kit.i18n import in_words, refused, spoken, t
 from ui.kit.run import Controls, Server, View, controls_of, follow, on_press, on_stop, pressable
 from ui.kit.session import PRIVATE, QUICK, explain, file_in_cache
@@ -33,8 +35,7 @@ from ui.tabs.compare import form as compare_form
 from ui.tabs.compare.cards import Memory
 from ui.tabs.compare.form import Form
 
-STORAGE = "atelier-compare-1"  # where a browser keeps its last comparisons
-ROW = ("gallery", "status", "sheet", "pack", "links", "past", "runs", "memory", "more")
+ROW = ("gallery", "status", "sheet", "pack", "memory", "stamp", "more")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,16 @@ class Desk:
         """The cards of a plan with the settings that `p` has for all, before anything is run."""
         entries = plan.entries(methods, self.form.table, compare_method.shared(p)) if methods else []
         return engine.prepare(entries, self.server.cache)
+
+    def absent(self, inputs: Sequence[Any]) -> list[Card]:
+        """The methods of the form's mode, chosen or not, that cannot take part with what is set for all of them."""
+        values = {"content": CONTENT[0], "styles": STYLE[:1]} if inputs[0] == "restyle" else {}
+        with suppress(ParamError, ImageError):  # what is wrong with them is said elsewhere
+            shared = {name: value for name, value in self.form.shared(inputs).items() if name in compare_method.SHARED}
+            values = compare_method.shared(parse(CompareParams, values | {k: v for k, v in shared.items() if v}))
+        offers = ",".join(name for row in self.form.chips if row.kind == inputs[0] for name in row.offers)
+        cards = engine.prepare(plan.entries(offers, self.form.table, values), self.server.cache)
+        return [card for card in cards if compare_cards.hindrance(card)]
 
     def prepare(self, values: dict[str, Any]) -> Memory:
         """What the form says as cards to be run."""
@@ -91,34 +102,21 @@ def build(pipeline: Pipeline[Any], server: Server) -> Desk:
 
 def right_column() -> dict[str, Any]:
     """Cards, and what can be taken away."""
-    parts: dict[str, Any] = {"status": gr.HTML("", elem_classes="status", padding=False)}
+    parts: dict[str, Any] = {"stale": tab.stale_mark(), "status": gr.HTML("", elem_classes="status", padding=False)}
     parts["gallery"] = gr.HTML("", elem_classes="gallery picture", padding=False)
     with gr.Row():
         for name, text in (("sheet", "Contact sheet"), ("pack", "All pictures (zip)")):
             parts[name] = gr.DownloadButton(cast(str, t(text)), interactive=False, min_width=120)
         parts["more"] = gr.Button(t("Continue"), interactive=False, min_width=120)
-    parts["links"] = gr.HTML("", padding=False)
-    with gr.Accordion(t("Your last comparisons, kept in this browser"), open=False):
-        parts["past"] = gr.HTML("", padding=False)
-    runs = gr.BrowserState([], storage_key=STORAGE, secret=keep.SECRET)
-    return {**parts, "runs": runs, "memory": gr.State(time_to_live=1800)}
-
-
-def example(request: gr.Request | None) -> str:
-    """What the page shows before the first run."""
-    path = RESULTS / "compare.png"
-    if not path.exists():
-        return ""
-    with PIL.Image.open(path) as picture:
-        address = compare_cards.thumbnail(picture.convert("RGB"), 1200)
-    caption = spoken("Example result", request)
-    return f'<figure class="example"><figcaption>{caption}</figcaption><img src="{address}" alt="{caption}"></figure>'
+    stamp = gr.Textbox(visible="hidden", show_label=False)  # another one with each result
+    return {**parts, "memory": gr.State(time_to_live=1800), "stamp": stamp}
 
 
 def row(running: bool, memory: Memory | None = None, request: gr.Request | None = None, **values: Any) -> list[Any]:
     """Values for what a comparison updates, by the names in ROW, and whether Continue, Run and Stop can be pressed;
     with `memory` the cards too."""
     if memory is not None:
+        memory.running = running
         values = {"gallery": compare_cards.gallery(memory, request), "memory": memory, **values}
     values["more"] = gr.update(interactive=memory is not None and memory.left and not running)
     return [*(values.get(name, gr.skip()) for name in ROW), *pressable(running)]
@@ -144,7 +142,7 @@ def perform(
 
     `end`: values for the last view, which has the result.
     """
-    off, view = gr.update(interactive=False), View()
+    off, view = gr.update(value=None, interactive=False), View()
 
     def generate(p: CompareParams, lender: Lender) -> Steps:
         return engine.perform(cards, cast(Borrower, lender), p.seconds, memory.heads)
@@ -166,14 +164,11 @@ def perform(
             yield row(False, memory, request, status=failed_status(in_words(explain(error), request)))
 
 
-def conclude(memory: Memory, runs: Any, request: gr.Request, view: View) -> list[Any]:
-    """What can be taken away, and the run among this browser's last ones."""
-    one = compare_cards.history_entry(memory, record.now(), request)
-    if one["cards"]:
-        runs = [one, *(runs if isinstance(runs, list) else [])][: compare_cards.RUNS]
-    past, links = compare_cards.history(runs, request), compare_cards.links(memory.params, request)
-    status, files = progress(memory, view.seconds, request), downloads(memory, view.result)
-    return row(False, memory, request, status=status, runs=runs, past=past, links=links, **files)
+def conclude(memory: Memory, request: gr.Request, view: View) -> list[Any]:
+    """What can be taken away, a link, and a new stamp, at which the browser keeps the sheet."""
+    status = f"{progress(memory, view.seconds, request)}<br>{compare_form.link(memory.params, request)}"
+    stamp = secrets.token_hex(4)
+    return row(False, memory, request, status=status, stamp=stamp, **downloads(memory, view.result))
 
 
 def downloads(memory: Memory, result: Result | None) -> dict[str, Any]:
@@ -187,7 +182,8 @@ def downloads(memory: Memory, result: Result | None) -> dict[str, Any]:
         if own.sheet is not None:
             pictures |= {f"{name}/{i:03d}.png": own.png(i) for i in range(len(own.images))}
     pack = contact.bundle(pictures, result.record.model_dump(mode="json"))
-    files = {"sheet": file_in_cache(pictures["sheet.png"], ".png"), "pack": file_in_cache(pack, ".zip")}
+    name = f"compare-{memory.kind}-seed{result.record.seed}"
+    files = {"sheet": file_in_cache(pictures["sheet.png"], ".png", name), "pack": file_in_cache(pack, ".zip", name)}
     return {name: gr.update(value=path, interactive=True) for name, path in files.items()}
 
 
@@ -205,51 +201,81 @@ def wire(desk: Desk) -> list[Any]:
     """Run, Stop and Continue; returns the events after which costs are paths better."""
     form, controls = desk.form, desk.controls
 
-    def start(request: gr.Request, token: str, runs: Any, earlier: Memory | None, *inputs: Any) -> Iterator[list[Any]]:
+    def start(request: gr.Request, token: str, earlier: Memory | None, *inputs: Any) -> Iterator[list[Any]]:
         try:
             memory = desk.prepare(form.read(inputs))
         except Exception as error:  # the page's last line: every error becomes a sentence
             yield row(False, status=failed_status(in_words(explain(error), request)))
             return
+        able = [card for card in memory.cards if card.state != "failed" and not card.prediction.missing]
+        if memory.heads is None and able:  # the chips of the others are grey, with why
+            memory.cards = able
         if not memory.params.seconds:
             take_over(memory.cards, earlier)
-        yield from perform(desk, request, token, memory, memory.cards, partial(conclude, memory, runs, request))
+        yield from perform(desk, request, token, memory, memory.cards, partial(conclude, memory, request))
 
-    def go_on(request: gr.Request, token: str, runs: Any, memory: Memory | None) -> Iterator[list[Any]]:
+    def go_on(request: gr.Request, token: str, memory: Memory | None) -> Iterator[list[Any]]:
         if memory is None:
             yield row(False, status=failed_status(in_words(GONE, request)))
             return
         for card in memory.cards:
             if card.state == "stopped":
                 card.state, card.result = "waiting", None
-                memory.files.pop(card, None)
-        yield from perform(desk, request, token, memory, memory.cards, partial(conclude, memory, runs, request))
+                memory.addresses.pop(card, None)
+        yield from perform(desk, request, token, memory, memory.cards, partial(conclude, memory, request))
 
     on_stop(desk.server, controls)
-    inputs = [desk.parts["runs"], desk.parts["memory"]]
+    inputs, parts = [desk.parts["memory"]], desk.parts
+    begin = keep.stale("compare", form.inputs, parts["stale"], parts["stamp"], parts["sheet"])
+    controls.run.click(None, form.inputs, None, js=begin, **QUICK)
     return [
         on_press(controls, [controls.run.click], start, [*inputs, *form.inputs], desk.outputs),
         on_press(controls, [desk.parts["more"].click], go_on, inputs, desk.outputs),
     ]
 
 
+def foresee(desk: Desk, request: gr.Request, inputs: Sequence[Any]) -> list[Any]:
+    """What the form says, before it is run: what it will cost, who cannot take part, what axes there may be."""
+    form = desk.form
+    ticked, absent = form.ticked(inputs), desk.absent(inputs)
+    reasons = {card.entry.name: compare_cards.hindrance(card) for card in absent}
+    others = [card for card in absent if card.entry.name not in ticked]
+    last = [*menus(form, inputs, request), *folds(form, ticked, request)]
+    try:
+        cards = desk.prepare(form.read(inputs)).cards
+    except Exception as error:
+        sentence = failed_status(in_words(explain(error), request))
+        return [sentence + compare_cards.forecast([], others, reasons, request), gr.update(visible=False), *last]
+    reasons |= {compare_form.chip(c.entry): text for c in cards if (text := compare_cards.hindrance(c))}
+    missing = gr.update(visible=any(card.prediction.missing for card in cards))
+    return [compare_cards.forecast(cards, others, reasons, request), missing, *last]
+
+
+def menus(form: Form, inputs: Sequence[Any], request: gr.Request) -> list[Any]:
+    """The settings that an axis may have; a second one is for one method alone."""
+    offers, names = compare_form.variable(form.pipelines(inputs)), form.ticked(inputs)
+    choices = [(spoken("none", request), ""), *((spoken(s.label, request), s.name) for s in offers)]
+    rows = [choices, choices if len(names) == 1 else choices[:1]]
+    return [gr.update(choices=row) for row in rows]
+
+
+def folds(form: Form, ticked: Sequence[str], request: gr.Request) -> list[Any]:
+    """The settings of the chosen methods."""
+    cards = [Card(plan.entries(drawer.name, form.table, {})[0]) for drawer in form.drawers]
+    names = [compare_cards.title(card, request) for card in cards]
+    return [gr.update(visible=d.name in ticked, label=n) for d, n in zip(form.drawers, names, strict=True)]
+
+
 def wire_before(desk: Desk, ended: list[Any]) -> None:
     """What happens before a run: forecasts, drawers, settings from a link, a browser that comes back."""
     form, parts = desk.form, desk.parts
-    outputs = [parts["ahead"], desk.cure, *(drawer.box for drawer in form.drawers)]
+    axes = [axis.menu for axis in form.axes.values()]
+    outputs = [parts["ahead"], desk.cure, *axes, *(drawer.box for drawer in form.drawers)]
 
-    def foresee(request: gr.Request, *inputs: Any) -> list[Any]:
-        chips = {name for value in inputs if isinstance(value, list) for name in value if isinstance(name, str)}
-        boxes = [gr.update(visible=drawer.name in chips) for drawer in form.drawers]
-        try:
-            memory = desk.prepare(form.read(inputs))
-            absent = [c for c in desk.cards(form.others(inputs[0], chips), memory.params) if c.prediction.missing]
-            missing = any(card.prediction.missing for card in memory.cards)
-            return [compare_cards.forecast(memory.cards, absent, request), gr.update(visible=missing), *boxes]
-        except Exception as error:
-            return [failed_status(in_words(explain(error), request)), gr.update(visible=False), *boxes]
+    def ahead(request: gr.Request, *inputs: Any) -> list[Any]:
+        return foresee(desk, request, inputs)
 
-    def arrive(request: gr.Request, runs: Any) -> list[Any]:
+    def arrive(request: gr.Request) -> list[Any]:
         threading.Thread(target=metrics.warm, name="measures", daemon=True).start()
         status, filled = "", [gr.skip()] * len(form.inputs)
         try:
@@ -257,18 +283,22 @@ def wire_before(desk: Desk, ended: list[Any]) -> None:
                 filled = form.fill(values)
         except ParamError as error:  # a link may say anything
             status = failed_status(in_words(str(error), request))
-        past = compare_cards.words(request) + compare_cards.history(runs, request)
-        return [past, example(request), status, *filled]
+        return [status, *filled]
+
+    def show(request: gr.Request, kind: str, memory: Memory | None) -> Any:
+        if memory is None or (memory.kind != kind and not memory.busy):
+            memory = compare_cards.stored(kind, form.table)
+        return gr.skip() if memory.busy else compare_cards.gallery(memory, request)
 
     root = Context.root_block
     assert root is not None
     changes = [c.change for c in form.inputs]
-    gr.on(changes, foresee, form.inputs, outputs, trigger_mode="always_last", **QUICK)
-    arrived = root.load(
-        arrive, [parts["runs"]], [parts["past"], parts["gallery"], parts["status"], *form.inputs], **QUICK
-    )
+    gr.on(changes, ahead, form.inputs, outputs, trigger_mode="always_last", **QUICK)
+    arrived = root.load(arrive, None, [parts["status"], *form.inputs], **QUICK)
+    for event in (form.mode.change, arrived.then):
+        event(show, [form.mode, parts["memory"]], [parts["gallery"]], **QUICK)
     for event in (arrived, *ended):
-        event.then(foresee, form.inputs, outputs, **QUICK)
+        event.then(ahead, form.inputs, outputs, **QUICK)
 
 
 def wire_restore(desk: Desk) -> None:

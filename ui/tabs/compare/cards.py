@@ -1,4 +1,4 @@
-"""A comparison as HTML: what each method made, what it cost, how it scored; the last ones of this browser; a link.
+"""A comparison as HTML: what each method made, what it cost, how it scored; the stored ones that the page opens on.
 
 compare.js pins the pictures.
 """
@@ -7,48 +7,56 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
-import PIL.Image
 
 from models.device import amount
+from pipelines.base import Result
 from pipelines.compare import CompareParams, plan
 from pipelines.compare.engine import Card
 from pipelines.compare.plan import Heads
 from pipelines.metrics import MEASURES
 from pipelines.params import settings
+from pipelines.record import Record
+from ui.kit.form.examples import COMPARISON
 from ui.kit.i18n import in_words, spoken
 from ui.kit.session import file_in_cache
-from ui.tabs.compare.form import link
-from ui.words import ENGLISH
+from ui.tabs.compare.form import worded
 
 SHORTEST, DECADES = -3, 3  # powers of ten of seconds: where the chart starts at the earliest, and how many it shows
-ARROWS = {"higher": ("↑", "higher is better"), "lower": ("↓", "lower is better")}
-BLANK = {"waiting": "waiting", "running": "starting", "failed": "did not work", "stopped": "stopped"}
-RUNS, CARDS, THUMB = 8, 6, 152  # comparisons kept, and cards of one; side of a thumbnail in pixels
+BLANK = {"waiting": "not run yet", "running": "starting", "failed": "did not work", "stopped": "stopped"}
+WAYS = {"higher": "higher is better", "lower": "lower is better"}
+RUINED = 0.5  # "Structure kept" below which hardly anything of the photograph is left
 
 
 @dataclass
 class Memory:
     """What stays of a visitor's comparison, for Continue, the sheet and the zip.
 
-    files: where the results of cards are served from. preview: of the method in flight.
+    addresses: of the results of cards. preview: of the method in flight. stored: it came with Atelier. running: the
+    cards that wait will have their turn.
     """
 
     params: CompareParams
     cards: list[Card]
     heads: Heads = None
-    files: dict[Card, str] = field(default_factory=dict)
+    addresses: dict[Card, str] = field(default_factory=dict)
     preview: str | None = None
+    stored: bool = False
+    running: bool = False
 
     def __deepcopy__(self, _: Any) -> Memory:
         return self  # Gradio copies a State's value; pictures are not copied
+
+    @property
+    def kind(self) -> str:
+        """The mode that it was made in."""
+        return "generate" if self.params.content is None else "restyle"
 
     @property
     def busy(self) -> bool:
@@ -60,28 +68,45 @@ class Memory:
         """Whether there is something for Continue."""
         return any(card.state in {"waiting", "stopped"} for card in self.cards)
 
-    def file(self, card: Card) -> str | None:
-        """Path of the finished picture, written once, or of the newest preview."""
+    def address(self, card: Card) -> str | None:
+        """Of the finished picture, written once, or of the newest preview; relative to the page, which may be served
+        under a prefix."""
         if card.result is not None:
-            if card not in self.files:
-                self.files[card] = file_in_cache(card.result.png(), ".png")
-            return self.files[card]
-        return self.preview if card.progress and card.progress.preview is not None else None
+            if card not in self.addresses:
+                self.addresses[card] = f"gradio_api/file={file_in_cache(card.result.png(), '.png')}"
+            return self.addresses[card]
+        return f"gradio_api/file={self.preview}" if card.progress and card.progress.preview is not None else None
+
+
+def stored(kind: str, table: plan.Table) -> Memory:
+    """The finished comparison of what the form says at first, as `python -m benchmarks.comparison` wrote it."""
+    memory = Memory(CompareParams(), [], stored=True)
+    for row in json.loads((COMPARISON / "cards.json").read_text("utf-8"))[kind]:
+        (entry,) = plan.entries(row["name"], table, {})
+        result = Result([], Record.model_validate(row["record"]))
+        card = Card(entry, state="done", result=result, scores=row["scores"])
+        picture = base64.b64encode((COMPARISON / row["file"]).read_bytes()).decode()
+        memory.addresses[card] = f"data:image/webp;base64,{picture}"
+        memory.cards.append(card)
+    return memory
 
 
 def title(card: Card, request: gr.Request | None) -> str:
     """`Optimise · L-BFGS` in the reader's language; settings that were typed stay as they were."""
     pipeline, variant = card.entry.pipeline, plan.variant_of(card.entry.pipeline)
     value = card.entry.values.get(variant.name) if variant else None
-    words = in_words(str(value), request) if value else ""  # what was typed may be no choice, and have no Chinese
-    return " · ".join(filter(None, (spoken(pipeline.title, request), ENGLISH.get(words, words))))
+    return " · ".join(filter(None, (spoken(pipeline.title, request), worded(str(value or ""), request))))
 
 
-def comparable_settings(card: Card) -> dict[str, str]:
-    """Settings of the run that the two sides of the viewer may differ in."""
+def comparable_settings(card: Card, request: gr.Request | None) -> dict[str, str]:
+    """Settings of the run, in the reader's words, that the two sides of the viewer have in common or differ in."""
     values = card.result.record.params if card.result else {}
-    plain = {name: value for name, value in values.items() if not isinstance(value, dict | list)}
-    return {name: str(value) for name, value in plain.items() if value not in (None, "")}
+    labels = {s.name: s.label for s in settings(card.entry.pipeline.params)}
+    plain = {name: value for name, value in values.items() if not isinstance(value, dict | list) and name in labels}
+    texts = {
+        n: ("yes" if v else "no") if isinstance(v, bool) else str(v) for n, v in plain.items() if v not in (None, "")
+    }
+    return {spoken(labels[name], request): worded(text, request) for name, text in texts.items()}
 
 
 def seconds(value: float) -> str:
@@ -100,29 +125,49 @@ def cost(card: Card, request: gr.Request | None) -> str:
     if card.result is None and card.state == "failed":
         return ""
     if card.result is None:
-        memory = f" · {amount(guess.bytes)}" if guess.bytes else ""
+        memory = f" · {amount(guess.own)}" if guess.own else ""
         return html.escape(about(guess.seconds, guess.measured, request) + memory)
     r = card.result.record
-    load = f"{spoken('loading', request)} {seconds(r.seconds.load)}"
-    meaning = html.escape(spoken("Peak of the whole program, and what this run added to it", request))
-    peak = amount(r.peak_bytes) + (f" (+{amount(card.added)})" if card.added is not None else "")
+    load = f"<span>{spoken('loading', request)} {seconds(r.seconds.load)}</span>" if r.seconds.load >= 0.1 else ""
+    meaning = html.escape(spoken("Memory that this run's models and its work took", request))
     return (
-        f'<b>{seconds(r.seconds.run)}</b><span>{load}</span><span title="{meaning}">{peak}</span>'
+        f'<b>{seconds(r.seconds.run)}</b>{load}<span title="{meaning}">{amount(r.own_bytes)}</span>'
         f"<span>{html.escape(', '.join(r.networks))}</span>"
     )
 
 
-def score_rows(card: Card, request: gr.Request | None) -> str:
-    """The score card: name, number, and an arrow for which way is better."""
+def ruined(card: Card) -> bool:
+    """Whether hardly anything of the photograph is left."""
+    return card.scores.get("structure", 1.0) < RUINED
+
+
+def best(cards: Sequence[Card]) -> dict[str, str]:
+    """The best number of each score that several cards have, as it is written; what is ruined wins nothing."""
+    winners = {}
+    for name, m in MEASURES.items():
+        values = [card.scores[name] for card in cards if name in card.scores and not ruined(card)]
+        if sum(name in card.scores for card in cards) > 1 and values:
+            winners[name] = f"{max(values) if m.better == 'higher' else min(values):.{m.digits}f}"
+    return winners
+
+
+def legend(cards: Sequence[Card], request: gr.Request | None) -> str:
+    """Once for all cards: which way a score is better, and what is marked."""
+    measures = [m for name, m in MEASURES.items() if any(name in card.scores for card in cards)]
+    names = {way: [spoken(m.name, request) for m in measures if m.better == way] for way in WAYS}
+    parts = [f"{spoken(WAYS[way], request)}: {', '.join(names[way])}" for way in names if names[way]]
+    parts += [spoken("the best is bold", request)] if best(cards) else []
+    return f'<p class="note">{html.escape(" · ".join(parts))}</p>' if parts else ""
+
+
+def score_rows(card: Card, winners: Mapping[str, str], request: gr.Request | None) -> str:
+    """The score card: names and numbers, the best of all cards in bold."""
     rows = []
-    for m, value in ((MEASURES[name], value) for name, value in card.scores.items()):
-        arrow, better = ARROWS[m.better]
-        better = spoken(better, request)
-        meaning, sign = html.escape(spoken(m.meaning, request)), f'<span aria-label="{better}">{arrow}</span>'
-        rows.append(
-            f'<tr title="{meaning}; {better}"><th scope="row">{spoken(m.name, request)}</th>'
-            f"<td>{value:.{m.digits}f} {sign}</td></tr>"
-        )
+    for name, value in card.scores.items():
+        m = MEASURES[name]
+        meaning, number = html.escape(spoken(m.meaning, request)), f"{value:.{m.digits}f}"
+        number = f"<b>{number}</b>" if number == winners.get(name) and not ruined(card) else number
+        rows.append(f'<tr title="{meaning}"><th scope="row">{spoken(m.name, request)}</th><td>{number}</td></tr>')
     return f'<table class="scores">{"".join(rows)}</table>' if rows else ""
 
 
@@ -135,17 +180,20 @@ def pin(text: str, name: str, source: str, settings: dict[str, str], label: str 
 
 def article(card: Card, memory: Memory, request: gr.Request | None) -> str:
     """One card."""
-    path, grid = memory.file(card), card.entry.at is not None
+    address, grid = memory.address(card), card.entry.at is not None
     name, label = title(card, request), html.escape(card.entry.name)
-    address = f"gradio_api/file={path}"  # relative to the page, which may be served under a prefix
-    blank = spoken(BLANK[card.state], request) if card.state in BLANK else ""
-    picture = f'<img src="{address}" alt="{label}">' if path else f'<div class="blank">{blank}</div>'
+    state = "in line" if card.state == "waiting" and memory.running else BLANK.get(card.state, "")
+    blank = spoken(state, request)
+    picture = f'<img src="{address}" alt="{label}">' if address else f'<div class="blank">{blank}</div>'
     if card.state == "running":
         picture += f'<div class="bar"><i style="width:{100 * card.share:.1f}%"></i></div>'
     actions = ""
-    if card.result is not None:
-        button = pin(spoken("Pin", request), card.entry.name if grid else name, address, comparable_settings(card))
-        actions = f'<div class="do">{button}<a href="{address}" download="{file_name(card)}.png">PNG</a></div>'
+    if address and card.result is not None:
+        button = pin(
+            spoken("Pin", request), card.entry.name if grid else name, address, comparable_settings(card, request)
+        )
+        file = "" if memory.stored else f'<a href="{address}" download="{file_name(card)}.png">PNG</a>'
+        actions = f'<div class="do">{button}{file}</div>'
     own = [] if grid else [", ".join(card.entry.name.split(":", 2)[2:])]  # settings that were typed
     small = "".join(f"<small>{html.escape(text)}</small>" for text in (*own, *remarks(card, request)) if text)
     sentence = html.escape(in_words(card.sentence, request))
@@ -153,7 +201,7 @@ def article(card: Card, memory: Memory, request: gr.Request | None) -> str:
     return (
         f'<article class="card {card.state}"><figure>{picture}</figure>'
         f"<header><h3>{'' if grid else html.escape(name)}</h3>{actions}</header>{small}"
-        f'<p class="cost">{cost(card, request)}</p>{alert}{score_rows(card, request)}</article>'
+        f'<p class="cost">{cost(card, request)}</p>{alert}{score_rows(card, best(memory.cards), request)}</article>'
     )
 
 
@@ -161,8 +209,10 @@ def remarks(card: Card, request: gr.Request | None) -> list[str]:
     """What is to be known of a card beside its numbers."""
     notes = [note for note in (card.result.record.notes if card.result else []) if not note.startswith("stopped")]
     unseen = "styles" in card.entry.values and "styles" not in card.entry.own
+    gone = "Hardly anything of the photograph is left: its other scores say little."
     return [
         *([spoken("stopped", request)] if card.state == "stopped" else []),
+        *([spoken(gone, request)] if ruined(card) else []),
         *([spoken("does not see the styles: its prompt says what to paint", request)] if unseen else []),
         *(in_words(note, request) for note in notes),
     ]
@@ -206,8 +256,8 @@ def head(text: str, card: Card, request: gr.Request | None) -> str:
     """What stands at an axis of a grid, in the reader's words: `strength 0.5`, or the name of a row's method."""
     name, _, value = text.partition(" ")
     labels = {s.name: s.label for s in settings(card.entry.pipeline.params)}
-    words = f"{spoken(labels[name], request)} {value}" if name in labels and value else title(card, request)
-    return html.escape(words)
+    known = name in labels and value
+    return html.escape(f"{spoken(labels[name], request)} {worded(value, request)}" if known else title(card, request))
 
 
 def gallery(memory: Memory, request: gr.Request | None) -> str:
@@ -222,84 +272,54 @@ def gallery(memory: Memory, request: gr.Request | None) -> str:
             row = "".join(f"<td>{cell}</td>" for cell in articles[r * columns : (r + 1) * columns])
             lines.append(f'<tr><th scope="row">{head(text, cards[r * columns], request)}</th>{row}</tr>')
         body = f'<div class="scroll"><table class="xy"><tr><td></td>{across}</tr>{"".join(lines)}</table></div>'
-    return f'<div class="compare">{chart(cards, request)}{body}</div>'
+    note = ""
+    if memory.stored and cards[0].result:
+        text = spoken("Stored results of the first pictures and settings, made on {}. Run makes them here.", request)
+        note = f'<p class="note">{html.escape(text.format(in_words(cards[0].result.record.device, request)))}</p>'
+    kind = "compare stored" if memory.stored else "compare"
+    return f'<div class="{kind}">{words(request)}{note}{chart(cards, request)}{legend(cards, request)}{body}</div>'
 
 
-def forecast(cards: Sequence[Card], absent: Sequence[Card], request: gr.Request | None) -> str:
+def forecast(
+    cards: Sequence[Card], absent: Sequence[Card], reasons: Mapping[str, str], request: gr.Request | None
+) -> str:
     """What the run will cost, before it: a line for each method, and what stands in its way.
 
-    `absent`: methods that are not chosen and whose weights are not here; compare.js greys their chips.
+    absent: methods that are not chosen and cannot be. reasons: chip -> why it cannot take part; compare.js greys these.
     """
     lines = []  # class, title, text
     for card in cards:
-        trouble = html.escape(in_words(card.sentence or card.prediction.trouble, request))
+        trouble = html.escape(in_words(hindrance(card), request))
         text = f'<span class="failed">{trouble}</span>' if trouble else cost(card, request)
         lines.append(("", html.escape(title(card, request)), text))
     if any(card.entry.at for card in cards):
         total, measured = sum(c.prediction.seconds for c in cards), all(c.prediction.measured for c in cards)
         lines = [("", f"{len(cards)} ×", about(total, measured, request))]
     for card in absent:
-        reason = in_words(card.prediction.trouble, request)
+        reason = in_words(hindrance(card), request)
         lines.append((' class="absent"', html.escape(title(card, request)), html.escape(reason)))
-    away = [card for card in (*cards, *absent) if card.prediction.missing]
-    reasons = {card.entry.name.split(":model=")[0]: in_words(card.prediction.trouble, request) for card in away}
     rows = "".join(f"<tr{kind}><th>{name}</th><td>{text}</td></tr>" for kind, name, text in lines)
-    return f'<table class="forecast" data-absent="{html.escape(json.dumps(reasons))}">{rows}</table>'
+    told = html.escape(json.dumps({chip: in_words(reason, request) for chip, reason in reasons.items()}))
+    return f'<table class="forecast" data-absent="{told}">{rows}</table>'
+
+
+def hindrance(card: Card) -> str:
+    """Why a method cannot take part, in one sentence; empty where it can."""
+    return card.sentence or card.prediction.trouble
 
 
 def words(request: gr.Request | None) -> str:
     """What the viewer says, for compare.js."""
-    texts = ("Slider", "Flip", "Difference", "Side by side", "Close", "Pin", "Settings that differ", "none")
+    texts = (
+        "Slider",
+        "Flip",
+        "Difference",
+        "Side by side",
+        "Close",
+        "Pin",
+        "Settings that differ",
+        "In common",
+        "none",
+    )
     spoken_texts = json.dumps({text: spoken(text, request) for text in texts})
     return f'<div hidden data-words="{html.escape(spoken_texts)}"></div>'
-
-
-def thumbnail(picture: PIL.Image.Image, side: int = THUMB) -> str:
-    """A small JPEG as a data: address, which the browser can keep."""
-    small = picture.copy()
-    small.thumbnail((side, side))
-    with io.BytesIO() as file:
-        small.save(file, "JPEG", quality=80)
-        return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def history_entry(memory: Memory, when: str, request: gr.Request | None) -> dict[str, Any]:
-    """One comparison, as the browser keeps it."""
-    rows = [
-        {
-            "name": title(card, request),
-            "seconds": card.result.record.seconds.run,
-            "thumb": thumbnail(card.result.picture),
-            "settings": comparable_settings(card),
-        }
-        for card in memory.cards
-        if card.result is not None
-    ]
-    return {"when": when, "link": link(memory.params), "cards": rows[:CARDS]}
-
-
-def history(runs: Any, request: gr.Request | None) -> str:
-    """The comparisons of this browser, the last first; a thumbnail is pinned like a card."""
-    sections = []
-    for run in runs if isinstance(runs, list) else []:
-        thumbs = []
-        for card in run["cards"]:
-            name = f"{card['name']}, {seconds(card['seconds'])}"
-            label = html.escape(name)
-            image = f'<img src="{html.escape(card["thumb"])}" alt="{label}">'
-            label = f' aria-label="{label}" title="{label}"'
-            thumbs.append(pin(image, name, card["thumb"], card["settings"], label))
-        when = html.escape(run["when"].replace("T", " ")[:16])
-        again = f'<a href="{html.escape(run["link"])}">{spoken("Open again", request)}</a>'
-        sections.append(f'<section><div class="thumbs">{"".join(thumbs)}</div>{when} UTC · {again}</section>')
-    empty = f"<p>{spoken('No run yet', request)}</p>"
-    return f'<div class="history">{"".join(sections) or empty}</div>'
-
-
-def links(p: CompareParams, request: gr.Request | None) -> str:
-    """A link to these settings, and a button that copies it."""
-    address = html.escape(link(p))
-    return (
-        f'<div class="links"><a href="{address}">{spoken("Link to these settings", request)}</a>'
-        f'<button type="button" class="copy-link" data-link="{address}">{spoken("Copy", request)}</button></div>'
-    )

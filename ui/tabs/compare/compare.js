@@ -38,7 +38,7 @@
     const close = el("button", { type: "button", className: "close", textContent: words("Close"), onclick: () => node.close() });
     const stage = el("div", { className: "stage", tabIndex: 0 });
     const node = el("dialog", { className: "viewer" }, el("header", {}, bar, close), stage,
-      el("p", { className: "names" }), el("table", { className: "differ" }));
+      el("p", { className: "names" }), el("div", { className: "settings" }));
     node.addEventListener("close", () => { pins.clear(); mark(); });
     node.addEventListener("keydown", key);
     stage.addEventListener("wheel", wheel, { passive: false });
@@ -54,12 +54,15 @@
       el("img", { src: one.src, alt: one.name, draggable: false }))),
     el("i", { className: "cut" }));
     const [a, b] = pair.map((one) => one.settings);
-    const rows = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((name) => a[name] !== b[name]);
+    const all = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+    const rows = all.filter((name) => a[name] !== b[name]), same = all.filter((name) => a[name] === b[name]);
     const row = (name, left, right) => el("tr", {}, el("th", { textContent: name }),
       el("td", { textContent: left ?? "–" }), el("td", { textContent: right ?? "–" }));
-    const table = node.querySelector(".differ");
-    table.replaceChildren(row(words("Settings that differ"), pair[0].name, pair[1].name),
+    const differ = el("table", { className: "differ" }, row(words("Settings that differ"), pair[0].name, pair[1].name),
       ...(rows.length ? rows.map((name) => row(name, a[name], b[name])) : [row("–", words("none"), words("none"))]));
+    const common = el("details", {}, el("summary", { textContent: `${words("In common")} (${same.length})` }),
+      el("p", { textContent: same.map((name) => `${name} ${a[name]}`).join(" · ") }));
+    node.querySelector(".settings").replaceChildren(differ, ...(same.length ? [common] : []));
     set("slider");
     if (!node.open) node.showModal();
     stage.focus();
@@ -116,16 +119,16 @@
   }
 
   document.addEventListener("click", (event) => {
-    const pin = event.target.closest?.("button.pin"), copy = event.target.closest?.("button.copy-link");
+    const pin = event.target.closest?.("button.pin");
     if (pin) toggle(pin);
-    if (copy) navigator.clipboard?.writeText(new URL(copy.dataset.link, location.href).href).then(() => { copy.textContent += " ✓"; });
   });
-  function grey() { // chips of methods whose weights are not here say so
+  function grey() { // chips of methods that cannot take part say why
     const absent = JSON.parse(document.querySelector(".forecast")?.dataset.absent || "{}");
     for (const chip of document.querySelectorAll(".methods label")) {
       const reason = absent[chip.querySelector("input")?.name] || "";
       if (chip.title === reason) continue;
       chip.title = reason;
+      chip.querySelector("input")?.setAttribute("aria-description", reason);
       chip.classList.toggle("absent", Boolean(reason));
     }
   }

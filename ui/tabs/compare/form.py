@@ -1,4 +1,4 @@
-"""The left side of Compare: pictures, chips for methods, a drawer of settings for each, and the axes of a grid.
+"""The left side of Compare: pictures, chips for methods, a fold of settings for each, and the axes of a grid.
 
 What it says is also in a link, and in the record of every picture; both fill it again.
 """
@@ -6,9 +6,8 @@ What it says is also in a link, and in the record of every picture; both fill it
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import gradio as gr
 
@@ -19,11 +18,12 @@ from pipelines.compare.plan import Choice
 from pipelines.params import ParamError, Setting, parse, settings
 from pipelines.record import Record
 from ui.kit import tab
-from ui.kit.form import controls, replay
+from ui.kit.form import controls, links, replay
 from ui.kit.form.classes import follow
 from ui.kit.form.examples import CONTENT, STYLE
-from ui.kit.i18n import declared, t
+from ui.kit.i18n import declared, in_words, t
 from ui.kit.session import QUICK
+from ui.words import ENGLISH
 
 FIELDS = {s.name: s for s in settings(CompareParams)}
 NUMBERS = {"int", "float", "bool"}
@@ -38,7 +38,7 @@ class Drawer:
     settings: tuple[Setting, ...]
     inputs: list[Any]
     more: gr.Textbox
-    box: gr.Group
+    box: gr.Accordion
 
     def choice(self, inputs: Sequence[Any]) -> Choice:
         """The method with what was changed. `inputs` ends with the line."""
@@ -65,6 +65,25 @@ class Drawer:
 
 
 @dataclass(frozen=True)
+class Axis:
+    """A setting from a menu, and the values that a grid gives it."""
+
+    menu: gr.Dropdown
+    values: gr.Dropdown
+
+    @staticmethod
+    def text(name: str | None, values: Sequence[str] | None) -> str:
+        """As a plan takes it."""
+        return f"{name}={','.join(values or [])}" if name else ""
+
+    @staticmethod
+    def fill(text: str, pipeline: Pipeline[Any]) -> list[Any]:
+        """Values of both components. Raises ParamError."""
+        labels = plan.axis(text, pipeline) if text else {}
+        return [text.partition("=")[0].strip().replace("-", "_"), [label.partition(" ")[2] for label in labels]]
+
+
+@dataclass(frozen=True)
 class Chips:
     """A row of methods or variants to choose from."""
 
@@ -83,6 +102,7 @@ class Form:
     chips: list[Chips]
     drawers: list[Drawer]
     common: dict[str, Any]  # name in CompareParams -> component
+    axes: dict[str, Axis]  # likewise
     table: plan.Table
 
     @property
@@ -91,31 +111,57 @@ class Form:
         rows = {f"methods {number}": row.group for number, row in enumerate(self.chips)}
         own = {f"{d.name} {s.name}": c for d in self.drawers for s, c in zip(d.settings, d.inputs, strict=True)}
         more = {f"{drawer.name} more": drawer.more for drawer in self.drawers}
-        return {"mode": self.mode, **rows, **own, **more, **self.common}
+        axes = {
+            f"{name} {part}": getattr(axis, part) for name, axis in self.axes.items() for part in ("menu", "values")
+        }
+        return {"mode": self.mode, **rows, **own, **more, **self.common, **axes}
 
     @property
     def inputs(self) -> list[Any]:
         """In the order in which `read` takes values and `fill` gives them."""
         own = [c for d in self.drawers for c in (*d.inputs, d.more)]
         rows = [row.group for row in self.chips]
-        return [self.mode, self.content, self.styles, *rows, *own, *self.common.values()]
+        axes = [part for axis in self.axes.values() for part in (axis.menu, axis.values)]
+        return [self.mode, self.content, self.styles, *rows, *own, *self.common.values(), *axes]
 
-    def read(self, inputs: Sequence[Any]) -> dict[str, Any]:
-        """What the components say, as CompareParams take it. Raises ParamError."""
-        rest = iter(inputs)
-        mode, content, styles = next(rest), next(rest), next(rest)
-        names = {name for row in self.chips for name in (next(rest) or []) if row.kind == mode}
-        rows = [(drawer, [next(rest) for _ in range(len(drawer.inputs) + 1)]) for drawer in self.drawers]
-        choices = tuple(drawer.choice(own) for drawer, own in rows if drawer.name in names)
-        values = controls.values([FIELDS[name] for name in self.common], list(rest))
-        values["methods"] = plan.read(values.get("methods") or "") or choices
-        if not values["methods"]:
-            raise ParamError("No method is chosen: choose at least one.")
+    def ticked(self, inputs: Sequence[Any]) -> list[str]:
+        """The chips of the mode that are chosen. `inputs` may end after the last row of chips."""
+        rows = zip(self.chips, inputs[3:], strict=False)
+        return [name for row, names in rows if row.kind == inputs[0] for name in names or []]
+
+    def shared(self, inputs: Sequence[Any]) -> dict[str, Any]:
+        """What is set for all methods, without what spreads them over a grid. Raises ParamError."""
+        mode, content, styles = inputs[:3]
+        end = len(inputs) - 2 * len(self.axes)
+        rest = inputs[end - len(self.common) : end]
+        values = controls.values([FIELDS[name] for name in self.common], rest)
         if mode == "restyle":
             values.pop("dataset", None)
             paths = [row[0] if isinstance(row, tuple | list) else row for row in styles or []]
             values |= {"content": content, "styles": paths}
         return values
+
+    def read(self, inputs: Sequence[Any]) -> dict[str, Any]:
+        """What the components say, as CompareParams take it. Raises ParamError."""
+        names, rest = self.ticked(inputs), iter(inputs[3 + len(self.chips) :])
+        rows = [(drawer, [next(rest) for _ in range(len(drawer.inputs) + 1)]) for drawer in self.drawers]
+        choices = tuple(drawer.choice(own) for drawer, own in rows if drawer.name in names)
+        values = self.shared(inputs)
+        values["methods"] = plan.read(values.get("methods") or "") or choices
+        if not values["methods"]:
+            raise ParamError("No method is chosen: choose at least one.")
+        ends = iter(inputs[len(inputs) - 2 * len(self.axes) :])
+        for axis, name, steps in ((axis, next(ends), next(ends)) for axis in self.axes):
+            if name and name not in {s.name for s in variable(self.pipelines(inputs))}:
+                raise ParamError(
+                    f"{self.label(name)} is no setting of every chosen method: choose another one, or none."
+                )
+            values[axis] = Axis.text(name, steps)
+        return values
+
+    def label(self, name: str) -> str:
+        """What the page calls a setting."""
+        return next((s.label for p in self.table.values() for s in settings(p.params) if s.name == name), name)
 
     def fill(self, values: Mapping[str, Any]) -> list[Any]:
         """Values of the components for a plan from a link or a record; `content` and `styles` are files, if any.
@@ -136,11 +182,12 @@ class Form:
         if not values.get("dataset"):
             common[list(self.common).index("dataset")] = gr.skip()  # empty is no choice of the chips
         pictures = [values.get("content") or gr.skip(), values.get("styles") or gr.skip()]
-        return [mode, *pictures, *chips, *own, *common]
+        axes = [v for name in self.axes for v in Axis.fill(values.get(name, ""), entries[0].pipeline)]
+        return [mode, *pictures, *chips, *own, *common, *axes]
 
-    def others(self, mode: str, names: Collection[str]) -> str:
-        """The methods of a mode that are not chosen, as a plan."""
-        return ",".join(name for row in self.chips if row.kind == mode for name in row.offers if name not in names)
+    def pipelines(self, inputs: Sequence[Any]) -> list[Pipeline[Any]]:
+        """The methods that are chosen, each once."""
+        return [self.table[name] for name in dict.fromkeys(name.split(":")[0] for name in self.ticked(inputs))]
 
 
 def chip(entry: plan.Entry) -> str:
@@ -177,12 +224,73 @@ def build(table: plan.Table) -> Form:
         follow(common)
     drawers = drawer_rows(table, [name for row in chips for name in row.group.value])
     with gr.Accordion(t("Grid, budget and seed"), open=False):
-        common |= {name: controls.page_component(FIELDS[name]) for name in ("x", "y", "seconds", "methods", "seed")}
+        axes = {name: axis_row(FIELDS[name]) for name in ("x", "y")}
+        common |= {name: controls.page_component(FIELDS[name]) for name in ("seconds", "methods", "seed")}
     boxes = {"restyle": restyle, "generate": generate}
     mode.change(
         lambda chosen: [gr.update(visible=chosen == name) for name in boxes], [mode], list(boxes.values()), **QUICK
     )
-    return Form(mode, content, styles, chips, drawers, common, table)
+    form = Form(mode, content, styles, chips, drawers, common, axes, table)
+    for axis in axes.values():
+        begin(form, axis)
+    return form
+
+
+def axis_row(setting: Setting) -> Axis:
+    """A menu of settings, which the methods fill, and chips for values."""
+    label, none = declared(setting.label), (t("none"), "")
+    with gr.Row():
+        info = declared(setting.description) if setting.name == "y" else None
+        menu = gr.Dropdown([none], value="", label=label, info=info, allow_custom_value=True, min_width=180)
+        values = gr.Dropdown(
+            [], value=[], label=t("Values"), multiselect=True, allow_custom_value=True, min_width=190, scale=2
+        )
+    return Axis(menu, values)
+
+
+def begin(form: Form, axis: Axis) -> None:
+    """Have a setting that is chosen bring values to begin with."""
+    inputs = [form.mode, form.content, form.styles, *(row.group for row in form.chips), axis.menu]
+
+    def suggest(request: gr.Request, *inputs: Any) -> Any:
+        setting = next((s for s in variable(form.pipelines(inputs[:-1])) if s.name == inputs[-1]), None)
+        values = usual_values(setting) if setting else []
+        return gr.update(choices=[(worded(value, request), value) for value in values], value=values)
+
+    axis.menu.input(suggest, inputs, [axis.values], **QUICK)
+
+
+def variable(pipelines: Sequence[Pipeline[Any]]) -> list[Setting]:
+    """The settings that all these methods have and whose values can be named, in the range that all of them take."""
+    kinds = {"choice", "bool", "int", "float"}
+    rows = [{s.name: s for s in settings(p.params) if s.kind in kinds} for p in pipelines]
+    columns = [[row[name] for row in rows if name in row] for name in (rows[0] if rows else ())]
+    return [narrowed(c) for c in columns if len(c) == len(rows) and len({s.choices for s in c}) == 1]
+
+
+def narrowed(same: Sequence[Setting]) -> Setting:
+    """One setting for several that are called the same: its range is theirs, its default the comparison's."""
+    lows, highs = (
+        [end for end in ends if end is not None] for ends in zip(*((s.low, s.high) for s in same), strict=True)
+    )
+    default = FIELDS[same[0].name].default if same[0].name in FIELDS and not same[0].choices else same[0].default
+    return replace(same[0], low=max(lows, default=None), high=min(highs, default=None), default=default)
+
+
+def usual_values(setting: Setting) -> list[str]:
+    """Values to begin with: all choices, a unit's ends and middle, else half of the default, itself, and twice it."""
+    if setting.kind in {"choice", "bool"}:
+        return list(setting.choices) or ["false", "true"]
+    low, high, default = setting.low or 0, setting.high, setting.default
+    steps = [0, 0.5, 1] if (low, high) == (0, 1) else [default / 2, default, default * 2] if default else [0, 1, 2]
+    fitting = dict.fromkeys(min(max(step, low), step if high is None else high) for step in steps)
+    return [str(int(step)) if setting.kind == "int" else f"{step:g}" for step in fitting]
+
+
+def worded(text: str, request: gr.Request | None) -> str:
+    """A choice in the reader's words; what was typed may be none, and stays."""
+    words = in_words(text, request) if text else ""
+    return ENGLISH.get(words, words)
 
 
 def picture(name: str) -> Any:
@@ -227,19 +335,15 @@ def datasets(table: plan.Table) -> gr.Radio:
 
 
 def drawer_rows(table: plan.Table, chosen: Sequence[str]) -> list[Drawer]:
-    """A closed part with the main settings of each chosen method."""
+    """A closed part with a fold for the main settings of each chosen method; their titles follow with the forecast."""
     drawers = []
     with gr.Accordion(t("Settings of each method"), open=False):
         for pipeline in (p for p in table.values() if plan.kind_of(p)):
             taken = {*shared_by(pipeline), pipeline.variants}
             own = [s for s in settings(pipeline.params) if s.name not in taken and not s.advanced]
             own = [s for s in own if s.kind not in {"image", "images"}]
-            for name, choice in plan.variants(pipeline).items():
-                with gr.Group(visible=name in chosen, elem_classes="drawer") as box:
-                    with gr.Row(elem_classes="drawer-name"):
-                        gr.Markdown(declared(pipeline.title), container=False)
-                        if choice:
-                            gr.Markdown(declared(choice), container=False)
+            for name in plan.variants(pipeline):
+                with gr.Accordion(declared(pipeline.title), open=False, visible=name in chosen) as box:
                     with gr.Row():
                         inputs = [controls.page_component(s) for s in own]
                     more = gr.Textbox(
@@ -257,16 +361,18 @@ def shared_by(pipeline: Pipeline[Any]) -> set[str]:
     return set(SHARED) - set(CLASSES if plan.kind_of(pipeline) == "restyle" else ())
 
 
-def link(p: CompareParams) -> str:
-    """A query string that reopens the page with these settings; pictures of one's own are not in it."""
+def link(p: CompareParams, request: gr.Request | None) -> str:
+    """An anchor that reopens the page with these settings; pictures of one's own are not in it."""
     values = p.model_dump(mode="json", exclude={"content", "styles"})
     values = {name: value for name, value in values.items() if value != FIELDS[name].default}
-    examples = replay.examples()
+    examples, own = replay.examples(), False
     for name, pictures, among in (("content", [p.content] if p.content else [], CONTENT), ("styles", p.styles, STYLE)):
         paths = [examples.get(images.digest(picture)) for picture in pictures]
-        if paths and all(path in among for path in paths):
-            values[name] = ",".join(path.stem for path in paths if path)
-    return "?" + urlencode(values, quote_via=quote, safe=",:.|")
+        if all(path in among for path in paths):
+            values |= {name: ",".join(path.stem for path in paths if path)} if paths else {}
+        else:
+            own = True
+    return links.anchor({"tab": "compare", **values}, own, request)
 
 
 def of_link(query: Mapping[str, str]) -> dict[str, Any] | None:

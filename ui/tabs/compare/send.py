@@ -21,9 +21,9 @@ from ui.kit.run import View, on_change
 from ui.kit.session import PRIVATE, QUICK, picture_file
 from ui.kit.tab import Frame
 from ui.tabs.compare import Desk, downloads, perform, row
-from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare.cards import Memory
 from ui.tabs.compare.form import Form, chip, of_record
+from ui.tabs.compare.form import link as link_to
 
 PICTURES = ("content", "styles")
 SENT = "Sent here with its settings. Run makes the other methods."
@@ -97,7 +97,7 @@ def beside(desk: Desk, result: Result, values: Mapping[str, Any], earlier: Memor
     if earlier is not None and earlier.heads is None and subject(earlier.params) == subject(p):
         same = result.record.params
         memory.cards += [one for one in earlier.cards if not (one.result and one.result.record.params == same)]
-        memory.files = {one: file for one, file in earlier.files.items() if one in memory.cards}
+        memory.addresses = {one: at for one, at in earlier.addresses.items() if one in memory.cards}
     memory.cards.sort(key=lambda c: c.result.record.seconds.run if c.result else c.prediction.seconds)
     return memory
 
@@ -110,8 +110,7 @@ def subject(p: CompareParams) -> dict[str, Any]:
 def lay_out(memory: Memory, request: gr.Request) -> list[Any]:
     """The cards on the page; what can be taken away follows when they are judged."""
     off = gr.update(interactive=False)
-    links = compare_cards.links(memory.params, request)
-    return row(False, memory, request, status=spoken(SENT, request), sheet=off, pack=off, links=links)
+    return row(False, memory, request, status=spoken(SENT, request), sheet=off, pack=off)
 
 
 def score(desk: Desk, memory: Memory | None, request: gr.Request) -> Iterator[list[Any]]:
@@ -122,6 +121,7 @@ def score(desk: Desk, memory: Memory | None, request: gr.Request) -> Iterator[li
         return
 
     def end(view: View) -> list[Any]:
-        return row(False, memory, request, status=spoken(SENT, request), **downloads(memory, view.result))
+        status = f"{spoken(SENT, request)}<br>{link_to(memory.params, request)}"
+        return row(False, memory, request, status=status, **downloads(memory, view.result))
 
     yield from perform(desk, request, "", memory, cards, end)
