@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -12,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ui import server
+from ui.kit import policy
 from ui.server import StartError
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from models.cache import ModelCache
 
 log = logging.getLogger("atelier")
+
+MOST_SESSIONS = 1000  # visitors whose values are remembered; of more, those that were here longest ago are forgotten
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,8 +41,12 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--port", default=os.environ.get("GRADIO_SERVER_PORT", "7860"), help="port to listen on")
     parser.add_argument("--share", action="store_true", help="make a public link through Gradio's relay")
+    presets = list(policy.presets())
+    parser.add_argument("--preset", choices=presets, help="what visitors may do (ui/kit/presets.toml); default: local")
     parser.add_argument("--mcp", action="store_true", help="also answer as an MCP server")
     flags = parser.parse_args()
+    if flags.preset:
+        os.environ["ATELIER_PRESET"] = flags.preset
     flags.port = server.check_address(flags.host, flags.port)
     return flags
 
@@ -100,16 +108,20 @@ def open_models() -> ModelCache:
 
 
 def warm(cache: ModelCache) -> None:
-    """Load what the first visitor needs."""
+    """Load what the first visitor needs; what is there then stays, and is no longer searched for garbage."""
     from models import registry
 
     registry.warm(cache)
+    gc.collect()
+    gc.freeze()
 
 
 def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) -> None:
     """Serve the page on a thread of its own. Raises StartError where the port was taken meanwhile."""
-    from ui import layers, theme
+    from ui import theme
     from ui.kit.i18n import I18N
+    from ui.kit.run import THREADS
+    from ui.kit.session import Sessions
 
     try:
         demo.launch(
@@ -119,7 +131,7 @@ def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) 
             mcp_server=flags.mcp,
             ssr_mode=False,
             show_error=False,
-            max_file_size=f"{layers.MAX_WEIGHTS_MB:g}mb",  # ui/layers.py has the smaller limit of a picture
+            max_file_size=f"{policy.current().weights_mb:g}mb",  # ui/layers.py has the smaller limit of a picture
             app_kwargs=app_kwargs,
             enable_monitoring=False,  # anybody could read what others run
             theme=theme.theme(),
@@ -129,9 +141,12 @@ def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) 
             prevent_thread_lock=True,
             quiet=True,
             footer_links=["api", "settings"],
+            state_session_capacity=MOST_SESSIONS,
+            max_threads=THREADS,
         )
     except OSError as error:
         raise StartError(f"Port {flags.port} of {flags.host} cannot be listened on: {error}") from error
+    demo.app.state_holder = Sessions(demo)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import common, diffusion, explore, gatys, memory, pixelcnn, startup, stylize
+from benchmarks import common, diffusion, explore, gatys, memory, pixelcnn, serve, startup, stylize
 
 BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "startup": lambda quick: startup.report(startup.measure(quick)),
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "explore": lambda quick: explore.report(explore.measure(quick)),
     "memory": lambda quick: memory.report(memory.measure(quick)),
     "pixelcnn": lambda quick: pixelcnn.report(pixelcnn.measure(quick)),
+    "serve": lambda quick: serve.report(serve.measure(quick)),
     "diffusion": lambda quick: diffusion.report(diffusion.compare(quick=quick)),
 }
 

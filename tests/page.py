@@ -30,6 +30,7 @@ def open_tab(page: Page, name: str) -> None:
         groups.nth(i).click()
     if tab.is_visible():
         tab.click()
+    expect(page.locator("html.opening")).to_have_count(0)  # until then nothing in it can be touched
 
 
 def content(page: Page) -> Locator:
@@ -70,12 +71,17 @@ def wait_for_end(page: Page) -> None:
     expect(button(page, "Run")).to_be_enabled()
 
 
-def sizes(page: Page) -> list[tuple[int, int]]:
-    """Width and height in pixels of the pictures that the right column shows, once they are there."""
-    shown = page.locator(".picture:visible img:visible")
-    expect(shown.first).to_have_js_property("complete", True)
-    expect(shown.first).not_to_have_js_property("naturalWidth", 0)
-    return [tuple(size) for size in shown.evaluate_all("e => e.map(i => [i.naturalWidth, i.naturalHeight])")]
+def pictures(page: Page) -> Locator:
+    """What the right column shows: the result, and beside it the picture before where there is one."""
+    return page.locator(".picture:visible img:visible")
+
+
+def expect_sizes(page: Page, *sizes: tuple[int, int]) -> None:
+    """The right column shows pictures of these widths and heights in pixels, or will as soon as they are there."""
+    expect(pictures(page)).to_have_count(len(sizes), timeout=PATIENCE)
+    for picture, (width, height) in zip(pictures(page).all(), sizes, strict=True):
+        expect(picture).to_have_js_property("naturalWidth", width, timeout=PATIENCE)
+        expect(picture).to_have_js_property("naturalHeight", height)
 
 
 def download(page: Page, folder: Path, name: str = "Download PNG") -> tuple[Path, Record]:

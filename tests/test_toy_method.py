@@ -13,7 +13,7 @@ from typing import Any
 import PIL.Image
 import pytest
 from gradio_client import Client, handle_file
-from page import PATIENCE, Open, button, download, sizes
+from page import PATIENCE, Open, button, download, pictures
 from playwright.sync_api import expect
 from served import CONTENT, STYLE, local
 
@@ -79,6 +79,6 @@ def test_the_page_has_it_with_a_form_english_labels_and_a_plain_result(visit: Op
     panel.get_by_label("gouache").check()
     button(page, "运行").locator("visible=true").click()  # the examples are filled in
     expect(page.get_by_text("前后对比").locator("visible=true")).to_be_visible(timeout=PATIENCE)
-    assert sizes(page)[0][0] == 96
+    expect(pictures(page).first).to_have_js_property("naturalWidth", 96, timeout=PATIENCE)
     _, told = download(page, tmp_path, "下载 PNG")
     assert told.pipeline == "blend" and told.params["paint"] == "gouache"

@@ -27,7 +27,7 @@ def close(page: Page, folder: Path) -> NoReturn:
     Not by way of the interpreter's own end: threads that are inside of PyTorch then end in SIGABRT.
     """
     log.info("Stopping")
-    page.presses.close()  # new requests get 503 from here on
+    page.shared.presses.close()  # new requests get 503 from here on
     queue = page._queue
     wait_until(lambda: not any(queue.active_jobs) and not len(queue), RUNS_SECONDS)
     if page.loop is not None:

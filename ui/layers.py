@@ -1,16 +1,18 @@
 """The layers in front of Gradio: safe headers, a cross-origin policy, /healthz, body limits, runs to cancel.
 
 Plain ASGI classes, because starlette's BaseHTTPMiddleware would break streams. From the outside in:
-SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, then Gradio. `ui.server.middleware` reads the
-settings and wraps `Front`.
+SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, Readers, Answers (ui/answers.py), then
+Gradio.
+`ui.server.middleware` reads the settings and wraps `Front`.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -22,11 +24,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ui.answers import Answers
+
+if TYPE_CHECKING:
+    from ui.kit.run import Server
+
 log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 5.0
 STOPPING = "This server is stopping: ask again when it is back."
-MAX_WEIGHTS_MB = 1024.0  # of an uploaded LoRA: 36 to 900 MB are usual
 REFUSED = "atelier.refused"  # in the scope of a request: what it asked for was refused in a sentence
 UPLOAD = "/gradio_api/upload"
 HEAD = 4096  # bytes of an upload in which the name of its first file stands
@@ -50,7 +56,7 @@ class Front:
         self.layers = self._around(app)
 
     def _around(self, app: ASGIApp) -> ASGIApp:
-        limited = BodyLimit(Cancels(Events(app)), self.max_body, self.max_weights)
+        limited = BodyLimit(Cancels(Events(Readers(Answers(app)))), self.max_body, self.max_weights)
         return SafeHeaders(CrossOrigin(Health(Stopping(limited)), self.origins))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,8 +147,8 @@ def from_elsewhere(headers: Headers) -> bool:
 
 
 class Events:
-    """404 for the results of an event that is not known: Gradio answers 200 and breaks off. And 422 for what an event
-    refuses (ui/trust.py marks it), where Gradio answers 500."""
+    """404 for the results of an event that is not known: Gradio answers 200 and breaks off. 422 for what an event
+    refuses (ui/trust.py marks it), where Gradio answers 500. And when to ask again, where its queue is full."""
 
     ROUTE = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
 
@@ -162,6 +168,8 @@ class Events:
             started = True
             if scope.get(REFUSED) and message.get("status") == 500:
                 message = {**message, "status": 422}
+            if message.get("status") == 503 and (shared := shared_by(scope)):
+                MutableHeaders(scope=message)["Retry-After"] = str(math.ceil(shared.turns.seconds))
             await send(message)
 
         try:
@@ -180,6 +188,30 @@ class Events:
             or event in queue.pending_messages_per_session
             or any(event in events for events in list(waiting))
         )
+
+
+class Readers:
+    """Tells runs that somebody reads their answers (ui.kit.run.Audience): by event, or by session."""
+
+    ROUTE = re.compile(r"/gradio_api/(?:call/(?:v2/)?[^/]+/(?P<event>[^/]+)|queue/data)")
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = self.ROUTE.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
+        shared = shared_by(scope) if asked else None
+        if asked is None or shared is None:
+            await self.app(scope, receive, send)
+            return
+        with shared.audience.reading(asked["event"] or Request(scope).query_params.get("session_hash", "")):
+            await self.app(scope, receive, send)
+
+
+def shared_by(scope: Scope) -> Server | None:
+    """What the visitors of the page share; None for another application."""
+    blocks = getattr(scope["app"], "get_blocks", None)
+    return getattr(blocks(), "shared", None) if blocks else None
 
 
 class Cancels:
@@ -209,7 +241,7 @@ class Cancels:
             await JSONResponse({"error": text}, status_code=404)(scope, receive, send)
             return
         if not any(found in queue.queue for queue in blocks._queue.event_queue_per_concurrency_id.values()):
-            blocks.presses.cancel(event)
+            blocks.shared.presses.cancel(event)
         sent = json.dumps({"event_id": event, "session_hash": session, "fn_index": found.fn._id}).encode()
 
         async def replayed() -> Message:
@@ -227,12 +259,11 @@ class Stopping:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and hasattr(scope["app"], "get_blocks"):
-            presses = getattr(scope["app"].get_blocks(), "presses", None)
-            if presses is not None and presses.closed:
-                answer = JSONResponse({"error": STOPPING}, status_code=503, headers={"Retry-After": "30"})
-                await answer(scope, receive, send)
-                return
+        shared = shared_by(scope) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if shared is not None and shared.presses.closed:
+            answer = JSONResponse({"error": STOPPING}, status_code=503, headers={"Retry-After": "30"})
+            await answer(scope, receive, send)
+            return
         await self.app(scope, receive, send)
 
 

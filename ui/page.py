@@ -65,7 +65,7 @@ def build(cache: ModelCache) -> Page:
         if {"explore", "gatys"} <= set(frames):
             looks.link(frames["explore"], frames["gatys"])
         open_links(frames, tabs, page)
-    page.presses, page.kept_seconds = server.presses, kept_seconds()
+    page.shared, page.kept_seconds = server, kept_seconds()
     page.queue(api_open=False, max_size=64)
     return cast(Page, page)
 

@@ -28,7 +28,8 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 from starlette.middleware import Middleware
 
-from ui.layers import MAX_WEIGHTS_MB, Front
+from ui.kit import policy
+from ui.layers import Front
 
 log = logging.getLogger(__name__)
 
@@ -57,18 +58,20 @@ class VersionError(StartError):
 
 
 def middleware(
-    max_body_mb: float | None = None, origins: Iterable[str] | None = None, max_weights_mb: float = MAX_WEIGHTS_MB
+    max_body_mb: float | None = None, origins: Iterable[str] | None = None, max_weights_mb: float | None = None
 ) -> list[Middleware]:
     """The list for `demo.launch(app_kwargs={"middleware": ...})`.
 
-    `max_body_mb`: largest request body in MiB, above 0; None reads ATELIER_MAX_BODY_MB (default 20).
+    `max_body_mb`: largest request body in MiB, above 0; None reads ATELIER_MAX_BODY_MB, else the preset's.
     `origins`: other sites whose pages may call this one, as https://example.org; None reads the comma list
     ATELIER_ORIGINS (default: none, so same-origin only).
-    `max_weights_mb`: largest file of weights that can be uploaded, in MiB.
+    `max_weights_mb`: largest file of weights that can be uploaded, in MiB; None: the preset's.
     Raises SettingError for a value that makes no sense.
     """
     if max_body_mb is None:
-        max_body_mb = _above_zero("ATELIER_MAX_BODY_MB", 20)
+        max_body_mb = _above_zero("ATELIER_MAX_BODY_MB", policy.current().body_mb)
+    if max_weights_mb is None:
+        max_weights_mb = policy.current().weights_mb
     if origins is None:
         origins = (part.strip() for part in os.environ.get("ATELIER_ORIGINS", "").split(","))
     allowed = frozenset(_origin(text) for text in origins if text)
@@ -109,6 +112,10 @@ def check_environment() -> None:
     """Raise SettingError for a variable whose value would be ignored, or would end in a traceback."""
     given = {name: text for name, text in os.environ.items() if text}
     kept_seconds()
+    preset = given.get("ATELIER_PRESET", policy.LOCAL)
+    if preset not in policy.presets():
+        known = ", ".join(policy.presets())
+        raise SettingError(f"ATELIER_PRESET is {preset!r} but must be one of {known}: correct it or unset it.")
     for name in (*WHOLE, "GRADIO_DEFAULT_CONCURRENCY_LIMIT"):
         text = given.get(name, "1")
         if not text.isdecimal() and not (name not in WHOLE and text.lower() == "none"):

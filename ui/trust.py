@@ -35,7 +35,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ui.kit import i18n
-from ui.kit.run import Presses
+from ui.kit.run import Server
 from ui.kit.session import explain, file_in_cache, sweep
 from ui.layers import REFUSED
 
@@ -54,11 +54,11 @@ DATA = re.compile(r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(;[\w.+-]+=[\w.+-]+)*;base6
 class Page(gr.Blocks):
     """Blocks whose events get files of this server's upload folder alone, and say in one sentence what does not fit.
 
-    `presses`: the runs, which their owners and the end of the server stop. `kept_seconds`: how long a file stays on the
-    disk. `loop`: the server's, once it runs.
+    `shared`: what all visitors share. `kept_seconds`: how long a file stays on the disk. `loop`: the server's, once it
+    runs.
     """
 
-    presses: Presses
+    shared: Server
     kept_seconds: float
     loop: asyncio.AbstractEventLoop | None = None
     _sweeping: asyncio.Task[None] | None = None
@@ -119,6 +119,17 @@ class Page(gr.Blocks):
             # Its gr.Error is a choice that is not offered, its InvalidPathError a file where none belongs.
             log.warning("Values that do not fit %s: %s", block_fn.name, type(error).__name__)
             raise refused(MISFIT) from error
+
+    async def postprocess_data(
+        self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
+    ) -> Any:
+        """Gradio's. For an update, were it gr.skip(), it builds the component again for this visitor: that one keeps
+        how the page reads and shows values (ui/kit/form/previews.py)."""
+        rows = await super().postprocess_data(block_fn, predictions, state)
+        for block in (block for block in block_fn.outputs if state is not None and not block.stateful):
+            for name in {"preprocess", "postprocess"} & set(vars(block)):
+                setattr(state[block._id], name, vars(block)[name])  # type: ignore[index]
+        return rows
 
 
 def as_sent(payload: Any) -> Any:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import toy_pipelines
-from page import PATIENCE, Open, button, choose, content, download, drop, number, sizes, wait_for_end
+from page import PATIENCE, Open, button, choose, content, download, drop, expect_sizes, number, pictures, wait_for_end
 from page import open_tab as to_tab
 from playwright.sync_api import Locator, Page, expect
 
@@ -46,7 +46,7 @@ def test_a_full_run_of_a_toy_model(visit: Open, tmp_path: Path) -> None:
     choose(page, Size=64, Count=2)
     button(page, "Run").click()
     wait_for_picture(page)
-    assert sizes(page) == [(140, 72)]
+    expect_sizes(page, (140, 72))
     expect(page.locator(".status:visible").filter(has_text="loading").first).to_contain_text("safety checker")
     kept = tmp_path / "kept"
     kept.mkdir()
@@ -58,7 +58,7 @@ def test_a_full_run_of_a_toy_model(visit: Open, tmp_path: Path) -> None:
     choose(page, Count=1, Strength=0.9)
     button(page, "Run").click()
     wait_for_end(page)
-    assert sizes(page)[0][0] == 64
+    expect(pictures(page).first).to_have_js_property("naturalWidth", 64, timeout=PATIENCE)
 
     drop(page, page.locator(".restore:visible button").first, path)
     expect(number(page, "Count")).to_have_value("2", timeout=PATIENCE)

@@ -25,8 +25,9 @@ from served import CONTENT, Served
 
 from models.cache import ModelCache
 from pipelines import PIPELINES
-from ui import layers, trust
 from ui import page as pages
+from ui import trust
+from ui.kit import policy
 
 META = {"meta": {"_type": "gradio.FileData"}}
 FILE_COMPONENTS = {"image", "file", "gallery", "imageslider", "uploadbutton", "downloadbutton", "video", "audio"}
@@ -183,7 +184,7 @@ def test_what_an_event_refuses_is_a_4xx_with_its_sentence(web: httpx.Client) -> 
 
 
 def test_uploads_have_a_largest_size_for_gradio_too(web: httpx.Client) -> None:
-    assert web.get("/config").json()["max_file_size"] == layers.MAX_WEIGHTS_MB * 2**20
+    assert web.get("/config").json()["max_file_size"] == policy.current().weights_mb * 2**20
 
 
 def test_odd_requests_get_a_4xx(web: httpx.Client) -> None:

@@ -17,7 +17,7 @@ from ui.words import SENTENCES
 
 ROOT = Path(__file__).resolve().parents[2]
 RAISED = {"ParamError", "ImageError", "WeightsMissing", "WeightsError", "OutOfBudget", "Unsuitable", "Error", "refused"}
-RAISED |= {"UnreachableError"}
+RAISED |= {"UnreachableError", "Busy"}
 HAN = re.compile(r"[\u4e00-\u9fff]")
 WORD = re.compile(r"[A-Za-z]{2,}")
 CODE = re.compile(r"`.*?`|\{.*\}|\w+=\w+|\w+\.json")  # to be typed as it is

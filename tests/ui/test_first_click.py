@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from page import PATIENCE, Open, button, steps_so_far
+from page import PATIENCE, Open, button, open_tab, steps_so_far
 from playwright.sync_api import Locator, Page, expect
 
 from pipelines import PIPELINES
@@ -38,7 +38,7 @@ def a_card_comes(panel: Locator, stop: Locator) -> None:
 def test_run_makes_a_picture_in_every_tab_as_it_is_found(visit: Open) -> None:
     page = visit("")
     for pipeline in PIPELINES.values():
-        page.get_by_role("tab", name=pipeline.title, exact=True).first.click()
+        open_tab(page, pipeline.title)
         panel = page.locator("[role=tabpanel]:visible")
         run, stop = page.locator("button.run:visible"), button(page, "Stop").locator("visible=true")
         expect(run).to_be_enabled()

@@ -14,19 +14,68 @@ import torch
 from models.cache import ModelCache
 from pipelines import METHODS
 from pipelines.params import Params, parse
-from ui.kit.run import Press, Presses, Server, States, Turns, follow
+from ui.kit import run
+from ui.kit.run import Press, Presses, Server, States, Ticket, Turns, follow
 from ui.kit.session import Busy, file_in_cache, sweep
 from ui.kit.show import Memory
 from ui.tabs import models
 
 
-def test_turns_go_first_come_first_served_and_say_how_long() -> None:
+def test_a_visitors_turns_go_first_come_first_served_and_say_how_long() -> None:
     turns = Turns()
     with ExitStack() as stack:
-        first, second, third = (stack.enter_context(turns.take()) for _ in range(3))
+        first, second, third = (stack.enter_context(turns.take(forecast=seconds)) for seconds in (9.0, 2.0, None))
         assert first.wait(0) and not second.wait(0.01) and [t.ahead for t in (first, second, third)] == [0, 1, 2]
         first.seconds_left = 4.5
-        assert (second.seconds_ahead, third.seconds_ahead) == (4.5, None)
+        assert (second.seconds_ahead, third.seconds_ahead) == (4.5, 6.5)
+        last = stack.enter_context(turns.take())
+        assert last.seconds_ahead is None, "nobody knows what the third takes"
+
+
+def test_one_visitors_many_runs_delay_anothers_one_by_one() -> None:
+    turns = Turns()
+    with ExitStack() as stack:
+        many = [stack.enter_context(turns.take("greedy", 2.0)) for _ in range(49)]
+        one = stack.enter_context(turns.take("other", 2.0))
+        assert one.ahead == 2  # the run that has the models, and one more
+        late = stack.enter_context(turns.take("greedy", 2.0))
+        assert late.ahead == 50 and many[0].ahead == 0
+
+
+def test_a_short_run_is_not_behind_long_ones_and_a_long_one_is_not_put_off_for_ever() -> None:
+    turns, line = Turns(), dict[str, tuple[ExitStack, Ticket]]()
+
+    def join(name: str, seconds: float) -> None:
+        stack = ExitStack()
+        line[name] = (stack, stack.enter_context(turns.take(name, seconds)))
+
+    def serve() -> str:
+        first = next(name for name, (_, ticket) in line.items() if ticket.ahead == 0)
+        line.pop(first)[0].close()
+        return first
+
+    for name in ("running", "long", "another"):
+        join(name, 30.0)
+    join("short", 1.0)
+    assert [serve(), serve()] == ["running", "short"]
+    served = []
+    for i in range(100):  # somebody new comes with a short run again and again
+        join(f"short {i}", 1.0)
+        served.append(serve())
+    assert served.index("long") < served.index("another") < 65
+    while line:
+        serve()
+
+
+def test_a_pace_is_known_after_a_methods_first_run(cache: ModelCache) -> None:
+    server, gan = Server(cache), METHODS["gan"]
+    assert server.pace.forecast(gan, params()) is None
+    *_, last = follow(server, gan, params(), Press())
+    seconds = server.pace.forecast(gan, params())
+    assert seconds == pytest.approx(last.result.record.seconds.run)
+    assert server.pace.forecast(gan, params(count=4)) == pytest.approx(
+        seconds * gan.work(params(count=4)) / gan.work(params())
+    )
 
 
 def test_a_place_is_given_up_and_the_next_one_is_woken() -> None:
@@ -48,7 +97,12 @@ def test_a_place_is_given_up_and_the_next_one_is_woken() -> None:
 
 def test_a_full_line_is_a_sentence() -> None:
     turns = Turns(most=1)
-    with turns.take(), turns.take(), pytest.raises(Busy, match="try again"), turns.take():
+    with (
+        turns.take(forecast=7),
+        turns.take(),
+        pytest.raises(Busy, match=r"1 runs .* try again in about 12 s"),
+        turns.take(),
+    ):
         pass
 
 
@@ -117,6 +171,17 @@ def test_a_replaced_run_is_abandoned(cache: ModelCache) -> None:
     assert [view for view in views if view.result] == [] and not any(row.pins for row in cache.snapshot())
     with server.turns.take() as ticket:
         assert ticket.wait(0)
+
+
+def test_a_run_that_nobody_listens_to_is_stopped(cache: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "DEAF_SECONDS", 0.2)
+    server = Server(cache)
+    long = parse(METHODS["diffusion"].params, {"count": 1, "steps": 100})
+    *_, last = follow(server, METHODS["diffusion"], long, Press(streams=["event", "session"]))
+    assert last.result is not None and last.result.record.steps < 100
+    with server.audience.reading("session"):
+        *_, last = follow(server, METHODS["diffusion"], long, Press(streams=["event", "session"]))
+    assert last.result is not None and last.result.record.steps == 100
 
 
 def test_what_visitors_leave_behind_is_bounded() -> None:

@@ -6,6 +6,7 @@ import base64
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -16,7 +17,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-from ui import server
+from ui import layers, server
+from ui.kit.run import Audience
 
 MB = 1024 * 1024
 FRIEND = "https://friend.example"
@@ -275,3 +277,32 @@ def test_layers_on_any_application(lifespan: bool) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     if lifespan:
         client.__exit__()
+
+
+def test_a_full_queue_says_when_to_ask_again() -> None:
+    async def full(_request: Request) -> Response:
+        return PlainTextResponse("Queue is full.", 503)
+
+    application = Starlette(routes=[Route("/gradio_api/queue/join", full, methods=["POST"])])
+    application.get_blocks = lambda: SimpleNamespace(shared=SimpleNamespace(turns=SimpleNamespace(seconds=41.2)))  # type: ignore[attr-defined]
+    application.add_middleware(layers.Events)
+    answer = TestClient(application).post("/gradio_api/queue/join")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "42")
+
+
+def test_runs_are_told_who_reads_their_answers() -> None:
+    audience, heard = Audience(), dict[str, float]()
+
+    async def read(_request: Request) -> Response:
+        heard.update({name: audience.silence([name], 0.0) for name in ("event", "session", "another")})
+        return PlainTextResponse("")
+
+    routes = [Route("/gradio_api/call/gan/{event}", read), Route("/gradio_api/queue/data", read)]
+    application = Starlette(routes=routes)
+    application.get_blocks = lambda: SimpleNamespace(shared=SimpleNamespace(audience=audience))  # type: ignore[attr-defined]
+    application.add_middleware(layers.Readers)
+    client = TestClient(application)
+    client.get("/gradio_api/call/gan/event")
+    assert heard["event"] == 0 < min(heard["session"], heard["another"])
+    client.get("/gradio_api/queue/data?session_hash=session")
+    assert heard["session"] == 0 < heard["event"] < heard["another"], "who read it went away a moment ago"

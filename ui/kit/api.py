@@ -13,7 +13,7 @@ from pipelines.base import Pipeline
 from pipelines.params import Setting, parse
 from ui.kit.form import controls
 from ui.kit.run import RUNS, Server, api_run, follow
-from ui.kit.session import explain, file_in_cache
+from ui.kit.session import address_of, explain, file_in_cache, visitor_of
 
 SECONDS_BETWEEN_UPDATES = 1.0
 
@@ -22,11 +22,13 @@ def build(pipeline: Pipeline[Any], server: Server, settings: Sequence[Setting]) 
     """`/NAME` for REST, gradio_client and MCP: inputs by the settings' names; outputs picture and record."""
 
     def call(request: gr.Request, *given: Any) -> Iterator[Any]:
-        del request
         told, done = time.perf_counter(), False
         try:
             params = parse(pipeline.params, controls.typed(settings, given))
-            with server.press(None, api_run(LocalContext.event_id.get(None) or "")) as press:
+            event = LocalContext.event_id.get(None) or ""
+            with server.press(None, api_run(event)) as press:
+                press.visitor = address_of(request)
+                press.streams = [event, visitor_of(request)] if event else []
                 for view in follow(server, pipeline, params, press):
                     done = view.result is not None
                     if view.result is not None:

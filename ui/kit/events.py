@@ -21,7 +21,7 @@ from ui.kit.form import controls, keep, replay
 from ui.kit.i18n import spoken
 from ui.kit.run import Controls, Press, Server, View, follow, on_change, on_press, on_stop
 from ui.kit.session import KNOWN, PRIVATE, QUICK, file_in_cache, visitor_of
-from ui.kit.show import NOTHING, Memory, Update, conclude, failed, finished, gone, kept, running, waiting
+from ui.kit.show import NOTHING, Memory, Update, conclude, failed, failed_status, finished, gone, kept, running, waiting
 
 if TYPE_CHECKING:
     from ui.kit.tab import Form, Stage
@@ -229,7 +229,10 @@ def wire_restore(pipeline: Pipeline[Any], form: Form, stage: Stage, again: gr.Fi
         if path is None:
             return [gr.skip()] * (len(form.inputs) + 2)
         otherwise = f"{Path(path).name} holds no record of {pipeline.title}: drop a PNG that was downloaded here."
-        told = replay.recorded(path, {pipeline.name: pipeline}, otherwise, request)
+        try:
+            told = replay.recorded(path, {pipeline.name: pipeline}, otherwise, request)
+        except gr.Error as error:
+            return [None, failed_status(error.message), *[gr.skip()] * len(form.inputs)]
         known = replay.known_pictures(*given)
         said = replay.say(replay.absences(told, pipeline, known), request)
         return [None, said, *(replay.restored(s, told.params[s.name], known) for s in form.settings)]

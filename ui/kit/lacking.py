@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ from models.device import amount
 from models.hub import download
 from models.hub.download import Report
 from models.hub.needs import Need, of_model
-from models.weights import Weights, WeightsMissing
+from models.weights import Weights, WeightsError, WeightsMissing
+from ui.kit import policy
 from ui.kit.i18n import spoken
 
 Lack = Weights | Need
@@ -48,13 +50,44 @@ def caption(lacks: Sequence[Lack], sizes: Sizes, request: Any) -> str:
     return spoken("Fetch {}", request).format(amount(sum(size or 0 for size in known)))
 
 
+class Fetched:
+    """Bytes that visitors have had fetched since the server began."""
+
+    def __init__(self) -> None:
+        self._lock, self._bytes = threading.Lock(), 0
+
+    def add(self, size: int) -> None:
+        """Count `size` bytes more. Raises WeightsError where this server does not fetch as many."""
+        most = policy.current().fetch_gb
+        with self._lock:
+            if self._bytes + size > most * 1e9:
+                left = amount(max(0, int(most * 1e9) - self._bytes))
+                raise WeightsError(f"This server fetches {most:g} GB in all, and {left} of that are left.")
+            self._bytes += size
+
+
+FETCHED = Fetched()
+
+
+def admit(lacks: Sequence[Lack]) -> None:
+    """Raise WeightsError for what this server does not fetch for its visitors."""
+    allowed = policy.current().fetch
+    if allowed == "none":
+        raise WeightsError("This server fetches nothing: run Atelier on a machine of your own for this model.")
+    foreign = [lack.name for lack in lacks if isinstance(lack, Need) and lack.bytes is None]
+    if allowed == "curated" and foreign:
+        raise WeightsError(f"This server fetches the models that its page offers, and {foreign[0]} is none of them.")
+
+
 def bring(lacks: Sequence[Lack], report: Report) -> None:
     """Fetch one after the other; `report` gets the bytes of all of them together.
 
-    Raises WeightsMissing, WeightsError.
+    Raises WeightsMissing, WeightsError: also for what this server does not fetch.
     """
+    admit(lacks)
     found = [lack if isinstance(lack, Weights) else lack.look() for lack in lacks]
     whole, done = sum(what.bytes for what in found), 0
+    FETCHED.add(whole)
     for what in found:
 
         def tell(count: int, _total: int, before: int = done) -> None:

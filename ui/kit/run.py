@@ -2,7 +2,7 @@
 
     waiting -> running -> done | stopped | failed        (ui/kit/show.py: what each state shows)
 
-One run has the models at a time, first come first served; the others are told their place. Stop names the press that it
+One run has the models at a time; the others wait in a fair line and are told their place. Stop names the press that it
 stands beside, waiting or running, and no other. The latest press of a tab is the one that shows: an older one that
 still runs is abandoned. What fails before a function's first line (a full queue, a broken stream, a server that is
 away) reaches nothing but the browser, which ends the run by itself.
@@ -11,13 +11,14 @@ away) reaches nothing but the browser, which ends the run by itself.
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 import weakref
-from collections import OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
@@ -26,14 +27,20 @@ from gradio.events import Dependency
 from models import device, registry
 from models.cache import ModelCache
 from pipelines.base import Pipeline, Progress, Result, advance, run
-from pipelines.params import Params
+from pipelines.params import ParamError, Params
+from ui.kit import policy
 from ui.kit.i18n import in_browser
+from ui.kit.policy import Policy
 from ui.kit.session import PRIVATE, QUICK, Busy, preview_file, visitor_of
 
 SECONDS_BETWEEN_PREVIEWS = 0.25
 SECONDS_BETWEEN_PLACES = 0.5  # while a run waits: also how soon Stop, or a visitor who has left, is noticed
-PLACES = 24  # runs that are followed at once, waiting ones included; each wait holds a thread of the server's forty
+SECONDS_A_PLACE = 0.1  # the farther back a run waits, the less often its place is told
+PLACES = 64  # runs that are followed at once, waiting ones included: each holds a thread
+THREADS = PLACES + 40  # of the server; forty are usual
 MOST_WAITING = 64
+UNKNOWN_SECONDS = 5.0  # what a method's first run counts in the line
+DEAF_SECONDS = 15.0  # a run goes on to which nobody listens
 MOST_PRESSES = 4096  # remembered
 STATE_BYTES = 1 << 30
 SHOW_ERROR = """() => {
@@ -44,20 +51,28 @@ RUNS: dict[str, Any] = {"concurrency_id": "runs", "concurrency_limit": PLACES, "
 
 
 class Ticket:
-    """A place in the line. `seconds_left`: what its run still needs, once it has its turn and that is known."""
+    """A place in the line. `visitor`: whose; `forecast`: seconds that its run will take, None: not known;
+    `seconds_left`: what it still needs, once it has its turn and that is known. `tag`: see Turns."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: Turns, visitor: str, forecast: float | None) -> None:
         self._turns = turns
+        self.visitor, self.forecast = visitor, forecast
         self.seconds_left: float | None = None
+        self.tag = 0.0
+
+    @property
+    def seconds(self) -> float | None:
+        """What it still needs, or will; None: not known."""
+        return self.forecast if self.seconds_left is None else self.seconds_left
 
     @property
     def ahead(self) -> int:
-        """How many runs come before this one; 0: it is its turn."""
+        """How many runs come before this one, as the line is now; 0: it is its turn."""
         return self._turns.ahead(self)
 
     @property
     def seconds_ahead(self) -> float | None:
-        """Until its turn, where that is known: for the next in line, from what the run before it still needs."""
+        """Until its turn, where what each run before it needs is known."""
         return self._turns.seconds_ahead(self)
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -66,20 +81,34 @@ class Ticket:
 
 
 class Turns:
-    """Who has the models, and who waits for them."""
+    """Who has the models, and who waits for them: fair among visitors, by the seconds that their runs take.
+
+    Self-clocked fair queueing (Golestani, INFOCOM 1994, equations 4 and 5): a run's tag is its forecast added to the
+    tag of the visitor's run before it, or of the run that has the models if that is later; the smallest tag is next.
+    So a visitor's fifty runs stand behind another's one, a short run before long ones of others, and nobody for ever.
+    """
 
     def __init__(self, most: int = MOST_WAITING) -> None:
         self._most, self._line = most, list[Ticket]()
+        self._began: OrderedDict[str, deque[float]] = OrderedDict()  # visitor -> when, of the last minute
         self._change = threading.Condition()
 
     @contextmanager
-    def take(self) -> Iterator[Ticket]:
-        """A place at the end of the line, given up at the end. Raises Busy when the line is full."""
-        ticket = Ticket(self)
+    def take(self, visitor: str = "", forecast: float | None = None) -> Iterator[Ticket]:
+        """A place in the line, given up at the end. Raises Busy when the line is full, or this visitor has too many."""
+        ticket, allowed = Ticket(self, visitor, forecast), policy.current()
         with self._change:
+            mine = [other.tag for other in self._line if other.visitor == visitor]
+            again = f"try again in about {math.ceil(self._needed(self._line))} s."
             if len(self._line) > self._most:
-                raise Busy(f"{self._most} runs are waiting already: try again in a minute.")
+                raise Busy(f"{self._most} runs are waiting already: {again}")
+            if visitor and len(mine) >= allowed.each:
+                raise Busy(f"{len(mine)} of your runs are waiting, and this server takes no more of a visitor: {again}")
+            if visitor:
+                self._count(visitor, allowed.runs_a_minute)
+            ticket.tag = max([self._clock, *mine]) + (UNKNOWN_SECONDS if forecast is None else forecast)
             self._line.append(ticket)
+            self._line[1:] = sorted(self._line[1:], key=lambda one: one.tag)
         try:
             yield ticket
         finally:
@@ -87,20 +116,65 @@ class Turns:
                 self._line.remove(ticket)
                 self._change.notify_all()
 
+    def _count(self, visitor: str, most: float) -> None:
+        """Remember that a visitor begins a run. Raises Busy where there were `most` in the last minute."""
+        now, began = time.monotonic(), self._began.setdefault(visitor, deque())
+        self._began.move_to_end(visitor)
+        while len(self._began) > MOST_PRESSES:
+            self._began.popitem(last=False)
+        while began and now - began[0] > 60:
+            began.popleft()
+        if len(began) >= most:
+            seconds = math.ceil(60 - now + began[0])
+            raise Busy(f"This server begins {most:g} runs a minute of a visitor: try again in about {seconds} s.")
+        began.append(now)
+
+    @property
+    def _clock(self) -> float:
+        """The tag of the run that has the models. When the line is empty, time begins anew."""
+        return self._line[0].tag if self._line else 0.0
+
+    @staticmethod
+    def _needed(tickets: Sequence[Ticket]) -> float:
+        return sum(UNKNOWN_SECONDS if one.seconds is None else one.seconds for one in tickets)
+
+    @property
+    def seconds(self) -> float:
+        """What all that run and wait will still need, as far as it is known."""
+        with self._change:
+            return self._needed(self._line)
+
     def ahead(self, ticket: Ticket) -> int:
         """How many come before `ticket`."""
         with self._change:
             return self._line.index(ticket)
 
     def seconds_ahead(self, ticket: Ticket) -> float | None:
-        """What the first run still needs, for the one behind it; None for others, and while it is not known."""
+        """What the runs before `ticket` still need; None where it is not known of one."""
         with self._change:
-            return self._line[0].seconds_left if self._line.index(ticket) == 1 else None
+            before = self._line[: self._line.index(ticket)]
+            return None if any(one.seconds is None for one in before) else self._needed(before)
 
     def wait(self, ticket: Ticket, seconds: float | None) -> bool:
         """Wait until `ticket` is the first; whether it is."""
         with self._change:
             return self._change.wait_for(lambda: self._line[0] is ticket, seconds)
+
+
+class Pace:
+    """How many seconds a unit of a method's work takes here, by its last run (pipelines/cost.py has the units)."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    def forecast(self, pipeline: Pipeline[Any], p: Params) -> float | None:
+        """Seconds; None before the method's first run."""
+        pace = self._seconds.get(pipeline.name)
+        return None if pace is None else pace * pipeline.work(p)
+
+    def learn(self, pipeline: Pipeline[Any], p: Params, seconds: float) -> None:
+        """Remember what a whole run took."""
+        self._seconds[pipeline.name] = seconds / pipeline.work(p)
 
 
 class States:
@@ -126,11 +200,41 @@ class States:
                     oldest.state = None
 
 
-class Press:
-    """One press of a button. `quiet`: a setting that acts at once, which no button stands beside."""
+class Audience:
+    """Which streams of answers somebody reads (ui/layers.py tells), by event or session."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readers, self._left = Counter[str](), OrderedDict[str, float]()
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Somebody reads the stream until the block ends."""
+        with self._lock:
+            self._readers[name] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readers -= Counter([name])
+                self._left[name] = time.monotonic()
+                while len(self._left) > MOST_PRESSES:
+                    self._left.popitem(last=False)
+
+    def silence(self, names: Sequence[str], since: float) -> float:
+        """Seconds for which nobody has read one of these streams, at most those since the moment `since`."""
+        with self._lock:
+            if any(self._readers[name] for name in names):
+                return 0.0
+            return time.monotonic() - max([since, *(self._left.get(name, since) for name in names)])
+
+
+class Press:
+    """One press of a button, by `visitor`. `quiet`: a setting that acts at once, which no button stands beside.
+    `streams`: where its answers are read; (): by somebody who waits for them, as MCP does."""
+
+    def __init__(self, quiet: bool = False, visitor: str = "", streams: Sequence[str] = ()) -> None:
+        self.quiet, self.visitor, self.streams = quiet, visitor, streams
         self.stopped = False  # keep what is there
         self.replaced = False  # by a later press in the same tab: show nothing more
 
@@ -159,7 +263,7 @@ class Presses:
 
     def begin(self, visitor: str, tab: str, token: str = "") -> Press:
         """The press that `token` names ("": a quiet one), now the latest of its tab."""
-        press = Press(quiet=not token)
+        press = Press(not token, visitor, [visitor] if visitor else [])
         with self._lock:
             press.stopped = self.closed or (bool(token) and token in self._stopped)
             if (before := self._latest.get((visitor, tab))) is not None:
@@ -214,6 +318,8 @@ class Server:
     turns: Turns = field(default_factory=Turns)
     presses: Presses = field(default_factory=Presses)
     states: States = field(default_factory=States)
+    pace: Pace = field(default_factory=Pace)
+    audience: Audience = field(default_factory=Audience)
 
     @contextmanager
     def press(self, request: gr.Request | None, tab: str, token: str = "") -> Iterator[Press]:
@@ -252,25 +358,32 @@ def follow(
     """Wait for the turn, run a method and yield views, at most four a second; the last one has the Result.
 
     A run that continues from `state` adds to the curves and frames of `view`. There is no Result when the press was
-    stopped before the first step, or replaced. Closing this generator abandons the run and gives its models back.
+    stopped before the first step, or replaced. Closing this generator abandons the run and gives its models back. A run
+    that has its turn and that nobody has listened to for DEAF_SECONDS is stopped, as by Stop.
 
     Raises:
         Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget: one sentence each.
     """
-    view = view or View()
-    with server.turns.take() as ticket:
+    view, allowed = view or View(), policy.current()
+    admit(params, allowed)
+    with server.turns.take(press.visitor, server.pace.forecast(pipeline, params)) as ticket:
+        told = 0.0
         while not press.over and not ticket.wait(SECONDS_BETWEEN_PLACES):
             view.ahead, view.seconds_ahead = ticket.ahead, ticket.seconds_ahead
-            yield view
+            if time.monotonic() - told >= view.ahead * SECONDS_A_PLACE:
+                told = time.monotonic()
+                yield view
         view.ahead = 0
         stream = run(pipeline, params, server.cache, state, registry.sha256)
-        start, shown = time.perf_counter(), 0.0
+        start, shown, since, cut = time.perf_counter(), 0.0, time.monotonic(), False
         try:
             event: Progress | Result | None = None if press.over else next(stream, None)
             while event is not None and not press.replaced:
                 view.seconds = time.perf_counter() - start
                 if isinstance(event, Result):
-                    view.result = event
+                    view.result = limited(event, allowed.seconds) if cut else event
+                    if state is None and not press.stopped:
+                        server.pace.learn(pipeline, params, event.record.seconds.run)
                     yield view
                     return
                 view.progress, ticket.seconds_left = event, view.left
@@ -278,9 +391,27 @@ def follow(
                     shown = view.seconds
                     note(view, event)
                     yield view
+                if view.seconds > allowed.seconds and not press.stopped:
+                    press.stopped = cut = True
+                if press.streams and server.audience.silence(press.streams, since) > DEAF_SECONDS:
+                    press.stopped = True
                 event = advance(stream, press.stopped)
         finally:
             stream.close()
+
+
+def admit(params: Params, allowed: Policy) -> None:
+    """Raise ParamError where a run is larger, or of more steps, than the policy allows."""
+    for name, most in (("size", allowed.pixels), ("steps", allowed.steps)):
+        value = getattr(params, name, None)
+        if value is not None and value > most:
+            raise ParamError(f"{name} is {value}, and this server allows at most {most:g}: choose less.")
+
+
+def limited(result: Result, seconds: float) -> Result:
+    """The result of a run that the server stopped, with a note that says so."""
+    told = f"Stopped here: a run may work for {seconds:g} s on this server."
+    return replace(result, record=result.record.model_copy(update={"notes": [*result.record.notes, told]}))
 
 
 def note(view: View, event: Progress) -> None:

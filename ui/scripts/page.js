@@ -8,7 +8,11 @@ const atelier = window.atelier = {};
   atelier.word = (english, translated) => chinese ? translated : english;
   atelier.tab = () => selected()?.dataset.tabId;
   atelier.title = (name) => tabs().find((tab) => tab.dataset.tabId === name)?.textContent.trim() ?? name;
-  atelier.open = (name) => tabs().find((tab) => tab.dataset.tabId === name)?.click();
+  atelier.open = (name) => { // the tab, where there is one of that name
+    const tab = tabs().find((one) => one.dataset.tabId === name);
+    tab?.click();
+    return tab;
+  };
 
   // groups: name -> tabs; the row of tabs shows those of one group. Compare stands in two, in the mode of each.
   atelier.navigation = (element, groups, words) => {

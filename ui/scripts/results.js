@@ -43,8 +43,8 @@
   let handing = false;
   const open = async (file) => {
     const made = (await record(file).catch(() => null))?.pipeline;
-    if (made && atelier.tab() !== "compare") atelier.open(made);
-    const input = await until(() => panel()?.querySelector('.restore input[type="file"]'));
+    const tab = atelier.tab() !== "compare" && atelier.open(made) ? made : atelier.tab();
+    const input = await until(() => atelier.tab() === tab && panel()?.querySelector('.restore input[type="file"]'));
     if (!input) return;
     const all = new DataTransfer();
     all.items.add(file);

@@ -1,0 +1,42 @@
+"""What this server allows its visitors, by the preset that ATELIER_PRESET names (ui/kit/presets.toml). Imports neither
+gradio nor torch."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import tomllib
+
+FILE = Path(__file__).with_name("presets.toml")
+LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The limits of a server. presets.toml says what each is; an infinite one is none."""
+
+    pixels: float = math.inf
+    steps: float = math.inf
+    seconds: float = math.inf
+    each: float = 50
+    runs_a_minute: float = math.inf
+    body_mb: float = 20
+    weights_mb: float = 1024  # LoRAs of 36 to 900 MB are usual
+    fetch: Literal["any", "curated", "none"] = "any"
+    fetch_gb: float = math.inf
+
+
+@lru_cache(maxsize=1)
+def presets() -> dict[str, Policy]:
+    """All of them by name. Raises ValueError, TypeError for a file that cannot be read."""
+    return {name: Policy(**limits) for name, limits in tomllib.loads(FILE.read_text(encoding="utf-8")).items()}
+
+
+def current() -> Policy:
+    """The one that this process follows. Raises KeyError for a preset that is not there."""
+    return presets()[os.environ.get("ATELIER_PRESET") or LOCAL]
