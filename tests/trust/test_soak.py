@@ -259,7 +259,7 @@ def soak(page: Served, folder: Path, count: int, most_seconds: float, files: boo
     deadline = time.monotonic() + most_seconds
     while not back(now := Held.by(page.process.pid, page.log.parent), held, files) and time.monotonic() < deadline:
         time.sleep(1)
-        httpx.get(f"{page.url}/gradio_api/info", timeout=PATIENCE)  # idle threads end when others begin
+        httpx.get(f"{page.url}/gradio_api/info?anew", timeout=PATIENCE)  # idle threads end when others begin
     assert back(now, held, files), (held, now)
 
 
