@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import random
 import re
 import time
@@ -233,7 +234,8 @@ class Held:
         return cls(
             len(list((home / "task").iterdir())),
             len(list((home / "fd").iterdir())),
-            sum(1 for path in folder.rglob("*") if "atelier-" in str(path)),
+            # os.walk passes over a folder that is swept meanwhile; pathlib's rglob raises
+            sum(len(folders) + len(files) for place, folders, files in os.walk(folder) if "atelier-" in place),
         )
 
 
