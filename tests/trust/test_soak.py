@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import random
 import re
 import time
@@ -233,7 +234,8 @@ class Held:
         return cls(
             len(list((home / "task").iterdir())),
             len(list((home / "fd").iterdir())),
-            sum(1 for path in folder.rglob("*") if "atelier-" in str(path)),
+            # os.walk passes over a folder that is swept meanwhile; pathlib's rglob raises
+            sum(len(folders) + len(files) for place, folders, files in os.walk(folder) if "atelier-" in place),
         )
 
 
@@ -259,7 +261,7 @@ def soak(page: Served, folder: Path, count: int, most_seconds: float, files: boo
     deadline = time.monotonic() + most_seconds
     while not back(now := Held.by(page.process.pid, page.log.parent), held, files) and time.monotonic() < deadline:
         time.sleep(1)
-        httpx.get(f"{page.url}/gradio_api/info", timeout=PATIENCE)  # idle threads end when others begin
+        httpx.get(f"{page.url}/gradio_api/info?anew", timeout=PATIENCE)  # idle threads end when others begin
     assert back(now, held, files), (held, now)
 
 

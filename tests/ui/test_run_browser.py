@@ -43,7 +43,7 @@ def test_a_visitor_types_what_cannot_be_and_stops_what_waits_and_what_runs(visit
 
 def numbers_that_cannot_be_get_a_sentence_and_the_next_run_works(page: Page) -> None:
     """From GAN to Optimise."""
-    for typed, sentence in (("4294967295", "seed is 4294967295"), ("", "seed is empty"), ("-2", "seed is -2")):
+    for typed, sentence in (("4294967295", "Seed is 4294967295"), ("", "Seed is empty"), ("-2", "Seed is -2")):
         seed_box(page).fill(typed)
         page.keyboard.press("Control+Enter")
         expect(status(page)).to_contain_text(sentence)
