@@ -91,12 +91,12 @@ def test_a_run_that_takes_too_long_is_stopped_with_what_is_there(cache: ModelCac
 
 
 def test_a_training_has_minutes_in_place_of_seconds(cache: ModelCache, allow: Any) -> None:
-    allow(seconds=0, steps=1, train_minutes=0.01)
+    allow(seconds=0, steps=1, train_minutes=0.02)
     method = PIPELINES["train"]
-    params = parse(method.params, {"model": "vae", "capacity": "tiny", "batch": 8, "steps": 100_000})
+    params = parse(method.params, {"model": "vae", "capacity": "tiny", "batch": 8, "steps": 100_000, "minutes": 0.02})
     *_, last = follow(Server(cache), method, params, Press())
     assert last.result is not None and 1 < last.result.record.steps < 100_000 and last.result.file
-    assert last.result.record.notes[-1] == "Stopped here: a run may work for 0.6 s on this server."
+    assert last.result.record.notes[-1] == "Stopped here: a run may work for 1.2 s on this server."
 
 
 def test_one_visitor_has_so_many_runs_and_begins_so_many_a_minute(allow: Any) -> None:
