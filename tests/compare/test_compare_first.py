@@ -30,7 +30,7 @@ def test_the_stored_cards_are_what_run_makes(kind: str, cache: ModelCache) -> No
     p = parse(compare_method.CompareParams, form.read(given))
     ahead = {c.entry.name: c.params for c in engine.prepare(compare_method.cells(p, METHODS)[0], cache)}
     stored = {c.entry.name: c.result for c in compare_cards.stored(kind, METHODS).cards}
-    assert list(ahead) and set(stored) == set(ahead), "write them again: python -m benchmarks.comparison"
+    assert list(ahead) and set(stored) == set(ahead), "write them again: python -m benchmarks.opening"
     for name, params in ahead.items():
         result = stored[name]
         assert params is not None and result is not None

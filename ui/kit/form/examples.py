@@ -9,4 +9,4 @@ CONTENT = sorted((FOLDER / "content").glob("*.jpg"))
 STYLE = sorted((FOLDER / "styles").glob("*.jpg"), key=lambda path: (path.stem != "impasto", path.stem))
 DIGITS = sorted((FOLDER / "digits").glob("*.png"))
 RESULTS = FOLDER / "results"  # NAME.png: what a method makes of the first pair
-COMPARISON = FOLDER / "comparison"  # what Compare opens on, by benchmarks/comparison.py
+COMPARISON = FOLDER / "comparison"  # what Compare opens on, by benchmarks/opening.py

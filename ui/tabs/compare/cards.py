@@ -79,7 +79,7 @@ class Memory:
 
 
 def stored(kind: str, table: plan.Table) -> Memory:
-    """The finished comparison of what the form says at first, as `python -m benchmarks.comparison` wrote it."""
+    """The finished comparison of what the form says at first, as `python -m benchmarks.opening` wrote it."""
     memory = Memory(CompareParams(), [], stored=True)
     for row in json.loads((COMPARISON / "cards.json").read_text("utf-8"))[kind]:
         (entry,) = plan.entries(row["name"], table, {})
