@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", default=os.environ.get("GRADIO_SERVER_PORT", "7860"), help="port to listen on")
     parser.add_argument("--share", action="store_true", help="make a public link through Gradio's relay")
     presets = list(policy.presets())
-    parser.add_argument("--preset", choices=presets, help="what visitors may do (ui/kit/presets.toml); default: local")
+    parser.add_argument("--preset", choices=presets, help="what visitors may do (ui/kit/presets.json); default: local")
     parser.add_argument("--mcp", action="store_true", help="also answer as an MCP server")
     flags = parser.parse_args()
     if flags.preset:

@@ -1,4 +1,5 @@
-"""What everybody asks for, made once: `/`, `/config` and the API's description.
+"""What stands in an answer: what everybody asks for, made once (`/`, `/config`, the API's description), and the
+names of files, without the server's folders.
 
 Gradio writes them anew at each request, 1.5 MB and 0.2 s of the processor for the page, and does not compress them.
 """
@@ -6,8 +7,11 @@ Gradio writes them anew at each request, 1.5 MB and 0.2 s of the processor for t
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from collections import OrderedDict
+from pathlib import Path
+from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
@@ -85,3 +89,42 @@ class Answers:
             data = await anyio.to_thread.run_sync(gzip.compress, data)
         headers["content-length"] = str(len(data))
         return [{**head, "headers": headers.raw}, {"type": "http.response.body", "body": data}]
+
+
+class Names:
+    """Every answer and address names a file by its place in the folder of uploads and results, and nobody learns where
+    that lies. In what an event is sent, ui/trust.py finds such files.
+
+    It stands inside of Gradio's compression, where each message of an answer is whole: a page, a JSON text, an event.
+    """
+
+    TEXTS = ("application/json", "text/event-stream", "text/html", "text/plain")
+    ADDRESS = re.compile(r"(.*?/gradio_api/file[=/])(.*)", re.DOTALL)
+
+    def __init__(self, app: ASGIApp) -> None:
+        from gradio.utils import get_upload_folder
+
+        self.app = app
+        self.folder = Path(get_upload_folder())
+        places = {str(self.folder), str(self.folder.resolve())}
+        quoted = {json.dumps(place, ensure_ascii=plain)[1:-1] for place in places for plain in (True, False)}
+        forms = places | quoted | {quote(place) for place in places}
+        self.prefix = re.compile(b"|".join(re.escape(f"{form}/".encode()) for form in forms))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (asked := self.ADDRESS.fullmatch(scope["path"])):
+            scope = {**scope, "path": f"{asked[1]}{self.folder}/{asked[2]}"}
+        text = False
+
+        async def named(message: Message) -> None:
+            nonlocal text
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                text = headers.get("content-type", "").startswith(self.TEXTS) and "content-disposition" not in headers
+                if text:
+                    del headers["content-length"]
+            elif text and message["type"] == "http.response.body":
+                message = {**message, "body": self.prefix.sub(b"", message.get("body", b""))}
+            await send(message)
+
+        await self.app(scope, receive, named)

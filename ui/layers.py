@@ -1,8 +1,9 @@
 """The layers in front of Gradio: safe headers, a cross-origin policy, /healthz, body limits, runs to cancel, names.
 
 Plain ASGI classes, because starlette's BaseHTTPMiddleware would break streams. From the outside in:
-SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, Readers, Answers (ui/answers.py), Gradio's
-compression, Names, then Gradio. `ui.server.middleware` reads the settings and wraps `Front` and `Names`.
+SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, Readers, Answers, Gradio's compression, Names,
+then Gradio; Answers and Names are in ui/answers.py. `ui.server.middleware` reads the settings and wraps `Front` and
+`Names`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import json
 import logging
 import math
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
@@ -212,45 +212,6 @@ def shared_by(scope: Scope) -> Server | None:
     """What the visitors of the page share; None for another application."""
     blocks = getattr(scope["app"], "get_blocks", None)
     return getattr(blocks(), "shared", None) if blocks else None
-
-
-class Names:
-    """Every answer and address names a file by its place in the folder of uploads and results, and nobody learns where
-    that lies. In what an event is sent, ui/trust.py finds such files.
-
-    It stands inside of Gradio's compression, where each message of an answer is whole: a page, a JSON text, an event.
-    """
-
-    TEXTS = ("application/json", "text/event-stream", "text/html", "text/plain")
-    ADDRESS = re.compile(r"(.*?/gradio_api/file[=/])(.*)", re.DOTALL)
-
-    def __init__(self, app: ASGIApp) -> None:
-        from gradio.utils import get_upload_folder
-
-        self.app = app
-        self.folder = Path(get_upload_folder())
-        places = {str(self.folder), str(self.folder.resolve())}
-        quoted = {json.dumps(place, ensure_ascii=plain)[1:-1] for place in places for plain in (True, False)}
-        forms = places | quoted | {quote(place) for place in places}
-        self.prefix = re.compile(b"|".join(re.escape(f"{form}/".encode()) for form in forms))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (asked := self.ADDRESS.fullmatch(scope["path"])):
-            scope = {**scope, "path": f"{asked[1]}{self.folder}/{asked[2]}"}
-        text = False
-
-        async def named(message: Message) -> None:
-            nonlocal text
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                text = headers.get("content-type", "").startswith(self.TEXTS) and "content-disposition" not in headers
-                if text:
-                    del headers["content-length"]
-            elif text and message["type"] == "http.response.body":
-                message = {**message, "body": self.prefix.sub(b"", message.get("body", b""))}
-            await send(message)
-
-        await self.app(scope, receive, named)
 
 
 class Cancels:

@@ -28,8 +28,9 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 from starlette.middleware import Middleware
 
+from ui.answers import Names
 from ui.kit import policy
-from ui.layers import Front, Names
+from ui.layers import Front
 
 log = logging.getLogger(__name__)
 

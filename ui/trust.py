@@ -251,7 +251,7 @@ def _file(text: str, orig_name: Any, name: str) -> dict[str, Any] | None:
 
 
 def upload(text: str, name: str) -> Path | None:
-    """The file of this server that a request names, as an answer did (layers.Names) or by its address; None for one
+    """The file of this server that a request names, as an answer did (ui/answers.py) or by its address; None for one
     that was here once and has been removed since. Raises gr.Error for any other text, a path of the server too."""
     folder = Path(get_upload_folder()).resolve()
     try:

@@ -17,8 +17,9 @@ from models.weights import WeightsError
 from pipelines import METHODS, PIPELINES
 from pipelines.params import ParamError, parse
 from ui.kit import lacking, policy
+from ui.kit.line import Turns
 from ui.kit.policy import Policy
-from ui.kit.run import Press, Server, Turns, follow
+from ui.kit.run import Press, Server, follow
 from ui.kit.session import Busy
 from ui.server import SettingError, check_environment
 

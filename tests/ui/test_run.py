@@ -15,7 +15,8 @@ from models.cache import ModelCache
 from pipelines import METHODS
 from pipelines.params import Params, parse
 from ui.kit import run
-from ui.kit.run import Press, Presses, Server, States, Ticket, Turns, follow
+from ui.kit.line import Ticket, Turns
+from ui.kit.run import Press, Presses, Server, States, follow
 from ui.kit.session import Busy, file_in_cache, sweep
 from ui.kit.show import Memory
 from ui.tabs import models

@@ -1,8 +1,9 @@
-"""What this server allows its visitors, by the preset that ATELIER_PRESET names (ui/kit/presets.toml). Imports neither
+"""What this server allows its visitors, by the preset that ATELIER_PRESET names (ui/kit/presets.json). Imports neither
 gradio nor torch."""
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from dataclasses import dataclass
@@ -10,15 +11,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-import tomllib
-
-FILE = Path(__file__).with_name("presets.toml")
+FILE = Path(__file__).with_name("presets.json")
 LOCAL = "local"
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The limits of a server. presets.toml says what each is; an infinite one is none."""
+    """The limits of a server; an infinite one is none. In presets.json: local is one's own machine, classroom thirty
+    people on one, public strangers.
+
+    pixels: longest side of what is made. steps: of one run. seconds: that one run may work. train_minutes: in their
+    place, of a training (0: none). each: runs of one visitor that run or wait. runs_a_minute: that one visitor may
+    begin. body_mb, weights_mb: largest request, largest file of weights. fetch: any model of the hub, those that the
+    page names, or none. fetch_gb: of all fetches together.
+    """
 
     pixels: float = math.inf
     steps: float = math.inf
@@ -35,7 +41,7 @@ class Policy:
 @lru_cache(maxsize=1)
 def presets() -> dict[str, Policy]:
     """All of them by name. Raises ValueError, TypeError for a file that cannot be read."""
-    return {name: Policy(**limits) for name, limits in tomllib.loads(FILE.read_text(encoding="utf-8")).items()}
+    return {name: Policy(**limits) for name, limits in json.loads(FILE.read_text(encoding="utf-8")).items()}
 
 
 def current() -> Policy:

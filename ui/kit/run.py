@@ -11,11 +11,10 @@ away) reaches nothing but the browser, which ends the run by itself.
 from __future__ import annotations
 
 import json
-import math
 import threading
 import time
 import weakref
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,16 +29,15 @@ from pipelines.base import Pipeline, Progress, Result, advance, run
 from pipelines.params import ParamError, Params
 from ui.kit import policy
 from ui.kit.i18n import in_browser
+from ui.kit.line import Pace, Turns
 from ui.kit.policy import Policy
-from ui.kit.session import PRIVATE, QUICK, Busy, preview_file, visitor_of
+from ui.kit.session import PRIVATE, QUICK, preview_file, visitor_of
 
 SECONDS_BETWEEN_PREVIEWS = 0.25
 SECONDS_BETWEEN_PLACES = 0.5  # while a run waits: also how soon Stop, or a visitor who has left, is noticed
 SECONDS_A_PLACE = 0.1  # the farther back a run waits, the less often its place is told
 PLACES = 64  # runs that are followed at once, waiting ones included: each holds a thread
 THREADS = PLACES + 40  # of the server; forty are usual
-MOST_WAITING = 64
-UNKNOWN_SECONDS = 5.0  # what a method's first run counts in the line
 DEAF_SECONDS = 15.0  # a run goes on to which nobody listens
 MOST_PRESSES = 4096  # remembered
 STATE_BYTES = 1 << 30
@@ -48,133 +46,6 @@ SHOW_ERROR = """() => {
   errors[0]?.scrollIntoView({ block: "nearest" });
 }"""
 RUNS: dict[str, Any] = {"concurrency_id": "runs", "concurrency_limit": PLACES, "show_progress": "hidden", **PRIVATE}
-
-
-class Ticket:
-    """A place in the line. `visitor`: whose; `forecast`: seconds that its run will take, None: not known;
-    `seconds_left`: what it still needs, once it has its turn and that is known. `tag`: see Turns."""
-
-    def __init__(self, turns: Turns, visitor: str, forecast: float | None) -> None:
-        self._turns = turns
-        self.visitor, self.forecast = visitor, forecast
-        self.seconds_left: float | None = None
-        self.tag = 0.0
-
-    @property
-    def seconds(self) -> float | None:
-        """What it still needs, or will; None: not known."""
-        return self.forecast if self.seconds_left is None else self.seconds_left
-
-    @property
-    def ahead(self) -> int:
-        """How many runs come before this one, as the line is now; 0: it is its turn."""
-        return self._turns.ahead(self)
-
-    @property
-    def seconds_ahead(self) -> float | None:
-        """Until its turn, where what each run before it needs is known."""
-        return self._turns.seconds_ahead(self)
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the turn, at most `seconds`; whether it has come."""
-        return self._turns.wait(self, seconds)
-
-
-class Turns:
-    """Who has the models, and who waits for them: fair among visitors, by the seconds that their runs take.
-
-    Self-clocked fair queueing (Golestani, INFOCOM 1994, equations 4 and 5): a run's tag is its forecast added to the
-    tag of the visitor's run before it, or of the run that has the models if that is later; the smallest tag is next.
-    So a visitor's fifty runs stand behind another's one, a short run before long ones of others, and nobody for ever.
-    """
-
-    def __init__(self, most: int = MOST_WAITING) -> None:
-        self._most, self._line = most, list[Ticket]()
-        self._began: OrderedDict[str, deque[float]] = OrderedDict()  # visitor -> when, of the last minute
-        self._change = threading.Condition()
-
-    @contextmanager
-    def take(self, visitor: str = "", forecast: float | None = None) -> Iterator[Ticket]:
-        """A place in the line, given up at the end. Raises Busy when the line is full, or this visitor has too many."""
-        ticket, allowed = Ticket(self, visitor, forecast), policy.current()
-        with self._change:
-            mine = [other.tag for other in self._line if other.visitor == visitor]
-            again = f"try again in about {math.ceil(self._needed(self._line))} s."
-            if len(self._line) > self._most:
-                raise Busy(f"{self._most} runs are waiting already: {again}")
-            if visitor and len(mine) >= allowed.each:
-                raise Busy(f"{len(mine)} of your runs are waiting, and this server takes no more of a visitor: {again}")
-            if visitor:
-                self._count(visitor, allowed.runs_a_minute)
-            ticket.tag = max([self._clock, *mine]) + (UNKNOWN_SECONDS if forecast is None else forecast)
-            self._line.append(ticket)
-            self._line[1:] = sorted(self._line[1:], key=lambda one: one.tag)
-        try:
-            yield ticket
-        finally:
-            with self._change:
-                self._line.remove(ticket)
-                self._change.notify_all()
-
-    def _count(self, visitor: str, most: float) -> None:
-        """Remember that a visitor begins a run. Raises Busy where there were `most` in the last minute."""
-        now, began = time.monotonic(), self._began.setdefault(visitor, deque())
-        self._began.move_to_end(visitor)
-        while len(self._began) > MOST_PRESSES:
-            self._began.popitem(last=False)
-        while began and now - began[0] > 60:
-            began.popleft()
-        if len(began) >= most:
-            seconds = math.ceil(60 - now + began[0])
-            raise Busy(f"This server begins {most:g} runs a minute of a visitor: try again in about {seconds} s.")
-        began.append(now)
-
-    @property
-    def _clock(self) -> float:
-        """The tag of the run that has the models. When the line is empty, time begins anew."""
-        return self._line[0].tag if self._line else 0.0
-
-    @staticmethod
-    def _needed(tickets: Sequence[Ticket]) -> float:
-        return sum(UNKNOWN_SECONDS if one.seconds is None else one.seconds for one in tickets)
-
-    @property
-    def seconds(self) -> float:
-        """What all that run and wait will still need, as far as it is known."""
-        with self._change:
-            return self._needed(self._line)
-
-    def ahead(self, ticket: Ticket) -> int:
-        """How many come before `ticket`."""
-        with self._change:
-            return self._line.index(ticket)
-
-    def seconds_ahead(self, ticket: Ticket) -> float | None:
-        """What the runs before `ticket` still need; None where it is not known of one."""
-        with self._change:
-            before = self._line[: self._line.index(ticket)]
-            return None if any(one.seconds is None for one in before) else self._needed(before)
-
-    def wait(self, ticket: Ticket, seconds: float | None) -> bool:
-        """Wait until `ticket` is the first; whether it is."""
-        with self._change:
-            return self._change.wait_for(lambda: self._line[0] is ticket, seconds)
-
-
-class Pace:
-    """How many seconds a unit of a method's work takes here, by its last run (pipelines/cost.py has the units)."""
-
-    def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
-
-    def forecast(self, pipeline: Pipeline[Any], p: Params) -> float | None:
-        """Seconds; None before the method's first run."""
-        pace = self._seconds.get(pipeline.name)
-        return None if pace is None else pace * pipeline.work(p)
-
-    def learn(self, pipeline: Pipeline[Any], p: Params, seconds: float) -> None:
-        """Remember what a whole run took."""
-        self._seconds[pipeline.name] = seconds / pipeline.work(p)
 
 
 class States:
