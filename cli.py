@@ -14,7 +14,7 @@ from tqdm import tqdm
 from models import device, registry, weights
 from models.cache import ModelCache, OutOfBudget
 from models.hub import download, needs
-from pipelines import PIPELINES, batch, images, video
+from pipelines import PIPELINES, batch, dataset, images, video
 from pipelines.base import Pipeline, Progress, Result, run
 from pipelines.params import ParamError, Setting, parse, settings
 from pipelines.replay import look_up, restore
@@ -79,7 +79,7 @@ def build_parser() -> Parser:
             "--from", dest="source", metavar="PNG", default=GIVEN, help="take settings from this picture first"
         )
         add_output(sub, GIVEN)
-    sub = commands.add_parser("weights", help="list the weights, or fetch some by name")
+    sub = commands.add_parser("weights", help="list the weights and data sets, or fetch some by name")
     sub.add_argument("names", nargs="*", help="of this list, or OWNER/NAME of a model on the hub")
     sub.add_argument("--adapter", help="an IP-Adapter for imagine: OWNER/NAME#FILE.safetensors")
     sub.add_argument("--lora", help="a LoRA for imagine: OWNER/NAME or OWNER/NAME#FILE.safetensors")
@@ -223,9 +223,11 @@ def make(args: argparse.Namespace) -> None:
 
 def show_weights(names: Sequence[str], adapter: str | None, lora: str | None) -> None:
     """Print the table of weights, or fetch some: files of the list, and what Imagine needs of the hub."""
-    of_hub = [name for name in names if name not in registry.MODELS]
+    sets = {kind.title: kind for kind in dataset.SETS.values()}
+    known = [*registry.MODELS, *sets]
+    of_hub = [name for name in names if name not in known]
     if wrong := [name for name in of_hub if not needs.of_model(name).fetchable]:
-        raise Usage(f"No weights are called {wrong[0]}: choose one of {', '.join(registry.MODELS)}, or OWNER/NAME.")
+        raise Usage(f"No weights are called {wrong[0]}: choose one of {', '.join(known)}, or OWNER/NAME.")
     with tqdm(unit="B", unit_scale=True, disable=None) as bar:
 
         def report(done: int, total: int) -> None:
@@ -234,6 +236,8 @@ def show_weights(names: Sequence[str], adapter: str | None, lora: str | None) ->
 
         for name in (name for name in names if name in registry.MODELS):
             print(weights.fetch(registry.MODELS[name].weights, report))
+        for name in (name for name in names if name in sets):
+            print(dataset.fetch(sets[name], report))
         for need in needs.by_name(of_hub, adapter, lora):
             if need.fault() is not None:
                 snapshot = need.look()
@@ -247,6 +251,9 @@ def show_weights(names: Sequence[str], adapter: str | None, lora: str | None) ->
         here = place.package or "here" if place else absent
         size = (place.weights if place else card.weights).bytes
         print(f"{card.name:18} {size / 1e6:7.1f} MB  {here:38} {card.weights.source}")
+    for title, kind in () if names or adapter or lora else sets.items():
+        here = "here" if dataset.whole(kind) else "not here"
+        print(f"{title:18} {kind.bytes / 1e6:7.1f} MB  {here:38} data to train with, where torchvision has it")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,19 +6,29 @@ training picture beside a generated one, and precision and recall in `make table
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import PIL.Image
 import torch
 from torch import Tensor
 
+from models import weights
 from models.classifier import CIFAR10 as THINGS
+from models.device import amount
+from models.download import DownloadError, UnreachableError, download
+from models.weights import WeightsError, WeightsMissing
 from pipelines.params import ParamError
 
 Name = Literal["mnist", "cifar10"]
@@ -30,7 +40,7 @@ _SPLITS = {"train": "train", "test": "t10k"}  # torchvision's names in MNIST's f
 
 @dataclass(frozen=True)
 class DataSet:
-    """Labelled pictures of one size."""
+    """Labelled pictures of one size. `packed`: the files that torchvision fetches them in, and how large each is."""
 
     name: str
     title: str
@@ -38,46 +48,150 @@ class DataSet:
     classes: tuple[str, ...]
     shape: tuple[int, int, int]  # channels, height, width
     theirs: str  # the folder that torchvision keeps it in
+    packed: tuple[tuple[str, int], ...]
+
+    @property
+    def bytes(self) -> int:
+        """How much a fetch brings."""
+        return sum(size for _, size in self.packed)
 
 
+def _idx_files(*sizes: int) -> tuple[tuple[str, int], ...]:
+    """Labels come first: where the pictures are, they are there too."""
+    files = (f"{split}-{what}.gz" for split in ("train", "t10k") for what in ("labels-idx1-ubyte", "images-idx3-ubyte"))
+    return tuple(zip(files, sizes, strict=True))
+
+
+_DIGITS, _TAR = _idx_files(28881, 9912422, 4542, 1648877), (("cifar-10-python.tar.gz", 170498071),)
 DATASETS: dict[Name, DataSet] = {
-    "mnist": DataSet("mnist", "MNIST", "digits", tuple("0123456789"), (1, 28, 28), "MNIST/raw"),
-    "cifar10": DataSet("cifar10", "CIFAR-10", "cifar10", THINGS, (3, 32, 32), "cifar-10-batches-py"),
+    "mnist": DataSet("mnist", "MNIST", "digits", tuple("0123456789"), (1, 28, 28), "MNIST/raw", _DIGITS),
+    "cifar10": DataSet("cifar10", "CIFAR-10", "cifar10", THINGS, (3, 32, 32), "cifar-10-batches-py", _TAR),
 }
 
 GARMENTS = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
-FASHION = DataSet("fashion", "Fashion-MNIST", "", GARMENTS, (1, 28, 28), "FashionMNIST/raw")  # to train with alone
+_PACKED = _idx_files(29515, 26421880, 5148, 4422102)
+FASHION = DataSet("fashion", "Fashion-MNIST", "", GARMENTS, (1, 28, 28), "FashionMNIST/raw", _PACKED)  # to train with
+SETS = {kind.name: kind for kind in (DATASETS["mnist"], FASHION, DATASETS["cifar10"])}
 
 
-def check_shape(name: Name, shape: tuple[int, ...], classes: object) -> None:
-    """Raises ParamError where a network of one's own draws other pictures than those of the data set that is named.
+def check_shape(name: Name, shape: tuple[int, ...], classes: int, label: int | None) -> None:
+    """Raises ParamError where a network of one's own draws pictures of another shape than those of the data set that is
+    named, or does not know the class that is asked for.
 
     shape: channels, height, width. classes: how many it knows."""
     other = next(
         (kind.title for kind in DATASETS.values() if kind.shape == shape and kind.name != name), "another data set"
     )
-    if shape != DATASETS[name].shape or classes not in (10, None):
+    if label is not None and label >= classes:
+        raise ParamError(f"label is {label}, but the network of your own knows the classes 0 to {classes - 1}.")
+    if shape != DATASETS[name].shape:
         raise ParamError(f"The network of your own does not draw pictures like {DATASETS[name].title}: choose {other}.")
 
 
-def folder() -> Path | None:
-    """The folder that ATELIER_DATA names, or None where it names none."""
+def folder() -> Path:
+    """Where data sets lie: the folder that ATELIER_DATA names, else one beside the weights that were fetched."""
     named = os.environ.get("ATELIER_DATA")
-    return Path(named).expanduser() if named else None
+    return Path(named).expanduser() if named else weights.cache_folder() / "data"
+
+
+def whole(kind: DataSet) -> bool:
+    """Whether the training and the test pictures of a data set are on this machine."""
+    return all(_home(kind, folder(), split) is not None for split in ("train", "test"))
+
+
+def both(kind: DataSet) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Training and test pictures, as `pictures` gives them. Raises WeightsMissing where they are not here."""
+    if not whole(kind):
+        raise WeightsMissing(
+            f"{kind.title} ({amount(kind.bytes)}) is not on this machine: fetch it, run "
+            f"`python cli.py weights {kind.title}`, or set ATELIER_DATA to a folder that holds {kind.theirs}.",
+            kind,
+        )
+    return pictures(kind, folder(), "train"), pictures(kind, folder(), "test")
+
+
+def fetch(kind: DataSet, report: Callable[[int, int], None]) -> Path:
+    """Download a data set from where torchvision has it, each file checked by the md5 that it knows; gives the folder.
+
+    `report(bytes_done, bytes_total)` is called often; what it raises stops the download, and what arrived is kept.
+
+    Raises:
+        WeightsMissing: offline, or when no source answers.
+        WeightsError: when the sources give a wrong file twice, or the folder cannot take it.
+    """
+    if weights.offline():
+        raise WeightsMissing(
+            f"{kind.title} is not on this machine, and ATELIER_OFFLINE forbids the download: unset it."
+        )
+    home, done = folder() / kind.theirs, 0
+    if whole(kind):
+        return home
+    report(0, kind.bytes)
+    addresses = _addresses(kind)
+    for file, size in kind.packed:
+        target, (urls, md5) = home.parent / file, addresses[file]
+
+        def step(count: int, _size: int, before: int = done) -> None:
+            report(before + count, kind.bytes)
+
+        try:
+            if not (home / target.stem).exists():
+                download(urls, target, size, partial(_fault, size=size, md5=md5), step)
+                _unpack(target, home)
+        except UnreachableError as error:
+            raise WeightsMissing(f"{kind.title}: {error}. Fetch again: what arrived is kept.") from error
+        except (DownloadError, OSError) as error:
+            raise WeightsError(f"{kind.title}: {error}. Downloads go to {home.parent} (ATELIER_DATA).") from error
+        done += size
+    report(done, done)
+    return home
+
+
+def _addresses(kind: DataSet) -> dict[str, tuple[list[str], str]]:
+    """Of each packed file, where torchvision fetches it, and its md5."""
+    import torchvision.datasets
+
+    names = {"mnist": "MNIST", "fashion": "FashionMNIST", "cifar10": "CIFAR10"}
+    theirs: Any = getattr(torchvision.datasets, names[kind.name])
+    if hasattr(theirs, "mirrors"):
+        return {file: ([mirror + file for mirror in theirs.mirrors], md5) for file, md5 in theirs.resources}
+    return {theirs.filename: ([theirs.url], theirs.tgz_md5)}
+
+
+def _fault(path: Path, size: int, md5: str) -> str | None:
+    """What is wrong with a file, in words; None if it is the one."""
+    if path.stat().st_size != size:
+        return f"it has {path.stat().st_size} bytes, not {size}"
+    digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    return None if digest == md5 else f"its md5 is {digest}, not {md5}"
+
+
+def _unpack(packed: Path, home: Path) -> None:
+    """What is in a file of torchvision's, whole or not at all, as it is kept; the file itself goes."""
+    with tempfile.TemporaryDirectory(dir=packed.parent) as folder:
+        if packed.suffixes[-2:] == [".tar", ".gz"]:
+            with tarfile.open(packed) as archive:
+                archive.extractall(folder, filter="data")
+            (Path(folder) / home.name).replace(home)
+        else:
+            home.mkdir(exist_ok=True)
+            with gzip.open(packed) as source, (Path(folder) / packed.stem).open("wb") as target:
+                shutil.copyfileobj(source, target)
+            (Path(folder) / packed.stem).replace(home / packed.stem)
+    packed.unlink()
 
 
 def present(name: Name = "mnist") -> bool:
-    """Whether ATELIER_DATA names a folder with the training pictures of a data set."""
-    place = folder()
-    return place is not None and _home(DATASETS[name], place, "train") is not None
+    """Whether the training pictures of a data set are on this machine."""
+    return _home(DATASETS[name], folder(), "train") is not None
 
 
-def pictures(name: Name | DataSet, place: Path | None, split: str) -> tuple[Tensor, Tensor]:
+def pictures(name: Name | DataSet, place: Path, split: str) -> tuple[Tensor, Tensor]:
     """A data set as it lies in `place` or in `place`/`name`: by class, or as torchvision keeps it.
 
     Args:
         name: of the data set, or the data set itself.
-        place: the folder; None: ATELIER_DATA names none.
+        place: the folder.
         split: "train" or "test".
 
     Returns:
@@ -88,11 +202,12 @@ def pictures(name: Name | DataSet, place: Path | None, split: str) -> tuple[Tens
     """
     kind = name if isinstance(name, DataSet) else DATASETS[name]
     wanted = f"{split}/{kind.classes[0]}/*.png … {split}/{kind.classes[-1]}/*.png"
-    if place is None:
-        raise ParamError(f"The pictures are not here: set ATELIER_DATA to a folder with {wanted}, or {kind.theirs}.")
     home = _home(kind, place, split)
     if home is None:
-        raise ParamError(f"{place} does not hold {kind.title}'s {split} pictures: it needs {wanted}, or {kind.theirs}.")
+        raise ParamError(
+            f"{place} does not hold {kind.title}'s {split} pictures: set ATELIER_DATA to a folder with {wanted}, "
+            f"or {kind.theirs}."
+        )
     return _read(kind, home, split)
 
 

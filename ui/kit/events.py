@@ -19,7 +19,8 @@ from pipelines.params import Setting, parse
 from ui.kit import fetching
 from ui.kit.form import controls, keep, replay
 from ui.kit.i18n import spoken
-from ui.kit.run import Controls, Press, Server, View, follow, on_change, on_press, on_stop
+from ui.kit.lacking import Lack
+from ui.kit.run import Controls, Press, Server, View, follow, on_change, on_press, on_stop, pressable
 from ui.kit.session import KNOWN, PRIVATE, QUICK, file_in_cache, visitor_of
 from ui.kit.show import NOTHING, Memory, Update, conclude, failed, failed_status, finished, gone, kept, running, waiting
 
@@ -159,7 +160,7 @@ def wire(
     begin = keep.stale(pipeline.name, form.inputs, stage.stale, stage.record, stage.live)
     controls_.run.click(None, form.inputs, None, js=begin, **QUICK)
     wire_after(pipeline, form, stage, controls_)
-    wire_cures(form, stage)
+    wire_cures(pipeline, server, form, stage, controls_)
     wire_restore(pipeline, form, stage, again)
 
     def live(events: Any, always: bool = False) -> None:
@@ -171,14 +172,20 @@ def wire(
     return Follow(live, ended)
 
 
-def wire_cures(form: Form, stage: Stage) -> None:
+def wire_cures(pipeline: Pipeline[Any], server: Server, form: Form, stage: Stage, controls_: Controls) -> None:
     """The failed state's buttons: a smaller size, Fetch, the defaults."""
     smaller, fetch, defaults = stage.cures
     sizes = [c for s, c in zip(form.settings, form.inputs, strict=True) if s.name == "size"]
     if sizes:
         smaller.click(lambda size: max(64, (size or 2048) // 2), sizes, sizes, **QUICK)
-    options: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": "fetch", **PRIVATE}
-    fetch.click(fetching.cure, [stage.wanted], [stage.status, fetch, stage.wanted], **options)
+
+    def bring(request: gr.Request, token: str, wanted: Mapping[Lack, int | None]) -> Iterator[list[Any]]:
+        with server.press(request, pipeline.name, token) as press:
+            for row in fetching.cure(wanted, request, press):
+                yield [*row, *pressable(running=True)]
+        yield [*[gr.skip()] * 3, *pressable(running=False)]
+
+    on_press(controls_, [fetch.click], bring, [stage.wanted], [stage.status, fetch, stage.wanted])
     kept = [(s, c) for s, c in zip(form.settings, form.inputs, strict=True) if s.kind not in {"image", "images"}]
     values = [controls.shown(s, s.default) for s, _ in kept]
     defaults.click(lambda: values, None, [c for _, c in kept], **QUICK)
@@ -211,7 +218,9 @@ def wire_after(pipeline: Pipeline[Any], form: Form, stage: Stage, controls_: Con
 
     def film(request: gr.Request, memory: Memory | None) -> Any:
         kept(memory, request)
-        pictures = [PIL.Image.open(path) for path in (memory.frames if memory else []) if Path(path).exists()]
+        paths = [path for path in (memory.frames if memory else []) if Path(path).exists()]
+        every = -(-len(paths) // video.MOST_FRAMES) or 1
+        pictures = [PIL.Image.open(path) for path in paths[::-every][::-1]]  # the last is the end of the run
         target = Path(file_in_cache(b"", ".webp"))
         video.write_animation(pictures, target)
         return gr.update(value=str(target), visible=True)

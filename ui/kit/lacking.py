@@ -12,10 +12,12 @@ from models.hub import download
 from models.hub.download import Report
 from models.hub.needs import Need, of_model
 from models.weights import Weights, WeightsError, WeightsMissing
+from pipelines import dataset
+from pipelines.dataset import DataSet
 from ui.kit import policy
 from ui.kit.i18n import spoken
 
-Lack = Weights | Need
+Lack = Weights | Need | DataSet
 Sizes = dict[Lack, int]  # bytes that the hub named to a visitor
 
 
@@ -28,6 +30,8 @@ def of(error: Exception) -> tuple[Lack, ...]:
 
 def away(lack: Lack) -> bool:
     """Whether it is still not on this machine."""
+    if isinstance(lack, DataSet):
+        return not dataset.whole(lack)
     return not weights.present(lack) if isinstance(lack, Weights) else lack.fault() is not None
 
 
@@ -85,7 +89,7 @@ def bring(lacks: Sequence[Lack], report: Report) -> None:
     Raises WeightsMissing, WeightsError: also for what this server does not fetch.
     """
     admit(lacks)
-    found = [lack if isinstance(lack, Weights) else lack.look() for lack in lacks]
+    found = [lack.look() if isinstance(lack, Need) else lack for lack in lacks]
     whole, done = sum(what.bytes for what in found), 0
     FETCHED.add(whole)
     for what in found:
@@ -95,6 +99,8 @@ def bring(lacks: Sequence[Lack], report: Report) -> None:
 
         if isinstance(what, Weights):
             weights.fetch(what, tell)
+        elif isinstance(what, DataSet):
+            dataset.fetch(what, tell)
         else:
             download.fetch(what, tell)
         done += what.bytes
