@@ -47,25 +47,46 @@ def public(name: str) -> str:
     return f"{PREFIX}{parse(name)[2].name}" if name.startswith(PREFIX) else name
 
 
+def judged(name: str) -> bool:
+    """Whether a judge of this repository knows what a network draws: it did not learn from pictures of one's own."""
+    try:
+        return not name.startswith(PREFIX) or not json.loads(header_of(name)["record"])["params"]["pictures"]
+    except (KeyError, TypeError, ValueError):  # a bundled file, named as one's own
+        return True
+
+
+def header_of(name: str) -> dict[str, str]:
+    """What is written into an entry's file. Raises WeightsError for one that is cut."""
+    _, _, path = parse(name)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise _broken(path) from error
+
+
 def config_of(name: str) -> dict[str, Any]:
     """Constructor arguments from an entry's header.
 
     Raises WeightsError with one sentence for a file that is cut, none of Atelier's, or another kind of network.
     """
     kind, _, path = parse(name)
+    header = header_of(name)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
         config = json.loads(header.get("config", "null"))
-    except (OSError, SafetensorError, ValueError) as error:
-        raise WeightsError(
-            f"{path.name} is no whole safetensors file: download it again, or give another file that Train made."
-        ) from error
+    except ValueError as error:
+        raise _broken(path) from error
     if (other := header.get("network", kind)) != kind:
         raise WeightsError(f"{path.name} holds a network of {other}, not of {kind}: use it there.")
     if not isinstance(config, dict) or not _small(config):
         raise misfit(path, kind)
     return config
+
+
+def _broken(path: Path) -> WeightsError:
+    return WeightsError(
+        f"{path.name} is no whole safetensors file: download it again, or give another file that Train made."
+    )
 
 
 def misfit(path: Path, kind: str) -> WeightsError:

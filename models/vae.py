@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from models.pixelcnn import binarise
 
 CLASSES, SIDE = 10, 28
+EDGE = 0.5 / 30  # a map's first and last lines lie half a step inside the unit square
 ROWS = 16  # noise is drawn for a multiple of this many pictures: one does not depend on how many are asked for
 
 
@@ -145,6 +146,14 @@ class VAE(nn.Module):
             if len(self.shares) == 1:
                 return loss, self.divergence(mean, spread).total
             return loss, -(noise**2 + spread + math.log(2 * math.pi)).sum(1) / 2 - self.log_prior(z)
+
+
+def lattice(side: int, temperature: float = 1.0) -> Tensor:
+    """(side * side, 2) codes, row by row: a square lattice through the normal distribution's quantiles, so that every
+    cell is equally likely under N(0, I) (Kingma and Welling 2013, appendix A); up is more of the second number."""
+    lines = torch.special.ndtri(torch.linspace(EDGE, 1 - EDGE, side)) * temperature
+    down, across = torch.meshgrid(lines.flip(0), lines, indexing="ij")
+    return torch.stack([across, down], 2).flatten(0, 1)
 
 
 def draw_codes(module: VAE, labels: Tensor | None, count: int, seed: int, temperature: float = 1.0) -> Tensor:

@@ -111,7 +111,7 @@ class Pipeline(Generic[P]):
     # Run again with what an earlier run's state remembers (codes of styles): fast enough to follow a slider.
     repaint: Callable[[P, Lender, Any], Steps] | None = None
     judge: str = ""  # the classifier that reads its pictures in a comparison; none: its data set's
-    stops: bool = False  # ends by itself, with an Output, when STOP is sent into it
+    stops: bool = False  # ends by itself, with an Output, when STOP is sent into it after its first step
     # Paint the frames of a film, each (3, H, W) in [0, 1], one by one.
     frames: Callable[[P, Lender, Iterator[Tensor]], Generator[Tensor, None, None]] | None = None
 
@@ -164,7 +164,7 @@ def run(
                 continue
             last = event
             visible = last if last.preview is not None else visible
-            if (sent := (yield last)) == STOP and not pipeline.stops:
+            if (sent := (yield last)) == STOP and not (pipeline.stops and last.step):
                 break
     finally:
         steps.close()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,26 +31,35 @@ class Source:
 
     place: Path
 
+    @cached_property
+    def archive(self) -> zipfile.ZipFile:
+        """The zip, opened once: its list of files may be long."""
+        return zipfile.ZipFile(self.place)
+
     def names(self) -> list[str]:
         """Paths of pictures, sorted. Raises ParamError when there are none."""
         if self.place.is_dir():
             files = (p.relative_to(self.place).as_posix() for p in self.place.rglob("*") if p.is_file())
         else:
-            with zipfile.ZipFile(self.place) as archive:
-                files = (info.filename for info in archive.infolist() if not info.is_dir())
+            files = (info.filename for info in self.archive.infolist() if not info.is_dir())
         pictures = sorted(n for n in files if Path(n).suffix.lower() in SUFFIXES and not Path(n).name.startswith("."))
         if not pictures:
             raise ParamError(f"{self.place} holds no pictures: give a folder or zip with PNG or JPEG files.")
         return pictures
 
     def read(self, name: str) -> bytes:
-        """One picture's file. Raises ImageError for one that is too large."""
+        """One picture's file. Raises ImageError for one that is too large, or that a zip does not give back whole."""
         if self.place.is_dir():
             with (self.place / name).open("rb") as file:
                 data = file.read(images.MAX_BYTES + 1)
         else:
-            with zipfile.ZipFile(self.place) as archive, archive.open(name) as member:
-                data = member.read(images.MAX_BYTES + 1)  # whatever size it claims
+            try:
+                with self.archive.open(name) as member:
+                    data = member.read(images.MAX_BYTES + 1)  # whatever size it claims
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: it has a password
+                raise images.ImageError(
+                    f"{name} cannot be unpacked: make the zip again, without a password."
+                ) from error
         if len(data) > images.MAX_BYTES:
             raise images.ImageError(f"{name} is over {images.MAX_BYTES // 10**6} MB: make it smaller.")
         return data

@@ -5,8 +5,8 @@ from __future__ import annotations
 import reprlib
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 import PIL.Image
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, WithJsonSchema
@@ -59,6 +59,8 @@ def param(
     description: str,
     detail: str = "",
     advanced: bool = False,
+    when: Mapping[str, Sequence[str]] | None = None,
+    suffix: str = "",
     ge: float | None = None,
     le: float | None = None,
     min_length: int | None = None,
@@ -72,6 +74,8 @@ def param(
         description: what it does to the picture, in one sentence, with its unit.
         detail: what only the command line and the API tell as well; the page shows it by its components.
         advanced: kept in the closed part of the form.
+        when: choices -> their values with which it matters: the form has it there with these alone.
+        suffix: of the file that a text may name: the form has an upload for it.
         ge: smallest value.
         le: largest value.
         min_length: fewest items of a list.
@@ -85,7 +89,7 @@ def param(
         le=le,
         min_length=min_length,
         max_length=max_length,
-        json_schema_extra={"advanced": advanced, "detail": detail},
+        json_schema_extra=cast(Any, {"advanced": advanced, "detail": detail, "when": when or {}, "suffix": suffix}),
     )
 
 
@@ -97,6 +101,7 @@ def own_weights() -> Any:
         description="A .safetensors file that Train made; empty: the bundled one",
         max_length=600,
         advanced=True,
+        suffix=".safetensors",
     )
 
 
@@ -186,6 +191,12 @@ class Setting:
     choices: tuple[str, ...] = ()
     detail: str = ""
     letters: int | None = None  # most of a text
+    when: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    suffix: str = ""
+
+    def matters(self, values: Mapping[str, Any]) -> bool:
+        """Whether it does anything with these values of the other settings."""
+        return all(values[name] in those for name, those in self.when.items())
 
     @property
     def help(self) -> str:
@@ -207,7 +218,7 @@ def _setting(name: str, info: FieldInfo) -> Setting:
     low, high = limits(info)
     longest = limits(info, "length")[1]
     required = info.default is PydanticUndefined and info.default_factory is None
-    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    extra: dict[str, Any] = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     what, choices = _kind(info.annotation)
     if PIL.Image.Image in (info.annotation, *get_args(info.annotation)) and what == "text":
         what = "image"
@@ -222,8 +233,10 @@ def _setting(name: str, info: FieldInfo) -> Setting:
         low=low,
         high=high,
         choices=choices,
-        detail=str(extra.get("detail") or ""),
+        detail=extra.get("detail", ""),
         letters=int(longest or MOST_LETTERS) if what == "text" else None,
+        when=extra.get("when", {}),
+        suffix=extra.get("suffix", ""),
     )
 
 

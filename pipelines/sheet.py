@@ -116,6 +116,12 @@ def pictures_of(x: Tensor) -> list[PIL.Image.Image]:
     return [images.to_image(one.expand(3, -1, -1)) for one in x.detach().float().clamp(0, 1).cpu()]
 
 
+def preview_map(x: Tensor, side: int) -> Tensor:
+    """(side * side, 1, H, W) in [0, 1] as one picture (3, H', W'), without gaps."""
+    lines = x.view(side, side, *x.shape[2:]).permute(0, 2, 1, 3).flatten(0, 1).flatten(1)
+    return lines.expand(3, -1, -1)
+
+
 def preview(x: Tensor, columns: int | None = None) -> Tensor:
     """(N, 1 or 3, H, W) in [0, 1] as the grid's (3, H', W') in [0, 1], for `Progress.preview`."""
     return images.to_tensor(grid(pictures_of(x), columns))[0]

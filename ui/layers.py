@@ -36,7 +36,7 @@ STOPPING = "This server is stopping: ask again when it is back."
 REFUSED = "atelier.refused"  # in the scope of a request: what it asked for was refused in a sentence
 UPLOAD = "/gradio_api/upload"
 HEAD = 4096  # bytes of an upload in which the name of its first file stands
-WEIGHTS_PART = re.compile(rb'filename="[^"\r\n]*\.safetensors"', re.IGNORECASE)
+WEIGHTS_PART = re.compile(rb'filename="[^"\r\n]*\.(?:safetensors|zip)"', re.IGNORECASE)
 
 
 class Front:
@@ -294,8 +294,8 @@ class _TooLarge(HTTPException, MultiPartException):
 
 
 class BodyLimit:
-    """413 for a request body of more than `max_body` bytes, or of more than `max_weights` where a file of weights is
-    uploaded, which its name tells.
+    """413 for a request body of more than `max_body` bytes, or of more than `max_weights` where a file of weights, or
+    a zip of pictures, is uploaded, which its name tells.
 
     Before anything is read when Content-Length says so, else at the chunk that passes the limit.
     """

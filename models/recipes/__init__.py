@@ -23,8 +23,8 @@ class Recipe:
     network: the averaged weights, which are what is shown and kept. config: its constructor arguments.
     """
 
-    columns = 10  # of the sheet that `samples` fills
-    asked = True  # whether each column of it is of a class that was asked for
+    classes = 10
+    asked = True  # whether each picture of the sheet that `samples` fills is of a class that was asked for
     held = 1000  # pictures that `held_out` is quick enough for
     clip = math.inf  # longest gradient
 
@@ -36,6 +36,16 @@ class Recipe:
     @property
     def network(self) -> Any:
         return self.average.module.eval()
+
+    @property
+    def columns(self) -> int:
+        """Pictures in a row of the sheet: one a class, where a row of them is neither short nor long."""
+        return self.classes if 5 <= self.classes <= 20 else 10
+
+    def row_by_row(self, rows: int) -> tuple[Tensor, list[int]]:
+        """Of a sheet of `rows`, the classes, in turn, and which picture of its class each is, from 0."""
+        count = self.columns * rows
+        return torch.arange(count) % self.classes, [i // self.classes for i in range(count)]
 
     @property
     def where(self) -> torch.device:
@@ -87,7 +97,7 @@ class Recipe:
         raise NotImplementedError
 
     def samples(self, seed: int) -> Iterator[Tensor]:
-        """A sheet of the network's pictures (N, C, H, W) in [0, 1], `columns` in a row, one a class, as it fills up."""
+        """A sheet of the network's pictures (N, C, H, W) in [0, 1], `columns` in a row, as it fills up."""
         raise NotImplementedError
 
     def finish(self, pictures: Tensor, labels: Tensor) -> None:

@@ -26,6 +26,7 @@ MOMENTUM = 0.85
 HIGHEST, DECAY = 11.5, 0.0153  # for PHOTOGRAPHS pictures, momentum included; the paper's units
 BIAS_RATE = 64.0  # times faster than the weights
 WHITEN = 0.3  # share of the work after which the first layer's bias is frozen too
+MOST = 20  # classes of a table
 MEET = 5  # steps between two meetings of fast and slow weights
 
 
@@ -33,6 +34,10 @@ class DigitLearner(Recipe):
     """Cross entropy of digits, smoothed."""
 
     smoothing, asked = 0.05, False
+
+    @property
+    def columns(self) -> int:
+        return self.classes
 
     def __init__(self, first: Tensor, config: dict[str, Any], rate: float = RATE) -> None:
         """Args: pictures, for their device alone; arguments of DigitClassifier; highest rate."""
@@ -60,10 +65,10 @@ class DigitLearner(Recipe):
     @torch.no_grad()
     def held_out(self, pictures: Tensor, labels: Tensor) -> dict[str, float]:
         logits = torch.cat([self.network(x) for x in torch.split(pictures, 250)]).float()
-        answers, classes = logits.argmax(1), logits.shape[1]
-        table = torch.zeros(classes, classes, *pictures.shape[1:])
+        answers, side = logits.argmax(1), min(MOST, logits.shape[1])
+        table = torch.zeros(*[logits.shape[1]] * 2, *pictures.shape[1:])
         table[labels.cpu(), answers.cpu()] = pictures.cpu()  # of several the last
-        self.table, self.columns = table.flatten(0, 1), classes
+        self.table, self.classes = table[:side, :side].flatten(0, 1), side
         loss = F.cross_entropy(logits, labels, label_smoothing=self.smoothing)
         return {"held-out": float(loss), "accuracy": float((answers == labels).float().mean())}
 

@@ -100,7 +100,7 @@ class Learner(Recipe):
         options: dict[str, Any] = {"lr": rate, "warm": WARM if fall else 1}
         optimizer = torch.optim.AdamW([{"params": model.parameters(), **options}], betas=(0.9, 0.99), weight_decay=0.01)
         super().__init__(model, config, optimizer, decay)
-        self.noise, self.fall = noise, fall
+        self.noise, self.fall, self.classes = noise, fall, config["classes"]
         self.scheduler = cast(Any, diffusers).DDPMScheduler(**config["scheduler"])
 
     def course(self, done: float) -> float:
@@ -134,7 +134,7 @@ class Learner(Recipe):
     @torch.no_grad()
     def samples(self, seed: int) -> Iterator[Tensor]:
         """Step by step, each time the picture that is expected."""
-        network, labels = self.network, torch.arange(self.columns).repeat(2)
+        network, (labels, _) = self.network, self.row_by_row(2)
         sources = diffusion.generators_of([seed + i for i in range(len(labels))])
         plan = diffusion.plan("dpm++", network.scheduler, 10)
         x = diffusion.noise_of(network.shape, sources).to(self.where) * plan.init_noise_sigma

@@ -124,7 +124,7 @@ class Learner(Recipe):
         model: nn.Module = generator(**config).to(where).to(memory_format=torch.channels_last)
         made_by, self.judged_by = (torch.optim.Adam(net.parameters(), rate, (0.5, 0.99)) for net in (model, self.judge))
         super().__init__(model, {**config, "noise": model.noise}, made_by, 0.998)
-        self.columns = config["classes"]
+        self.classes = config["classes"]
         self.loss, self.penalty, self.lead = loss or LOSSES[kind], penalty, lead
 
     def parts(self) -> dict[str, Any]:
@@ -189,9 +189,8 @@ class Learner(Recipe):
 
     def samples(self, seed: int) -> Iterator[Tensor]:
         settle(self.network, 4, BATCH, torch.Generator().manual_seed(seed))
-        labels = torch.arange(self.columns).repeat(5)
-        rows = noise_of([seed + i // self.columns for i in range(len(labels))], self.network.noise)
-        yield draw(self.network, rows, labels)
+        labels, order = self.row_by_row(5)
+        yield draw(self.network, noise_of([seed + i for i in order], self.network.noise), labels)
 
     @override
     def finish(self, pictures: Tensor, labels: Tensor) -> None:

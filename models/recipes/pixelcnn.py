@@ -33,6 +33,7 @@ class Learner(Recipe):
         options: dict[str, Any] = {"lr": rate, "warm": 200}
         optimizer = torch.optim.AdamW([{"params": model.parameters(), **options}], betas=(0.9, 0.99), weight_decay=1e-3)
         super().__init__(model, config, optimizer, 0.999)
+        self.classes = model.count
 
     @override
     def losses(self, x: Tensor, labels: Tensor, done: float, random: torch.Generator) -> tuple[Tensor, Losses]:
@@ -49,7 +50,7 @@ class Learner(Recipe):
     @torch.no_grad()
     def samples(self, seed: int) -> Iterator[Tensor]:
         """Row by row."""
-        labels = torch.arange(self.columns).repeat(2)
+        labels, _ = self.row_by_row(2)
         for drawing in pixelcnn.draw(self.network, labels, pixelcnn.noise_for(self.network, len(labels), seed)):
             if drawing.pixels % self.network.side == 0:
                 yield drawing.x.cpu().clone()

@@ -53,13 +53,13 @@ class Learner(Recipe):
 
     @torch.no_grad()
     def samples(self, seed: int) -> Iterator[Tensor]:
-        labels = torch.arange(self.columns).repeat(5)
+        labels, _ = self.row_by_row(5)
         yield vae.sample(self.network, labels if self.asked else None, seed, count=len(labels)).cpu()
 
     def finish(self, pictures: Tensor, labels: Tensor) -> None:
         fit_places(self.network, pictures, labels)
         survey(self.network, pictures, labels)
-        self.asked = True
+        self.asked, self.classes = True, min(vae.CLASSES, int(labels.max()) + 1)
 
 
 @torch.no_grad()
@@ -71,7 +71,7 @@ def fit_places(network: VAE, x: Tensor, y: Tensor) -> None:
         mean, spread = network.encode(black_or_white(part, random))
         codes.append(mean + torch.randn(mean.shape, generator=random).to(mean) * (spread / 2).exp())
     z, y = torch.cat(codes).cpu(), y.cpu()
-    for label in range(vae.CLASSES):
+    for label in sorted(set(range(vae.CLASSES)) & set(y.tolist())):
         shares, means, factors = mixture(z[y == label], network.place_shares.shape[1], random)
         network.place_shares[label], network.place_means[label] = shares, means
         network.place_factors[label] = factors
@@ -81,7 +81,7 @@ def mixture(z: Tensor, parts: int, random: torch.Generator, rounds: int = 40) ->
     """Expectation maximisation of `parts` Gaussians over (N, D): weights (P,), means (P, D), Cholesky factors
     (P, D, D) of the covariances."""
     n, d = z.shape
-    means = z[torch.randperm(n, generator=random)[:parts]]
+    means = z[torch.randperm(n, generator=random)[torch.arange(parts) % n]]
     factors = torch.linalg.cholesky(z.T.cov() + 1e-3 * torch.eye(d)).repeat(parts, 1, 1)
     shares = torch.full((parts,), 1 / parts)
     for _ in range(rounds):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from pipelines.base import Pipeline
-from pipelines.params import MOST_LETTERS, ParamError, Setting, settings
+from pipelines.params import MOST_LETTERS, ParamError, Setting, file_name, settings
 
 Table = Mapping[str, Pipeline[Any]]
 MOST_CELLS = 64
@@ -31,8 +31,17 @@ class Choice:
 
     def __str__(self) -> str:
         """`gatys:lbfgs:steps=20`."""
+        return self._text(str)
+
+    @property
+    def name(self) -> str:
+        """The same for others to read: a file of this machine by its name alone."""
+        return self._text(file_name)
+
+    def _text(self, worded: Callable[[str], str]) -> str:
         pairs = (
-            (k, "|".join(map(str, v)) if isinstance(v, list | tuple) else str(v)) for k, v in self.settings.items()
+            (k, "|".join(map(str, v)) if isinstance(v, list | tuple) else worded(str(v)))
+            for k, v in self.settings.items()
         )
         return ":".join([self.method, *self.words, *(f"{k}={quote(v, safe=' |.-_/')}" for k, v in pairs)])
 
@@ -103,8 +112,13 @@ def write(choices: Sequence[Choice]) -> str:
     return ",".join(map(str, choices))
 
 
+def recorded(choices: Sequence[Choice]) -> str:
+    """The text that a record keeps."""
+    return ",".join(choice.name for choice in choices)
+
+
 Choices = Annotated[
-    tuple[Choice, ...], BeforeValidator(read), PlainSerializer(write), WithJsonSchema({"type": "string"})
+    tuple[Choice, ...], BeforeValidator(read), PlainSerializer(recorded), WithJsonSchema({"type": "string"})
 ]
 """Methods to compare: given and recorded as text, held as values."""
 
@@ -129,7 +143,7 @@ def entries(choices: str | Sequence[Choice], table: Table, shared: Mapping[str, 
         values = {key: value for key, value in shared.items() if key in fields and value not in (None, "", [])}
         values |= {setting_of(pipeline, word): word for word in choice.words}
         values |= {key: typed(fields.get(key), value) for key, value in choice.settings.items()}
-        rows.append(Entry(str(choice), pipeline, values))
+        rows.append(Entry(choice.name, pipeline, values))
     if not rows:
         raise ParamError(f"methods names none: use one or more of {', '.join(table)}, by comma.")
     return rows

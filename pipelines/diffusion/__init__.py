@@ -15,7 +15,7 @@ def generate(p: DiffusionParams, cache: Lender) -> Steps:
     model = p.model.strip()
     if model and p.label is not None:
         raise ParamError(f"label is {p.label}, but {model} knows no classes: leave the class out.")
-    with borrow(p.dataset, model, p.weights, cache) as source:
+    with borrow(p.dataset, model, p.weights, p.label, cache) as source:
         most = source.trained_steps
         if p.steps > most:
             raise ParamError(f"steps is {p.steps}, but {source.name} was trained with {most}: choose 1 to {most}.")

@@ -51,7 +51,7 @@ class Source:
 
 
 @contextmanager
-def borrow(dataset: Name, model: str, weights: str, cache: Lender) -> Iterator[Source]:
+def borrow(dataset: Name, model: str, weights: str, label: int | None, cache: Lender) -> Iterator[Source]:
     """The bundled network of a data set or, where `weights` is not empty, one's own in its place; where `model` is not,
     one of the hub or of a folder.
 
@@ -63,8 +63,8 @@ def borrow(dataset: Name, model: str, weights: str, cache: Lender) -> Iterator[S
         name = own.name_of("diffusion", weights) if weights else BUNDLED[dataset]
         with cache.use(name, DATASETS[dataset].judge, working=WORKING) as (network, judge):
             denoiser = cast(Denoiser, network)
-            check_shape(dataset, denoiser.shape, denoiser.classes)
-            yield Source(own.public(name), cast(Denoiser, network), cast(Judge, judge))
+            check_shape(dataset, denoiser.shape, denoiser.classes, label)
+            yield Source(own.public(name), denoiser, cast(Judge, judge) if own.judged(name) else None)
         return
     scheduler = scheduler_config(model)
     kind = hub.part_class(model, "unet").__name__

@@ -63,9 +63,9 @@ class GanParams(Params):
     weights: NamedFile = own_weights()
 
 
-def classes(p: GanParams) -> Tensor:
-    """Class of each picture (count,): the one asked for, else all of them in turn."""
-    return torch.arange(p.count) % CLASSES if p.label is None else torch.full((p.count,), p.label)
+def classes(p: GanParams, known: int) -> Tensor:
+    """Class of each picture (count,): the one asked for, else all of the `known` ones in turn."""
+    return torch.arange(p.count) % known if p.label is None else torch.full((p.count,), p.label)
 
 
 def columns(p: GanParams) -> int:
@@ -92,19 +92,18 @@ def generate(p: GanParams, cache: Lender) -> Steps:
     name = own.name_of("gan", p.weights) if p.weights else WEIGHTS[p.dataset, p.model]
     if p.weights:
         config = own.config_of(name)
-        dataset.check_shape(
-            p.dataset, (config.get("channels", 1), *[config.get("size", 28)] * 2), config.get("classes")
-        )
+        shape = (config.get("channels", 1), *[config.get("size", 28)] * 2)
+        dataset.check_shape(p.dataset, shape, config.get("classes", CLASSES), p.label)
     with cache.use(name, dataset.DATASETS[p.dataset].judge, working=64 << 20) as (module, judge):
-        made, reads = cast(Generator, module), cast(Judge, judge)
+        made, reads = cast(Generator, module), cast(Judge, judge) if own.judged(name) else None
         if p.interpolate:
             return (yield from walk(p, made, reads))
         return (yield from pictures(p, made, reads, training))
 
 
-def pictures(p: GanParams, made: Generator, judge: Judge, training: tuple[Tensor, Tensor] | None) -> Steps:
+def pictures(p: GanParams, made: Generator, judge: Judge | None, training: tuple[Tensor, Tensor] | None) -> Steps:
     """One picture a seed, a batch a step; the preview is the grid filling up."""
-    labels, seeds = classes(p), [p.seed + i for i in range(p.count)]
+    labels, seeds = classes(p, made.classes), [p.seed + i for i in range(p.count)]
     z = noise_of(seeds, made.noise) * p.truncation
     total = -(-p.count // BATCH)
     ground = sum(GROUND) / len(GROUND) / 255
@@ -112,17 +111,16 @@ def pictures(p: GanParams, made: Generator, judge: Judge, training: tuple[Tensor
     sure: list[Tensor] = []
     for step, (rows, wanted) in enumerate(zip(torch.split(z, BATCH), torch.split(labels, BATCH), strict=True), 1):
         done.append(draw(made, rows, wanted))
-        sure.append(examine(judge, done[-1])[1].softmax(1))
+        sure += [examine(judge, done[-1])[1].softmax(1)] if judge else []
         x = torch.cat(done)
         yet = torch.full((p.count - len(x), *x.shape[1:]), ground)
         yield Progress(step, total, preview(torch.cat([x, yet]), columns(p)), _share(sure, labels))
-    x, read = torch.cat(done), torch.cat(sure).max(1)
+    x = torch.cat(done)
     told: dict[str, Any] = {
-        "pictures": [
-            {"seed": seed, "class": int(label), "read": int(found), "sure": round(float(share), 4)}
-            for seed, label, found, share in zip(seeds, labels, read.indices, read.values, strict=True)
-        ]
+        "pictures": [{"seed": seed, "class": int(label)} for seed, label in zip(seeds, labels, strict=True)]
     }
+    for row, share in zip(told["pictures"], torch.cat(sure) if sure else [], strict=False):
+        row |= {"read": int(share.argmax()), "sure": round(float(share.max()), 4)}
     images = pictures_of(x)
     if training is None:
         return Output(images, _share(sure, labels), sheet=grid(images, columns(p)), details=told)
@@ -134,9 +132,9 @@ def pictures(p: GanParams, made: Generator, judge: Judge, training: tuple[Tensor
     return Output(images, _share(sure, labels), sheet=grid(pairs, columns(p)), details=told)
 
 
-def walk(p: GanParams, made: Generator, judge: Judge) -> Steps:
+def walk(p: GanParams, made: Generator, judge: Judge | None) -> Steps:
     """From each seed to another along the sphere, a frame a step; the grid has a row a walk and a column a frame."""
-    labels = classes(p)
+    labels = classes(p, made.classes)
     end = p.seed + p.count if p.to_seed is None else p.to_seed
     a, b = ([start + i for i in range(p.count)] for start in (p.seed, end))
     start, stop = noise_of(a, made.noise), noise_of(b, made.noise)
@@ -145,7 +143,7 @@ def walk(p: GanParams, made: Generator, judge: Judge) -> Steps:
     for step in range(1, p.interpolate + 1):
         z = slerp(start, stop, (step - 1) / (p.interpolate - 1)) * p.truncation
         frames.append(draw(made, z, labels))
-        sure.append(examine(judge, frames[-1])[1].softmax(1))
+        sure += [examine(judge, frames[-1])[1].softmax(1)] if judge else []
         yield Progress(step, p.interpolate, preview(frames[-1]), _share(sure, labels.repeat(step)))
     images = pictures_of(torch.stack(frames, 1).flatten(0, 1))  # a walk after the other
     told = {"from": a, "to": b, "classes": labels.tolist()}
@@ -155,6 +153,8 @@ def walk(p: GanParams, made: Generator, judge: Judge) -> Steps:
 
 def _share(sure: Sequence[Tensor], labels: Tensor) -> dict[str, float | Tensor]:
     """Share of the pictures so far that the data set's classifier reads as asked."""
+    if not sure:  # nobody here can read them
+        return {}
     read = torch.cat([*sure]).argmax(1)
     return {READ: (read == labels[: len(read)]).double().mean()}
 

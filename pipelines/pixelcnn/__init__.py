@@ -13,6 +13,7 @@ from models.cache import Lender
 from models.pixelcnn import PixelCNN, binarise, draw, nats_of_classes, noise_for, surprise
 from pipelines import digits
 from pipelines.base import Output, Pipeline, Progress, Steps
+from pipelines.dataset import check_shape
 from pipelines.params import MOST_SEED, Image, NamedFile, ParamError, Params, Seed, own_weights, param
 from pipelines.sheet import GROUND, grid, pictures_of, preview
 
@@ -21,6 +22,9 @@ CLASSES = 10
 STRIDE = 7  # pixels between two previews
 WORKING = 64 << 20  # bytes of activations for a hundred digits
 HEAT = ((0.04, 0.05, 0.09), (0.45, 0.11, 0.30), (0.88, 0.42, 0.20), (1.0, 0.93, 0.70))  # from no surprise to much
+
+
+DRAWN = {"view": ["samples", "complete"]}
 
 
 class PixelcnnParams(Params):
@@ -34,11 +38,23 @@ class PixelcnnParams(Params):
     )
     dataset: Literal["mnist"] = param("mnist", label="Data", description="What it was trained on")
     label: int | None = param(None, ge=0, le=9, label="Class", description="Which class to make; none: any")
-    count: int = param(16, ge=1, le=100, label="Count", description="How many pictures")
+    count: int = param(16, ge=1, le=100, label="Count", description="How many pictures", when=DRAWN)
     temperature: float = param(
-        1.0, ge=0.05, le=2, label="Temperature", description="Divides each logit: less is more typical, and more alike"
+        1.0,
+        ge=0.05,
+        le=2,
+        label="Temperature",
+        description="Divides each logit: less is more typical, and more alike",
+        when=DRAWN,
     )
-    keep: int = param(12, ge=1, le=27, label="Rows kept", description="Of your digit's 28, from the top, to complete")
+    keep: int = param(
+        12,
+        ge=1,
+        le=27,
+        label="Rows kept",
+        description="Of your digit's 28, from the top, to complete",
+        when={"view": ["complete"]},
+    )
     seed: Seed = param(0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one")
     shade: bool = param(
         False, label="Grey", description="Show how likely white was at each pixel, not what was drawn", advanced=True
@@ -54,6 +70,7 @@ def generate(p: PixelcnnParams, cache: Lender) -> Steps:
     name = own.name_of("pixelcnn", p.weights) if p.weights else WEIGHTS[p.dataset]
     with cache.use(name, working=WORKING) as (module,):
         network = cast(PixelCNN, module)
+        check_shape(p.dataset, (1, network.side, network.side), network.count, p.label)
         where = network.bias.device
         given = None
         if p.digit is not None and p.view != "samples":
@@ -99,9 +116,9 @@ def classes(p: PixelcnnParams, network: PixelCNN, given: Tensor | None) -> tuple
     if p.label is not None:
         return None, torch.full((p.count,), p.label)
     if given is None:
-        return None, torch.arange(p.count) % CLASSES
-    labels = torch.arange(CLASSES, device=given.device)
-    costs = surprise(network, given.expand(CLASSES, -1, -1, -1), labels)[:, :, : p.keep].sum((1, 2, 3))
+        return None, torch.arange(p.count) % network.count
+    labels = torch.arange(network.count, device=given.device)
+    costs = surprise(network, given.expand(len(labels), -1, -1, -1), labels)[:, :, : p.keep].sum((1, 2, 3))
     chances = (-costs).softmax(0).cpu()
     generator = torch.Generator().manual_seed(p.seed)
     return chances, torch.multinomial(chances, p.count, replacement=True, generator=generator)
@@ -135,7 +152,7 @@ def judge(p: PixelcnnParams, network: PixelCNN, given: Tensor) -> Steps:
     chance = network(given, labels).sigmoid()
     found = surprise(network, given, labels)
     shown = torch.cat([given.expand(-1, 3, -1, -1), chance.expand(-1, 3, -1, -1), heat(found)])
-    without = math.log(CLASSES) - torch.logsumexp(-costs, 0)
+    without = math.log(network.count) - torch.logsumexp(-costs, 0)
     numbers: dict[str, float | Tensor] = {"nats": without, "nats of the class": costs[label], "highest": found.max()}
     yield Progress(1, 1, preview(shown, 3), numbers)
     images = pictures_of(shown)

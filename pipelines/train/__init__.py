@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Generator, Iterator
+import traceback
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -12,13 +13,15 @@ import torch
 from torch import Tensor
 
 from models import device, weights
-from models.cache import Lender
+from models.cache import Lender, OutOfBudget
 from models.judge import Judge, examine, read_as_asked
 from models.recipes import Recipe, drawn_from
 from pipelines.base import STOP, Output, Pipeline, Progress, Steps
+from pipelines.images import to_image
 from pipelines.record import Record
-from pipelines.sheet import grid, pictures_of, preview
-from pipelines.train.data import Source, open_source
+from pipelines.sheet import pictures_of, preview
+from pipelines.train import chart
+from pipelines.train.data import GREY, Source, open_album, open_source
 from pipelines.train.learners import batch_of, learner
 from pipelines.train.params import Model, TrainParams
 
@@ -49,6 +52,8 @@ class Work:
     watched: float = 0.0  # seconds of them that went into looking
     numbers: dict[str, float] = field(default_factory=dict)  # of the last look
     sheet: Tensor | None = None
+    picture: Tensor | None = None  # (3, H, W): the sheet as one, or the map
+    album: Source | None = None  # pictures of one's own: their files may be gone when it goes on
     good: tuple[int, dict[str, Any]] = (0, {})  # a step, and the state of all parts after it
 
     def done(self, p: TrainParams) -> float:
@@ -88,16 +93,26 @@ def resume(p: TrainParams, cache: Lender, state: object) -> Steps:
 
 def train(p: TrainParams, cache: Lender, work: Work | None) -> Steps:
     """Work to the goal; on the device for as long as it takes, between runs on the CPU."""
-    source = open_source(p.data)
+    album = work.album if work else (yield from open_album(p)) if p.pictures else None
+    source = album or open_source(p.data)
     with cache.use(source.judge or "digits", working=WORKING) as (judge,):
         where = next(judge.parameters()).device
-        work = work or begin(p, source, where)
-        device.move(work, where)
         try:
+            work = work or begin(p, source, where)
+            work.album = album
+            device.move(work, where)
             notes = yield from learn(p, source, cast(Judge, judge), work)
+        except (MemoryError, RuntimeError) as error:
+            if not device.out_of_memory(error):
+                raise
+            traceback.clear_frames(error.__traceback__)  # they hold the tensors that there was no room beside
+            count = batch_of(p, source.shape[0])
+            less = f"choose a Batch of {max(1, count // 2)} or less, or a smaller network"
+            raise OutOfBudget(f"A step with {count} pictures does not fit into memory: {less}.") from error
         finally:
-            device.move(work, torch.device("cpu"))
-    return conclude(p, cache, work, notes)
+            if work is not None:
+                device.move(work, torch.device("cpu"))
+    return conclude(p, source, cache, work, notes)
 
 
 def begin(p: TrainParams, source: Source, where: torch.device) -> Work:
@@ -105,7 +120,7 @@ def begin(p: TrainParams, source: Source, where: torch.device) -> Work:
     random = torch.Generator().manual_seed(p.seed)
     first = source.batch(FIRST, random)[0].to(where)
     with drawn_from(random, where):
-        recipe = learner(p, first)
+        recipe = learner(p, first, source.classes)
     work = Work(recipe, random, budget(p))
     work.keep()
     return work
@@ -133,10 +148,9 @@ def learn(p: TrainParams, source: Source, judge: Judge, work: Work) -> Generator
         work.seconds += time.perf_counter() - start
         done = work.done(p)
         speed = count * (work.step - first) / (work.seconds - begun)
-        assert work.sheet is not None  # the first look is taken at the first step
         total = round(work.goal) if p.steps else round(work.step / done)
         numbers: dict[str, float | Tensor] = {**losses, **work.numbers, SPEED: speed}
-        if (yield Progress(work.step, total, preview(work.sheet, recipe.columns), numbers, work, done)) == STOP:
+        if (yield Progress(work.step, total, work.picture, numbers, work, done)) == STOP:  # there since the first step
             return [f"stopped after step {work.step} of {total}"]
     return []
 
@@ -144,12 +158,12 @@ def learn(p: TrainParams, source: Source, judge: Judge, work: Work) -> Generator
 def watch_in_turn(work: Work, watch: Iterator[None]) -> None:
     """Look a little further, as long as looking has had no more than its share of the time; at once at the first step.
     What is looked at changes nothing of what is learned."""
-    while work.sheet is None or work.watched <= WATCHED * work.seconds:
+    while work.picture is None or work.watched <= WATCHED * work.seconds:
         start = time.perf_counter()
         next(watch)
         spent = time.perf_counter() - start
         work.watched += spent
-        if work.sheet is not None:
+        if work.picture is not None:
             return
 
 
@@ -160,7 +174,7 @@ def look(p: TrainParams, source: Source, judge: Judge, work: Work) -> Iterator[N
         work.numbers |= work.recipe.held_out(*held)
         yield
         for sheet in work.recipe.samples(p.seed):
-            work.sheet = sheet
+            work.sheet, work.picture = sheet, picture_of(work.recipe, sheet, held)
             yield
         work.numbers |= read(source, judge, work)
 
@@ -169,13 +183,20 @@ def read(source: Source, judge: Judge, work: Work) -> dict[str, float]:
     """Share of the sheet that the data's judge reads as asked, where there is one and a class was asked for."""
     if not source.judge or not work.recipe.asked or work.sheet is None:
         return {}
-    asked = torch.arange(work.recipe.columns).repeat(len(work.sheet) // work.recipe.columns)
+    asked, _ = work.recipe.row_by_row(len(work.sheet) // work.recipe.columns)
     return {READ: read_as_asked(examine(judge, work.sheet)[1], asked)}
 
 
-def conclude(p: TrainParams, cache: Lender, work: Work, notes: list[str]) -> Output:
+def picture_of(recipe: Recipe, sheet: Tensor, held: Sequence[Tensor]) -> Tensor:
+    """What there is to see, (3, H, W) in [0, 1]: the map of a code of two numbers, else the sheet row by row."""
+    if getattr(recipe.network, "latent", 0) == 2:
+        return chart.draw(recipe.network, *held)
+    return preview(sheet, recipe.columns)
+
+
+def conclude(p: TrainParams, source: Source, cache: Lender, work: Work, notes: list[str]) -> Output:
     """The network as it is after a step, made ready for use: a sheet of what it draws, its numbers, and its file."""
-    source, recipe = open_source(p.data), work.recipe
+    recipe = work.recipe
     with cache.use(source.judge or "digits", working=WORKING) as (judge,):
         where = next(judge.parameters()).device
         device.move(work, where)
@@ -184,6 +205,7 @@ def conclude(p: TrainParams, cache: Lender, work: Work, notes: list[str]) -> Out
             held = [part[: recipe.held].to(where) for part in source.held]
             numbers = recipe.held_out(*held)
             *_, work.sheet = recipe.samples(p.seed)
+            work.picture = picture_of(recipe, work.sheet, held)
             numbers |= read(source, cast(Judge, judge), work)
         finally:
             device.move(work, torch.device("cpu"))
@@ -193,8 +215,12 @@ def conclude(p: TrainParams, cache: Lender, work: Work, notes: list[str]) -> Out
         header = {"network": NETWORKS[p.model], "record": record.model_dump_json()}
         return weights.pack(recipe.config, tensors, header)
 
-    images = pictures_of(work.sheet)
-    return Output(images, {**numbers}, notes, grid(images, recipe.columns), pack=pack)
+    if source.details and p.model in GREY:
+        notes.append("your pictures were learned in grey, 28 pixels wide and high")
+    sheet = to_image(work.picture)
+    return Output(pictures_of(work.sheet), {**numbers}, notes, sheet, details={**source.details}, pack=pack)
 
 
-PIPELINE = Pipeline("train", "Train", TrainParams, generate, resume=resume, stops=True, file=".safetensors")
+PIPELINE = Pipeline(
+    "train", "Train", TrainParams, generate, resume=resume, stops=True, file=".safetensors", work=budget
+)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from models.recipes import Recipe, cnn, diffusion, gan, pixelcnn, vae
 from pipelines.params import ParamError
+from pipelines.train.data import GREY
 from pipelines.train.params import Capacity, TrainParams
 
-GREY = {"vae", "pixelcnn"}  # networks of 28x28 pixels in grey alone
 Widths = dict[Capacity, tuple[int, ...]]
 GAN: dict[int, Widths] = {  # by number of colours: channels of each layer
     1: {"tiny": (48, 16, 16), "small": (64, 32, 32), "bundled": (96, 48, 48)},
@@ -33,7 +34,6 @@ DIFFUSION: dict[int, Widths] = {
     1: {"tiny": (16, 32), "small": (32, 48), "bundled": diffusion.WIDTHS[1]},
     3: {"tiny": (32, 48, 64), "small": (48, 64, 96), "bundled": diffusion.WIDTHS[3]},
 }
-CLASSES = 10
 
 
 def batch_of(p: TrainParams, colours: int) -> int:
@@ -46,7 +46,7 @@ def batch_of(p: TrainParams, colours: int) -> int:
     return int(modules.get(p.model, gan).BATCH)
 
 
-def learner(p: TrainParams, first: Tensor) -> Recipe:
+def learner(p: TrainParams, first: Tensor, classes: Sequence[str]) -> Recipe:
     """What `p` asks for, from nothing; `first`: some pictures (N, C, H, W) in [0, 1], on the device to learn on.
 
     Raises ParamError for a network that cannot draw such pictures.
@@ -58,7 +58,7 @@ def learner(p: TrainParams, first: Tensor) -> Recipe:
     match p.model:
         case "gan" | "gan-dense":
             kind, widths = ("conv", GAN[colours]) if p.model == "gan" else ("mlp", DENSE)
-            shape = {"classes": CLASSES, "size": side, "channels": colours, "widths": widths[p.capacity]}
+            shape = {"classes": len(classes), "size": side, "channels": colours, "widths": widths[p.capacity]}
             config = {"kind": kind, **shape} | ({"noise": p.latent} if p.latent else {})
             return gan.Learner(first, config, loss=None if p.loss == "recipe" else p.loss, penalty=p.penalty, **rate)
         case "vae":
@@ -67,11 +67,12 @@ def learner(p: TrainParams, first: Tensor) -> Recipe:
                 config = {**config, "atlas": vae.MAP["atlas"], "components": 0}
             return vae.Learner(first, config, beta=p.beta, **rate)
         case "pixelcnn":
-            return pixelcnn.Learner(first, PIXELCNN[p.capacity], **rate)
+            return pixelcnn.Learner(first, {**PIXELCNN[p.capacity], "classes": len(classes)}, **rate)
         case "diffusion":
-            config = diffusion.configure(colours, side, CLASSES, DIFFUSION[colours][p.capacity])
+            config = diffusion.configure(colours, side, len(classes), DIFFUSION[colours][p.capacity])
             return diffusion.Learner(first, config, **rate)
         case "cnn" if colours == 1:
             return cnn.DigitLearner(first, {"widths": DIGITS[p.capacity]}, **rate)
         case "cnn":
-            return cnn.Learner(first, {"widths": PHOTOGRAPHS[p.capacity]}, batch_of(p, colours), **rate)
+            config = {"widths": PHOTOGRAPHS[p.capacity], "classes": list(classes)}
+            return cnn.Learner(first, config, batch_of(p, colours), **rate)

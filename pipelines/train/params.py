@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipelines.params import MOST_SEED, Params, Seed, param
+from pipelines.params import MOST_SEED, NamedFile, Params, Seed, param
 
 Model = Literal["gan", "gan-dense", "vae", "pixelcnn", "diffusion", "cnn"]
 Data = Literal["drawn", "mnist", "fashion", "cifar10"]
 Capacity = Literal["tiny", "small", "bundled"]
+GAN = ["gan", "gan-dense"]
 
 
 class TrainParams(Params):
@@ -18,7 +19,15 @@ class TrainParams(Params):
     """
 
     model: Model = param("gan", label="Network", description="What to train")
-    data: Data = param("drawn", label="Data", description="Digits drawn by code, or pictures of ATELIER_DATA")
+    data: Data = param("drawn", label="Data", description="Digits drawn by code, or a data set, fetched on request")
+    pictures: NamedFile = param(
+        "",
+        label="Pictures of your own",
+        description="A .zip, or a folder, of 50 or more, made 32 pixels wide and high; 2 to 100 folders in it are "
+        "classes; empty: the data above",
+        max_length=600,
+        suffix=".zip",
+    )
     minutes: float = param(
         3.0, ge=0.02, le=600, label="Minutes", description="As good as it gets in this time, on this machine"
     )
@@ -26,7 +35,7 @@ class TrainParams(Params):
         "small", label="Size of the network", description="Small ones learn more in minutes, large ones more in hours"
     )
     loss: Literal["recipe", "hinge", "non-saturating", "wasserstein-gp"] = param(
-        "recipe", label="Loss of a GAN", description="Of the game: as in its recipe, or another"
+        "recipe", label="Loss", description="Of the game: as in its recipe, or another", when={"model": GAN}
     )
     penalty: float = param(
         10.0,
@@ -34,14 +43,15 @@ class TrainParams(Params):
         le=100,
         label="Gradient penalty",
         description="Weight in Wasserstein's loss; 0: none",
-        advanced=True,
+        when={"model": GAN, "loss": ["wasserstein-gp"]},
     )
     beta: float = param(
         1.0,
         ge=0,
         le=50,
-        label="Beta of a VAE",
+        label="Beta",
         description="Weight of the KL: more keeps less of a picture in its code",
+        when={"model": ["vae"]},
     )
     latent: int = param(
         0,
@@ -49,6 +59,7 @@ class TrainParams(Params):
         le=128,
         label="Latent numbers",
         description="Of a VAE's code or a GAN's noise; 2 make a VAE's map; 0: as in the recipe",
+        when={"model": [*GAN, "vae"]},
     )
     rate: float = param(
         0.0, ge=0, le=10, label="Learning rate", description="The highest on the way; 0: as in the recipe"

@@ -12,15 +12,14 @@ from torch import Tensor
 from models import own, vae
 from models.cache import Lender
 from models.pixelcnn import binarise
-from models.vae import VAE
+from models.vae import VAE, lattice
 from pipelines import digits
 from pipelines.base import Output, Pipeline, Progress, Steps
 from pipelines.params import MOST_SEED, Image, NamedFile, ParamError, Params, Seed, own_weights, param
-from pipelines.sheet import GROUND, grid, pictures_of, preview
+from pipelines.sheet import GROUND, grid, pictures_of, preview, preview_map
 
 WEIGHTS = {("mnist", "large"): "vae-mnist", ("mnist", "map"): "vae-map-mnist"}
 WORKING = 64 << 20  # bytes of activations for a thousand digits
-EDGE = 0.5 / 30  # the map's first and last lines lie half a step inside the unit square
 
 
 class VaeParams(Params):
@@ -36,8 +35,22 @@ class VaeParams(Params):
         description="New digits, your digit and what comes back, a walk between two, or the whole map",
     )
     dataset: Literal["mnist"] = param("mnist", label="Data", description="What it was trained on")
-    label: int | None = param(None, ge=0, le=9, label="Class", description="Which class to make; none: any")
-    count: int = param(16, ge=1, le=100, label="Count", description="How many pictures")
+    label: int | None = param(
+        None,
+        ge=0,
+        le=9,
+        label="Class",
+        description="Which class to make; none: any",
+        when={"view": ["samples", "walk"]},
+    )
+    count: int = param(
+        16,
+        ge=1,
+        le=100,
+        label="Count",
+        description="How many pictures",
+        when={"view": ["samples", "digit", "walk"]},
+    )
     model: Literal["large", "map"] = param(
         "large", label="Code", description="40 numbers for quality, or 2 that can be drawn as a map"
     )
@@ -47,7 +60,11 @@ class VaeParams(Params):
     seed: Seed = param(0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one")
     digit: Image | None = param(None, label="Your digit", description="Drawn or uploaded: one digit in black and white")
     second: Image | None = param(
-        None, label="Second digit", description="Where a walk ends; none: at a new digit", advanced=True
+        None,
+        label="Second digit",
+        description="Where a walk ends; none: at a new digit",
+        advanced=True,
+        when={"view": ["walk"]},
     )
     weights: NamedFile = own_weights()
 
@@ -81,14 +98,6 @@ def samples(p: VaeParams, module: VAE) -> Steps:
     return Output(images, numbers, sheet=grid(images, across), details={"codes": rounded(codes)})
 
 
-def lattice(side: int, temperature: float = 1.0) -> Tensor:
-    """(side * side, 2) codes, row by row: a square lattice through the normal distribution's quantiles, so that every
-    cell is equally likely under N(0, I) (Kingma and Welling 2013, appendix A); up is more of the second number."""
-    lines = torch.special.ndtri(torch.linspace(EDGE, 1 - EDGE, side)) * temperature
-    down, across = torch.meshgrid(lines.flip(0), lines, indexing="ij")
-    return torch.stack([across, down], 2).flatten(0, 1)
-
-
 @torch.no_grad()
 def manifold(p: VaeParams, module: VAE) -> Steps:
     """The map of 30x30 digits, ten rows a step."""
@@ -102,12 +111,6 @@ def manifold(p: VaeParams, module: VAE) -> Steps:
         yield Progress(step, 3, preview_map(whole, side), numbers)
     sheet = grid(pictures_of(torch.cat(done)), side, gap=0, side=840)
     return Output([sheet], numbers)
-
-
-def preview_map(x: Tensor, side: int) -> Tensor:
-    """(side * side, 1, 28, 28) in [0, 1] as one picture (3, H, W), without gaps."""
-    lines = x.view(side, side, *x.shape[2:]).permute(0, 2, 1, 3).flatten(0, 1).flatten(1)
-    return lines.expand(3, -1, -1)
 
 
 @torch.no_grad()

@@ -5,20 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 import safetensors.torch
 import torch
 
 import cli
 from models import own, registry, weights
-from models.cache import ModelCache
+from models.cache import ModelCache, OutOfBudget
 from models.judge import DigitClassifier, examine
-from models.weights import WeightsError
-from pipelines import PIPELINES
+from models.weights import WeightsError, WeightsMissing
+from pipelines import PIPELINES, record
 from pipelines.base import STOP, Progress, Result, run
-from pipelines.params import ParamError, parse
-from pipelines.train import PIPELINE, drawn
+from pipelines.images import load
+from pipelines.params import parse, settings
+from pipelines.sheet import grid
+from pipelines.train import NETWORKS, PIPELINE, drawn
 from pipelines.train.params import Model
+from ui.kit.form.examples import RESULTS
 
 TOY: dict[str, Any] = {"capacity": "tiny", "batch": 8, "steps": 4, "seed": 3}
 
@@ -48,7 +52,9 @@ def test_drawn_digits_are_read_as_asked_and_the_seed_decides_them(cache: ModelCa
 
 
 @pytest.mark.parametrize("model", ["gan", "gan-dense", "vae", "pixelcnn", "diffusion", "cnn"])
-def test_stopped_and_continued_is_the_same_bit_for_bit(model: Model, cache: ModelCache) -> None:
+def test_stopped_continued_downloaded_and_dropped_it_is_the_same_bit_for_bit(
+    model: Model, cache: ModelCache, tmp_path: Path
+) -> None:
     whole = trained(cache, model=model)
     params = parse(PIPELINE.params, {**TOY, "model": model})
     stream = run(PIPELINE, params, cache)
@@ -62,6 +68,10 @@ def test_stopped_and_continued_is_the_same_bit_for_bit(model: Model, cache: Mode
     first, second = tensors(whole), tensors(rest)
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
     assert [i.tobytes() for i in rest.images] == [i.tobytes() for i in whole.images]
+    if (kind := NETWORKS[model]) in own.KINDS:
+        (path := tmp_path / "mine.safetensors").write_bytes(rest.file)
+        state = own.load(own.name_of(kind, str(path))).state_dict()
+        assert all(torch.equal(state[name].half(), first[name].half()) for name in first)
 
 
 def test_a_finished_training_goes_on_for_as_long_again(cache: ModelCache) -> None:
@@ -104,10 +114,10 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_network(
 
 
 def test_data_that_is_not_here_and_models_that_cannot_draw_it(
-    cache: ModelCache, monkeypatch: pytest.MonkeyPatch
+    cache: ModelCache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("ATELIER_DATA", raising=False)
-    with pytest.raises(ParamError, match="set ATELIER_DATA"):
+    monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
+    with pytest.raises(WeightsMissing, match="set ATELIER_DATA"):
         trained(cache, data="fashion")
 
 
@@ -162,3 +172,67 @@ def test_files_that_are_no_network_are_one_sentence(tmp_path: Path) -> None:
 def test_the_same_settings_make_the_same_network_bit_for_bit(cache: ModelCache) -> None:
     first, second = (tensors(trained(cache, model="vae")) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_batch_that_does_not_fit_names_a_smaller_one(cache: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("models.recipes.vae.Learner.losses", full)
+    with pytest.raises(
+        OutOfBudget, match="A step with 8 pictures does not fit into memory: choose a Batch of 4 or less"
+    ):
+        trained(cache, model="vae")
+    assert not any(model.pins for model in cache.snapshot())
+
+
+def test_a_code_of_two_numbers_is_shown_as_its_map(cache: ModelCache) -> None:
+    params = parse(PIPELINE.params, {**TOY, "model": "vae", "latent": 2})
+    first, *_, result = run(PIPELINE, params, cache)
+    assert isinstance(first, Progress) and first.preview is not None and first.preview.shape == (3, 560, 560)
+    assert isinstance(result, Result) and result.sheet is not None and result.sheet.size == (560, 560)
+    assert len(result.images) == 50 and result.images[0].size == (28, 28)
+    colours = result.sheet.getcolors(1 << 20)
+    assert colours is not None and len({colour for _, colour in colours if len(set(colour)) > 1}) >= 9  # a class each
+
+
+def test_settings_matter_for_some_networks_alone() -> None:
+    known = {s.name: s for s in settings(PIPELINE.params)}
+    values = {s.name: s.default for s in known.values()}
+
+    def there(**changes: str) -> set[str]:
+        return {name for name, s in known.items() if s.matters({**values, **changes})}
+
+    always = {"model", "data", "pictures", "minutes", "capacity", "rate", "batch", "steps", "seed"}
+    assert there() == always | {"loss", "latent"}
+    assert there(loss="wasserstein-gp") == always | {"loss", "latent", "penalty"}
+    assert there(model="vae", loss="wasserstein-gp") == always | {"beta", "latent"}
+    assert there(model="cnn") == there(model="pixelcnn") == there(model="diffusion") == always
+
+
+def test_a_setting_that_does_nothing_is_accepted_outside_of_the_form(cache: ModelCache) -> None:
+    first, second = (tensors(trained(cache, model="vae", **given)) for given in ({}, {"loss": "hinge"}))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_example_is_what_the_defaults_make_in_as_many_steps() -> None:
+    found = record.read(RESULTS / "train.png")
+    assert found is not None and found.params == PIPELINE.params(steps=1900).model_dump(mode="json")
+    assert load(RESULTS / "train.png").size == trained_size()
+
+
+def trained_size() -> tuple[int, int]:
+    """Of a sheet of five rows of ten digits."""
+    return grid([PIL.Image.new("RGB", (drawn.SIDE, drawn.SIDE))] * 50, 10).size
+
+
+def test_in_compare_it_stands_beside_the_bundled_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.safetensors"
+    assert cli.main(["train", "--model", "gan", "--out", str(path), *flags()]) == 0
+    methods = f"gan:conv,gan:weights={path}"
+    sheet = str(tmp_path / "both.png")
+    assert (
+        cli.main(["compare", "--methods", methods, "--dataset", "mnist", "--count", "4", "--out", sheet, "--json"]) == 0
+    )
+    told = capsys.readouterr().out
+    assert "own:mine.safetensors" in told and "gan:weights=mine.safetensors" in told and str(tmp_path) not in told

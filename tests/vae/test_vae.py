@@ -13,12 +13,12 @@ from torch.distributions import Normal, kl_divergence
 
 from models import vae
 from models.cache import ModelCache
-from models.vae import VAE
+from models.vae import VAE, lattice
 from pipelines import digits
 from pipelines.base import Result, run
 from pipelines.images import ImageError
 from pipelines.params import ParamError, parse
-from pipelines.vae import PIPELINE, VaeParams, lattice
+from pipelines.vae import PIPELINE, VaeParams
 from training.vae import nats_fitted
 
 

@@ -142,7 +142,8 @@ def failed(
 ) -> Update:
     """The failed state: one sentence, and the button that does what it advises; the picture before stays in use."""
     kept = earlier is not None and earlier.result is not None
-    small = isinstance(error, OutOfBudget) or device.out_of_memory(error)
+    sized = "size" in pipeline.params.model_fields
+    small = sized and (isinstance(error, OutOfBudget) or device.out_of_memory(error))
     lacks = lacking.of(error)
     return Update(
         status=failed_status(page_words(explain(error), pipeline, request)),

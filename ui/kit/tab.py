@@ -147,16 +147,52 @@ def left_column(found: Sequence[Setting], offered: Sequence[Path] = CONTENT) -> 
     with gr.Row(elem_classes="main-settings"):
         for setting in found:
             if setting not in pictures and not setting.advanced:
-                inputs[setting.name] = seed_row(setting) if setting.name == "seed" else controls.page_component(setting)
+                inputs[setting.name] = control(setting)
     advanced = [s for s in found if s.advanced and s not in pictures]
     with gr.Accordion(t("Advanced"), open=False, visible=bool(advanced)):
         for setting in advanced:
-            inputs[setting.name] = seed_row(setting) if setting.name == "seed" else controls.page_component(setting)
-            if setting.name == "weights":
-                caption = cast(str, t("Upload a network that Train made (.safetensors)"))
-                upload = gr.UploadButton(caption, file_types=[".safetensors"], size="sm")
-                upload.upload(lambda path: path, [upload], [inputs[setting.name]], **QUICK)
-    return Form(tuple(found), [inputs[s.name] for s in found], filled)
+            inputs[setting.name] = control(setting)
+    form = Form(tuple(found), [inputs[s.name] for s in found], filled)
+    what_matters(form)
+    return form
+
+
+def what_matters(form: Form) -> None:
+    """Have those settings there that do something with what is chosen."""
+    inputs = {s.name: c for s, c in zip(form.settings, form.inputs, strict=True)}
+    leaders = list(dict.fromkeys(name for s in form.settings for name in s.when))
+    led = [s for s in form.settings if s.when]
+    places = [place_of(s, inputs[s.name]) for s in led]
+    if not led:
+        return
+
+    def there(*chosen: Any) -> dict[Any, Any]:
+        values = dict(zip(leaders, chosen, strict=True))
+        return {place: gr.update(visible=s.matters(values)) for s, place in zip(led, places, strict=True)}
+
+    at_first = {name: inputs[name].value for name in leaders}
+    for setting, place in zip(led, places, strict=True):
+        place.visible = setting.matters(at_first)
+    watched = [inputs[name] for name in leaders]
+    gr.on([leader.change for leader in watched], there, watched, places, **QUICK)
+
+
+def place_of(setting: Setting, component: Any) -> Any:
+    """What is hidden with a setting: with a picture its strip, with a file its upload."""
+    return component.parent if setting.kind in {"image", "images"} or setting.suffix else component
+
+
+def control(setting: Setting) -> Any:
+    """A setting's component, with what helps to fill it."""
+    if setting.name == "seed":
+        return seed_row(setting)
+    if not setting.suffix:
+        return controls.page_component(setting)
+    with gr.Column(min_width=190):
+        text = controls.page_component(setting)
+        upload = gr.UploadButton(cast(str, t("Upload a file")), file_types=[setting.suffix], size="sm")
+    upload.upload(lambda path: path, [upload], [text], **QUICK)
+    return text
 
 
 def seed_row(setting: Setting) -> Any:
@@ -208,7 +244,7 @@ def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
         as_content = gr.Button(t("Use as content"), **plain)
         seeded = any(s.name == "seed" for s in found)
         same_seed = gr.Button(t("Use this seed"), visible=seeded, **plain)
-        vary = gr.Button(t("Variations"), visible=seeded, **plain)
+        vary = gr.Button(t("Variations"), visible=seeded and not pipeline.file, **plain)  # four trainings are no sketch
     with gr.Accordion(t("Curve"), open=False, visible=False) as curve_fold:
         curve = gr.HTML("", elem_classes="curve", padding=False)
     with gr.Accordion(t("Frames"), open=False, visible=False) as film_fold:

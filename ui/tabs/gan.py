@@ -89,7 +89,7 @@ def wire(frame: Frame, panel: Closer, inputs: dict[str, Any]) -> None:
 def hinted(memory: Memory | None, request: gr.Request | None) -> str:
     """What the digit classifier makes of the pictures, and that one can be clicked."""
     told = memory.result.record.details.get("pictures") if memory and memory.result else None
-    if not told:
+    if not told or "read" not in told[0]:
         return ""
     right = sum(row["read"] == row["class"] for row in told)
     return spoken("{} of {} read as asked. Click one to look closer.", request).format(right, len(told))
@@ -111,12 +111,14 @@ def examined(result: Result, number: int, request: gr.Request | None) -> tuple[s
     told, name = result.record.details["pictures"][number], result.record.params["dataset"]
     classes = [spoken(c, request) for c in dataset.DATASETS[name].classes]
     seen = [result.images[number]]
-    lines = [
-        f"<b>{spoken('seed', request)} {told['seed']}</b>",
+    lines = [f"<b>{spoken('seed', request)} {told['seed']}</b>"]
+    if "read" not in told:  # of a network that knows other classes
+        return picture_file(grid(seen, 1, side=SIDE)), lines[0]
+    lines.append(
         spoken("asked for {}, reads as {} ({} sure)", request).format(
             classes[told["class"]], classes[told["read"]], f"{told['sure']:.1%}"
-        ),
-    ]
+        )
+    )
     if dataset.present(name):
         pictures, labels = dataset.pictures(name, dataset.folder(), "train")
         x = images.to_tensor(seen[0])[:, : pictures.shape[1]]

@@ -36,9 +36,7 @@ def build(pipeline: Pipeline[Any], server: Server) -> Frame:
             [inputs["view"]],
             **QUICK,
         )
-        inputs["dataset"].visible = inputs["keep"].visible = False  # there is one data set, and no top to keep yet
-        changing = [inputs[name] for name in ("count", "temperature", "keep")]
-        inputs["view"].change(wanted, [inputs["view"]], changing, **QUICK)
+        inputs["dataset"].visible = False  # there is one
 
     def right(stage: Stage) -> None:
         stage.as_content.visible = False
@@ -53,11 +51,6 @@ def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     frame = tab.build(pipeline, server, left=left, right=right, offered=DIGITS)
     frame.follow.after(shown, [frame.stage.memory], films)
     return frame
-
-
-def wanted(view: str) -> list[Any]:
-    """Whether the count, the temperature and the rows kept mean something in a view."""
-    return [gr.update(visible=on) for on in (view != "surprise", view != "surprise", view == "complete")]
 
 
 def shown(memory: Memory | None, request: gr.Request) -> list[Any]:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
 
 from pipelines.base import Pipeline
 from pipelines.train import NETWORKS
+from pipelines.train.data import GREY
 from pipelines.train.params import TrainParams
 from ui.kit import tab
 from ui.kit.form.controls import shown
 from ui.kit.i18n import t
 from ui.kit.run import Server
-from ui.kit.session import PRIVATE, QUICK, file_in_cache
+from ui.kit.session import PRIVATE, QUICK, file_in_cache, picture_file
 from ui.kit.show import Memory
 from ui.kit.tab import Form, Frame, Stage
 from ui.words import EXPERIMENTS
 
-WIDE = {"cifar10"}  # data that a network of photographs is used with
+EXAMPLE = "Example: a GAN with the default settings, 1,900 steps: three minutes of two idle cores"
 
 
 @dataclass(frozen=True)
@@ -35,24 +37,40 @@ def build(pipeline: Pipeline[Any], server: Server) -> TrainFrame:
     found: list[Any] = []
 
     def right(stage: Stage) -> None:
-        del stage
+        moment = gr.Slider(
+            0, 1, 1, step=1, label=t("Moment"), info=t("Drag through the run"), buttons=[], visible=False
+        )
+        moment.input(frame_at, [stage.memory, moment], [stage.live], trigger_mode="always_last", **QUICK)
+        found.append(moment)
         with gr.Row():
             plain: dict[str, Any] = {"interactive": False, "min_width": 120, "size": "md"}
             found.append(gr.DownloadButton(cast(str, t("Download the network")), **plain))
             found.append(gr.Button(t("Use it in the tab of its kind"), **plain))
 
     frame = tab.build(pipeline, server, left=experiments, right=right)
+    if frame.stage.live.value:
+        frame.stage.live.label = t(EXAMPLE)
+    frame.stage.folds[0].open = True  # the losses are half of what there is to see
 
     def done(memory: Memory | None) -> list[Any]:
         result = memory.result if memory else None
         if memory is None or result is None or not isinstance(memory.params, TrainParams):
-            return [gr.skip(), gr.skip()]
-        path = file_in_cache(result.file, pipeline.file)
+            return [gr.skip(), gr.skip(), gr.skip()]
+        path, last = file_in_cache(result.file, pipeline.file), len(memory.frames)
         usable = NETWORKS[memory.params.model] in FORMS
-        return [gr.update(value=path, interactive=True), gr.update(interactive=usable)]
+        strip = gr.update(visible=last > 1, maximum=last, value=last)
+        return [strip, gr.update(value=path, interactive=True), gr.update(interactive=usable)]
 
     frame.follow.after(done, [frame.stage.memory], found)
-    return TrainFrame(**vars(frame), use=found[1])
+    return TrainFrame(**vars(frame), use=found[2])
+
+
+def frame_at(memory: Memory | None, place: float) -> Any:
+    """The picture as it was at a moment of the run; at the last one the result."""
+    if memory is None or memory.result is None:
+        return gr.skip()
+    paths = memory.frames[max(0, int(place)) :][:1]
+    return paths[0] if paths and Path(paths[0]).exists() else picture_file(memory.result.picture)
 
 
 FORMS = ("gan", "vae", "pixelcnn", "diffusion")  # tabs that take a network of one's own
@@ -91,7 +109,8 @@ def link(frame: TrainFrame, frames: Mapping[str, Any], tabs: gr.Tabs) -> None:
         if result is None or not isinstance(params, TrainParams) or NETWORKS[params.model] not in forms:
             return [gr.skip()] * (1 + len(targets))
         kind = NETWORKS[params.model]
-        values = [file_in_cache(result.file, ".safetensors"), "cifar10" if params.data in WIDE else "mnist"]
+        colour = params.model not in GREY if params.pictures else params.data == "cifar10"
+        values = [file_in_cache(result.file, ".safetensors"), "cifar10" if colour else "mnist"]
         filled = [value if name == kind else gr.skip() for name in forms for value in values]
         return [gr.Tabs(selected=kind), *filled]
 

@@ -340,12 +340,12 @@ def drawer_rows(table: plan.Table, chosen: Sequence[str]) -> list[Drawer]:
     with gr.Accordion(t("Settings of each method"), open=False):
         for pipeline in (p for p in table.values() if plan.kind_of(p)):
             taken = {*shared_by(pipeline), pipeline.variants}
-            own = [s for s in settings(pipeline.params) if s.name not in taken and not s.advanced]
+            own = [s for s in settings(pipeline.params) if s.name not in taken and (s.suffix or not s.advanced)]
             own = [s for s in own if s.kind not in {"image", "images"}]
             for name in plan.variants(pipeline):
                 with gr.Accordion(declared(pipeline.title), open=False, visible=name in chosen) as box:
                     with gr.Row():
-                        inputs = [controls.page_component(s) for s in own]
+                        inputs = [tab.control(s) for s in own]
                     more = gr.Textbox(
                         label=t("More settings"),
                         placeholder="tv_weight=3, seed=1",

@@ -13,7 +13,7 @@ from pipelines import compare as compare_method
 from pipelines import images
 from pipelines.base import Result
 from pipelines.compare import CompareParams, plan
-from pipelines.params import ParamError, Params, parse
+from pipelines.params import ParamError, Params, parse, settings
 from ui.kit import show
 from ui.kit.form import replay
 from ui.kit.i18n import spoken
@@ -62,7 +62,9 @@ def join(form: Form, origin: show.Memory, inputs: Sequence[Any]) -> dict[str, An
     """
     if origin.result is None:
         return None
-    values = of_record(origin.result.record, form.table)
+    record = origin.result.record
+    files_of = {s.name: getattr(origin.params, s.name) for s in settings(type(origin.params)) if s.suffix}
+    values = of_record(record.model_copy(update={"params": record.params | files_of}), form.table)
     (own,) = plan.entries(values["methods"], form.table, {})
     kind = plan.kind_of(own.pipeline)
     try:

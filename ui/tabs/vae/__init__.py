@@ -18,14 +18,6 @@ from ui.kit.show import Memory
 from ui.kit.tab import Form, Frame, Stage
 from ui.tabs.vae.latents import LAND, atlas, landed
 
-USED: dict[str, frozenset[str]] = {  # by view, of the settings that are not always there
-    "samples": frozenset({"label", "count", "temperature"}),
-    "digit": frozenset({"count", "temperature"}),
-    "walk": frozenset({"label", "count", "temperature", "second"}),
-    "manifold": frozenset({"temperature"}),
-}
-CHANGING = ("label", "count", "temperature", "second")
-
 
 def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     """The frame of every method, with a board on the left, whose strokes are run, and the map over the picture."""
@@ -37,10 +29,7 @@ def build(pipeline: Pipeline[Any], server: Server) -> Frame:
         strokes.append(draw.board(inputs["digit"]).then(*fit, **QUICK))
         inputs["digit"].change(*fit, **QUICK)
         inputs["dataset"].visible = False  # there is one
-        places = {name: inputs[name].parent if name == "second" else inputs[name] for name in CHANGING}
-        places["second"].visible = False
-        changed = [*places.values(), inputs["model"]]
-        inputs["view"].change(shown, [inputs["view"], inputs["model"]], changed, **QUICK)
+        inputs["view"].change(suited, [inputs["view"], inputs["model"]], [inputs["model"]], **QUICK)
 
     told: list[gr.HTML] = []
 
@@ -68,10 +57,9 @@ def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     return frame
 
 
-def shown(view: str, model: str) -> list[Any]:
-    """Which of the changing settings are there, and the code that the view can use: there is a map of one alone."""
-    used = USED.get(view, frozenset())
-    return [*(gr.update(visible=name in used) for name in CHANGING), "map" if view == "manifold" else model]
+def suited(view: str, model: str) -> str:
+    """The code that the view can use: there is a map of one alone."""
+    return "map" if view == "manifold" else model
 
 
 def costs(memory: Memory | None, request: gr.Request | None) -> str:

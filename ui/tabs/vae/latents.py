@@ -11,11 +11,11 @@ import gradio as gr
 import torch
 
 from models.cache import ModelCache
-from models.vae import VAE
+from models.vae import VAE, lattice
 from pipelines import digits, images
 from pipelines.images import ImageError
-from pipelines.sheet import pictures_of
-from pipelines.vae import WEIGHTS, lattice, preview_map
+from pipelines.sheet import pictures_of, preview_map
+from pipelines.vae import WEIGHTS
 from ui.kit.i18n import in_browser, t
 
 SIDE = 30  # digits a row of the map
