@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import PIL.Image
 import pytest
 import safetensors.torch
 import torch
+from albums import packed, pictures, png
 
 import cli
 from models import registry
@@ -25,26 +22,6 @@ from pipelines.params import ParamError, parse
 from pipelines.train import PIPELINE, album
 
 TOY: dict[str, Any] = {"capacity": "tiny", "batch": 8, "steps": 4, "seed": 3}
-
-
-def png(seed: int, size: tuple[int, int] = (40, 24)) -> bytes:
-    """A picture of its own."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    with io.BytesIO() as file:
-        PIL.Image.fromarray(pixels).save(file, "PNG")
-        return file.getvalue()
-
-
-def packed(path: Path, files: Mapping[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
-
-
-def pictures(count: int = 60, folders: int = 3) -> dict[str, bytes]:
-    """`count` pictures in as many folders, all of them in one more."""
-    return {f"mine/kind {i % folders}/{i:03d}.png": png(i) for i in range(count)}
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,13 @@
-"""The Train tab in Chromium: an experiment fills the form, a tiny run is stopped and continued, its network is used."""
+"""The Train tab in Chromium: an experiment fills the form, a tiny run is stopped and continued, its network is used;
+the form follows the network that is chosen, and pictures of one's own are uploaded."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from page import PATIENCE, Open, button, number
+from albums import packed, pictures
+from page import PATIENCE, Open, button, download, number
 from playwright.sync_api import expect
 
 from models import weights
@@ -28,6 +31,11 @@ def test_a_network_is_trained_stopped_continued_downloaded_and_used(visit: Open,
     expect(button(page, "Use it in the tab of its kind")).to_be_enabled(timeout=PATIENCE)
     expect(page.locator(".status:visible").first).to_contain_text("400 steps", timeout=PATIENCE)
     expect(button(page, "Download the network")).to_be_enabled(timeout=PATIENCE)
+    expect(page.locator(".curve svg:visible")).to_be_visible()  # open by itself
+    moment = page.get_by_role("slider", name="range slider for Moment")
+    at_the_end = page.locator(".picture:visible img:visible").get_attribute("src")
+    moment.press("Home")
+    expect(page.locator(".picture:visible img:visible")).not_to_have_attribute("src", str(at_the_end), timeout=PATIENCE)
     page.wait_for_timeout(1000)
     with page.expect_download() as got:
         button(page, "Download the network").click()
@@ -39,3 +47,29 @@ def test_a_network_is_trained_stopped_continued_downloaded_and_used(visit: Open,
     expect(page.get_by_role("tab", name="VAE", exact=True)).to_have_attribute("aria-selected", "true", timeout=PATIENCE)
     page.locator("button.run:visible").click()
     expect(page.locator(".status:visible").first).to_contain_text("own:atelier.safetensors", timeout=PATIENCE)
+
+
+def test_the_form_has_what_matters_for_the_network(visit: Open) -> None:
+    page = visit("", "?tab=train&model=vae&beta=4&loss=wasserstein-gp")
+    expect(number(page, "Beta")).to_have_value("4", timeout=PATIENCE)
+    expect(page.get_by_label("Loss", exact=True)).to_have_count(0)
+    expect(number(page, "Gradient penalty")).to_have_count(0)
+    page.get_by_label("Network", exact=True).first.click()
+    page.get_by_role("option", name="GAN", exact=True).click()
+    expect(number(page, "Gradient penalty")).to_have_value("10", timeout=PATIENCE)
+    expect(page.get_by_label("Loss", exact=True).first).to_have_value("Wasserstein, gradient penalty")
+    expect(number(page, "Beta")).to_have_count(0)
+    expect(button(page, "Variations").locator("visible=true")).to_have_count(0)
+
+
+def test_pictures_of_ones_own_are_uploaded_and_learned_from(visit: Open, tmp_path: Path) -> None:
+    page = visit("", "?tab=train&model=gan-dense&capacity=tiny&steps=3&batch=8")
+    expect(number(page, "Batch")).to_have_value("8", timeout=PATIENCE)
+    file = packed(tmp_path / "mine.zip", pictures())
+    page.locator("input[type=file][accept='.zip']").set_input_files(file)
+    expect(page.get_by_label("Pictures of your own")).to_have_value(re.compile(r"mine\.zip$"), timeout=PATIENCE)
+    button(page, "Run").click()
+    expect(page.locator(".status:visible").first).to_contain_text("3 steps", timeout=PATIENCE)
+    _, told = download(page, tmp_path)
+    assert told.details["pictures"] == {"kind 0": 20, "kind 1": 20, "kind 2": 20}
+    assert told.params["pictures"] == "mine.zip"
