@@ -74,6 +74,7 @@ HERE = Path(__file__).parent
 COMPARE = HERE / "tabs" / "compare"
 CSS = "\n".join(path.read_text() for path in (HERE / "style.css", COMPARE / "compare.css"))
 
-SCRIPTS = (*(HERE / "scripts" / f"{name}.js" for name in ("page", "results", "upload")), COMPARE / "compare.js")
+OURS = ("page", "results", "upload", "stream")
+SCRIPTS = (*(HERE / "scripts" / f"{name}.js" for name in OURS), COMPARE / "compare.js")
 HEAD = '<meta name="color-scheme" content="light dark">\n'
 HEAD += "".join(f"<script>\n{path.read_text()}</script>\n" for path in SCRIPTS)

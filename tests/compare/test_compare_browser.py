@@ -147,7 +147,7 @@ def test_one_method_fails_the_others_show_and_a_grid_can_be_stopped_and_go_on(
     expect(page.locator(".status [role=alert]:visible")).to_be_in_viewport()
     expect(grey.filter(has_text="Imagine")).to_have_attribute("title", re.compile("not on this machine"))
 
-    page.goto(page.url.partition("?")[0] + "?methods=gatys:adam&size=64&x=steps=2,20,600&y=style_scale=0.5,2")
+    page.goto(page.url.partition("?")[0] + "?methods=gatys:adam&size=64&x=steps=2,20,150&y=style_scale=0.5,2")
     expect(page.locator(".forecast:visible tr").first).to_contain_text("6 ×")
     button(page, "Run").click()
     expect(page.locator(".xy article.card.done").first).to_be_visible(timeout=PATIENCE)
@@ -156,7 +156,7 @@ def test_one_method_fails_the_others_show_and_a_grid_can_be_stopped_and_go_on(
     before = page.locator("article.card.done").count()
     assert 1 <= before < 6
     expect(page.get_by_text("in line", exact=True)).to_have_count(0)
-    expect(page.locator(".xy th[scope=col]")).to_have_text(["Steps 2", "Steps 20", "Steps 600"])
+    expect(page.locator(".xy th[scope=col]")).to_have_text(["Steps 2", "Steps 20", "Steps 150"])
     button(page, "Continue").click()
     expect(page.locator("article.card.done")).to_have_count(6, timeout=PATIENCE)
 

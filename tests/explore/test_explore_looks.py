@@ -177,6 +177,26 @@ def test_stop_keeps_the_inversion_and_coming_back_to_a_finished_one_costs_nothin
     assert looks.due, "Run makes it again"
 
 
+def test_stop_reaches_a_look_that_an_earlier_stream_takes_up_before_it_has_answered(
+    looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = given(view="invert", steps=50)
+    streams: list[Any] = []
+
+    def stream_begins(*args: Any, **options: Any) -> list[Any]:
+        if looks.due:
+            streams.append(looks.stream(READER, *settings))
+            next(streams[0])
+        return row(*args, **options)
+
+    row = explore_looks.row
+    monkeypatch.setattr(explore_looks, "row", stream_begins)
+    looks.look(READER, *settings)
+    looks.server.presses.stop("a visitor", "explore", "")
+    *_, last = streams[0]
+    assert told(last, "record")["notes"] == ["stopped after step 1 of 50"]
+
+
 def test_errors_are_sentences_in_the_readers_language(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
     row = looks.look(READER, *given(content=None))
     assert "content is missing: The picture to look into." in told(row, "status")

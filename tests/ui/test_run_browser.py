@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
 from page import Open, button, choose, number, open_tab, steps_so_far, wait_for_end, wait_for_step
@@ -221,3 +221,40 @@ def test_a_cut_stream_and_a_server_that_restarts_leave_a_usable_tab(browser: Bro
         expect(run_button(page)).to_be_enabled()
         run_button(page).click()
         wait_for_end(page)
+
+
+LATE = """
+const ask = window.fetch.bind(window);
+window.fetch = async (...given) => {
+  const answer = await ask(...given);
+  if (!new URL(given[0].url ?? given[0], location.href).pathname.endsWith("/queue/data")) return answer;
+  const parts = answer.body.pipeThrough(new TextDecoderStream()).pipeThrough(new TransformStream({
+    async transform(text, onward) {
+      for (const part of text.split(/(?<=\\n\\n)/)) {
+        if (part.includes("close_stream")) await new Promise((wake) => setTimeout(wake, 3000));
+        onward.enqueue(part);
+      }
+    },
+  }));
+  return new Response(parts.pipeThrough(new TextEncoderStream()), answer);
+};
+"""
+
+
+def test_a_run_that_is_pressed_while_the_stream_of_the_one_before_closes_is_heard(
+    browser: Browser, served: Served
+) -> None:
+    """The server has closed the stream; the browser hears of it only after the next run was joined."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.add_init_script(LATE)
+    with closing(context):
+        page = context.new_page()
+        page.goto(served.url)
+        expect(page.locator("button.run:visible")).to_be_enabled()
+        open_tab(page, "GAN")
+        for seed in ("11", "12", "13"):
+            seed_box(page).fill(seed)
+            seed_box(page).press("Tab")
+            run_button(page).click()
+            expect(status(page)).to_contain_text(f"seed {seed}", timeout=SOON)
+            expect(run_button(page)).to_be_enabled(timeout=SOON)

@@ -83,13 +83,14 @@ class Looks:
 
     def look(self, request: gr.Request, *inputs: Any, afresh: bool = False) -> list[Any]:
         """Draw what is there already; what is not is due, and `stream` does it. `afresh`: inversions too."""
-        visitor = visitor_of(request)
+        visitor, over = visitor_of(request), True
         press = self.server.presses.begin(visitor, TAB)
         try:
             params = parse(self.pipeline.params, values_of(self.names, inputs))
             if params.view == "invert" and not afresh and (earlier := self.inversions.get(key(params))):
                 return result_row(earlier, request)
             if not ready(params, self.shelf):
+                over = False  # the stream of an earlier look may take it up before this function returns
                 self.due.add(press)
                 status, off = spoken("waiting for its turn", request), gr.update(interactive=False)
                 return row(True, status=status, numbers="", table=gr.update(visible=False), download=off)
@@ -98,7 +99,7 @@ class Looks:
         except Exception as error:  # the page's last line: every error becomes a sentence, bugs keep theirs in the log
             return failed(error, request)
         finally:
-            if press not in self.due:
+            if over:
                 self.server.presses.end(visitor, TAB, press)
 
     def press(self, request: gr.Request, *inputs: Any) -> list[Any]:
