@@ -11,7 +11,7 @@ from pipelines.images import to_image, to_tensor
 from pipelines.sheet import preview_map
 
 SIDE = 20  # digits a row
-RADIUS, DIM = 4, 0.55  # pixels of a dot; how bright the digits below are
+RADIUS, DIM = 3, 0.55  # pixels of a dot; how bright the digits below are
 COLOURS = (
     "#e6194b", "#f58231", "#ffe119", "#7ad151", "#2a9d8f", "#42d4f4", "#4363d8", "#a26bfa", "#f032e6", "#c0c0c0",
 )  # fmt: skip

@@ -40,11 +40,11 @@ def draw(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
 
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 22}" role="img" aria-label="{escape(", ".join(kept))}">']
     for share in (0.0, 0.5, 1.0):
-        value = high - share * (high - low)
+        value = float(f"{10 ** (high - share * (high - low)):.2g}")  # 150, not 1.5e+02
         y = 8 + (HEIGHT - BOTTOM - 8) * share
         parts.append(
             f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" opacity="0.12"/>'
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{10**value:.2g}</text>'
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
         )
     parts.append(f'<text x="{WIDTH - 8}" y="{HEIGHT - 4}" text-anchor="end">{last}</text>')
     for i, (name, points) in enumerate(kept.items()):
