@@ -35,6 +35,7 @@ LINGER_SECONDS = 5.0
 STOPPING = "This server is stopping: ask again when it is back."
 REFUSED = "atelier.refused"  # in the scope of a request: what it asked for was refused in a sentence
 UPLOAD = "/gradio_api/upload"
+DEVELOPMENT = "/gradio_api/dev/reload"
 HEAD = 4096  # bytes of an upload in which the name of its first file stands
 WEIGHTS_PART = re.compile(rb'filename="[^"\r\n]*\.safetensors"', re.IGNORECASE)
 
@@ -147,8 +148,9 @@ def from_elsewhere(headers: Headers) -> bool:
 
 
 class Events:
-    """404 for the results of an event that is not known: Gradio answers 200 and breaks off. 422 for what an event
-    refuses (ui/trust.py marks it), where Gradio answers 500. And when to ask again, where its queue is full."""
+    """404 for the results of an event that is not known, where Gradio answers 200 and breaks off, and for its stream of
+    a developer's changes to the code, which has no end. 422 for what an event refuses (ui/trust.py marks it), where
+    Gradio answers 500. And when to ask again, where its queue is full."""
 
     ROUTE = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
 
@@ -157,9 +159,13 @@ class Events:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = self.ROUTE.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
-        if asked and not self._knows(scope["app"], asked[1]):
-            text = "There is no such event here: it ended and was read, or never began."
-            await JSONResponse({"error": text}, status_code=404)(scope, receive, send)
+        absence = None
+        if scope.get("path") == DEVELOPMENT:
+            absence = "This server does not tell of changes to its code."
+        elif asked and not self._knows(scope["app"], asked[1]):
+            absence = "There is no such event here: it ended and was read, or never began."
+        if absence:
+            await JSONResponse({"error": absence}, status_code=404)(scope, receive, send)
             return
         started = False
 
