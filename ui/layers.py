@@ -1,9 +1,9 @@
 """The layers in front of Gradio: safe headers, a cross-origin policy, /healthz, body limits, runs to cancel, names.
 
 Plain ASGI classes, because starlette's BaseHTTPMiddleware would break streams. From the outside in:
-SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, Readers, Answers, Gradio's compression, Names,
-then Gradio; Answers and Names are in ui/answers.py. `ui.server.middleware` reads the settings and wraps `Front` and
-`Names`.
+SafeHeaders, Requests (where it is asked for), CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, Readers,
+Answers, Gradio's compression, Names, then Gradio; Requests is in ui/metrics.py, Answers and Names are in ui/answers.py.
+`ui.server.middleware` reads the settings and wraps `Front` and `Names`.
 """
 
 from __future__ import annotations
@@ -49,8 +49,11 @@ class Front:
     work from the inside.
     """
 
-    def __init__(self, app: ASGIApp, max_body: int, max_weights: int, origins: frozenset[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body: int, max_weights: int, origins: frozenset[str], metrics: bool = False
+    ) -> None:
         self.app = app
+        self.metrics = metrics
         self.max_body, self.max_weights = max_body, max_weights
         self.origins = origins
         self.moved_out = False
@@ -58,7 +61,12 @@ class Front:
 
     def _around(self, app: ASGIApp) -> ASGIApp:
         limited = BodyLimit(Cancels(Events(Readers(Answers(app)))), self.max_body, self.max_weights)
-        return SafeHeaders(CrossOrigin(Health(Stopping(limited)), self.origins))
+        layers: ASGIApp = CrossOrigin(Health(Stopping(limited)), self.origins)
+        if self.metrics:
+            from ui.metrics import Requests  # the library is imported where it is asked for
+
+            layers = Requests(layers, shared_by)
+        return SafeHeaders(layers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" and not self.moved_out:
