@@ -106,7 +106,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     After all that they made, a signal ends it in mid-run, and no file is left.
     """
     folder = tmp_path_factory.mktemp("served")
-    with serve(folder, "--mcp", ATELIER_FOLDERS="1") as server:  # toy models lie in a folder
+    with serve(folder, "--mcp", ATELIER_FOLDERS="1", ATELIER_METRICS="1") as server:  # toy models lie in a folder
         yield server
         end_in_mid_run(server, signal.SIGTERM, folder)
 

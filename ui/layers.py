@@ -1,9 +1,9 @@
 """The layers in front of Gradio: safe headers, a cross-origin policy, /healthz, body limits, runs to cancel, names.
 
 Plain ASGI classes, because starlette's BaseHTTPMiddleware would break streams. From the outside in:
-SafeHeaders, CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, Readers, Answers, Gradio's compression, Names,
-then Gradio; Answers and Names are in ui/answers.py. `ui.server.middleware` reads the settings and wraps `Front` and
-`Names`.
+SafeHeaders, Requests (where it is asked for), CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, Readers,
+Answers, Gradio's compression, Names, then Gradio; Requests is in ui/metrics.py, Answers and Names are in ui/answers.py.
+`ui.server.middleware` reads the settings and wraps `Front` and `Names`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ LINGER_SECONDS = 5.0
 STOPPING = "This server is stopping: ask again when it is back."
 REFUSED = "atelier.refused"  # in the scope of a request: what it asked for was refused in a sentence
 UPLOAD = "/gradio_api/upload"
+DEVELOPMENT = "/gradio_api/dev/reload"
 HEAD = 4096  # bytes of an upload in which the name of its first file stands
 WEIGHTS_PART = re.compile(rb'filename="[^"\r\n]*\.(?:safetensors|zip)"', re.IGNORECASE)
 
@@ -48,8 +49,11 @@ class Front:
     work from the inside.
     """
 
-    def __init__(self, app: ASGIApp, max_body: int, max_weights: int, origins: frozenset[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body: int, max_weights: int, origins: frozenset[str], metrics: bool = False
+    ) -> None:
         self.app = app
+        self.metrics = metrics
         self.max_body, self.max_weights = max_body, max_weights
         self.origins = origins
         self.moved_out = False
@@ -57,7 +61,12 @@ class Front:
 
     def _around(self, app: ASGIApp) -> ASGIApp:
         limited = BodyLimit(Cancels(Events(Readers(Answers(app)))), self.max_body, self.max_weights)
-        return SafeHeaders(CrossOrigin(Health(Stopping(limited)), self.origins))
+        layers: ASGIApp = CrossOrigin(Health(Stopping(limited)), self.origins)
+        if self.metrics:
+            from ui.metrics import Requests  # the library is imported where it is asked for
+
+            layers = Requests(layers, shared_by)
+        return SafeHeaders(layers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" and not self.moved_out:
@@ -147,8 +156,9 @@ def from_elsewhere(headers: Headers) -> bool:
 
 
 class Events:
-    """404 for the results of an event that is not known: Gradio answers 200 and breaks off. 422 for what an event
-    refuses (ui/trust.py marks it), where Gradio answers 500. And when to ask again, where its queue is full."""
+    """404 for the results of an event that is not known, where Gradio answers 200 and breaks off, and for its stream of
+    a developer's changes to the code, which has no end. 422 for what an event refuses (ui/trust.py marks it), where
+    Gradio answers 500. And when to ask again, where its queue is full."""
 
     ROUTE = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
 
@@ -157,9 +167,13 @@ class Events:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = self.ROUTE.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
-        if asked and not self._knows(scope["app"], asked[1]):
-            text = "There is no such event here: it ended and was read, or never began."
-            await JSONResponse({"error": text}, status_code=404)(scope, receive, send)
+        absence = None
+        if scope.get("path") == DEVELOPMENT:
+            absence = "This server does not tell of changes to its code."
+        elif asked and not self._knows(scope["app"], asked[1]):
+            absence = "There is no such event here: it ended and was read, or never began."
+        if absence:
+            await JSONResponse({"error": absence}, status_code=404)(scope, receive, send)
             return
         started = False
 

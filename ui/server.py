@@ -77,7 +77,8 @@ def middleware(
         origins = (part.strip() for part in os.environ.get("ATELIER_ORIGINS", "").split(","))
     allowed = frozenset(_origin(text) for text in origins if text)
     sizes = {"max_body": int(max_body_mb * 1024 * 1024), "max_weights": int(max_weights_mb * 1024 * 1024)}
-    return [Middleware(Front, **sizes, origins=allowed), Middleware(Names)]
+    metrics = os.environ.get("ATELIER_METRICS", "0").lower() in {"1", "on", "yes", "true"}
+    return [Middleware(Front, **sizes, origins=allowed, metrics=metrics), Middleware(Names)]
 
 
 def kept_seconds() -> float:
@@ -105,7 +106,7 @@ def _origin(text: str) -> str:
 
 
 WHOLE = ("GRADIO_NUM_PORTS", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY")  # read on import
-YES_OR_NO = ("ATELIER_OFFLINE", "HF_HUB_OFFLINE", "ATELIER_FOLDERS")
+YES_OR_NO = ("ATELIER_OFFLINE", "HF_HUB_OFFLINE", "ATELIER_FOLDERS", "ATELIER_METRICS")
 FOLDERS = ("ATELIER_WEIGHTS", "ATELIER_DATA")
 
 

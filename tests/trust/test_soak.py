@@ -278,6 +278,18 @@ def test_forty_mixed_requests_leave_nothing_behind(served: Served, tmp_path: Pat
     soak(served, tmp_path, 40, most_seconds=60, files=False)
 
 
+def test_every_route_answers_soon(served: Served) -> None:
+    """No request of any form keeps its connection: a stream without an end is for events that somebody has begun."""
+    slow = []
+    with httpx.Client(base_url=served.url, timeout=PATIENCE) as web:
+        for method, path in ROUTES:
+            try:
+                web.request(method, path, content=b"{}" if method in {"POST", "PUT"} else b"", headers=JSON, timeout=20)
+            except httpx.TimeoutException:
+                slow.append(path)
+    assert not slow
+
+
 @pytest.fixture
 def lonely(tmp_path: Path) -> Iterator[Served]:
     """A server of this test's own, which keeps files for a minute."""

@@ -50,11 +50,17 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         "max_body": 2621440,
         "max_weights": 1024 * MB,
         "origins": frozenset({FRIEND, "http://lan.local:8080"}),
+        "metrics": False,
     }
     monkeypatch.delenv("ATELIER_MAX_BODY_MB")
     monkeypatch.delenv("ATELIER_ORIGINS")
     layer, _ = server.middleware()
-    assert layer.kwargs == {"max_body": 20 * MB, "max_weights": 1024 * MB, "origins": frozenset()}
+    assert layer.kwargs == {
+        "max_body": 20 * MB,
+        "max_weights": 1024 * MB,
+        "origins": frozenset(),
+        "metrics": False,
+    }
 
 
 def start(parent: Path, then: str) -> tuple[subprocess.Popen[str], Path]:

@@ -109,6 +109,11 @@ class Turns:
         return sum(UNKNOWN_SECONDS if one.seconds is None else one.seconds for one in tickets)
 
     @property
+    def length(self) -> int:
+        """How many run or wait."""
+        return len(self._line)
+
+    @property
     def seconds(self) -> float:
         """What all that run and wait will still need, as far as it is known."""
         with self._change:

@@ -24,14 +24,14 @@ import gradio as gr
 from gradio.events import Dependency
 
 from models import device, registry
-from models.cache import ModelCache
+from models.cache import ModelCache, OutOfBudget
 from pipelines.base import Pipeline, Progress, Result, advance, run
 from pipelines.params import ParamError, Params
 from ui.kit import policy
 from ui.kit.i18n import in_browser
 from ui.kit.line import Pace, Turns
 from ui.kit.policy import Policy
-from ui.kit.session import PRIVATE, QUICK, preview_file, visitor_of
+from ui.kit.session import KNOWN, PRIVATE, QUICK, preview_file, visitor_of
 
 SECONDS_BETWEEN_PREVIEWS = 0.25
 SECONDS_BETWEEN_PLACES = 0.5  # while a run waits: also how soon Stop, or a visitor who has left, is noticed
@@ -98,6 +98,38 @@ class Audience:
             if any(self._readers[name] for name in names):
                 return 0.0
             return time.monotonic() - max([since, *(self._left.get(name, since) for name in names)])
+
+
+class Tally:
+    """How many runs there were since the server began, and their seconds, by method and end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs = Counter[tuple[str, str]]()
+        self._seconds: dict[tuple[str, str], float] = {}
+
+    @contextmanager
+    def count(self, method: str, view: View, press: Press) -> Iterator[None]:
+        """Count the run in the block: done, stopped, refused (in a sentence), out of memory, failed, or abandoned."""
+        end = "failed"
+        try:
+            yield
+            end = "abandoned" if press.replaced else "stopped" if press.stopped else "done"
+        except GeneratorExit:
+            end = "abandoned"
+            raise
+        except KNOWN as error:
+            end = "out of memory" if isinstance(error, OutOfBudget) else "refused"
+            raise
+        finally:
+            with self._lock:
+                self._runs[method, end] += 1
+                self._seconds[method, end] = self._seconds.get((method, end), 0.0) + view.seconds
+
+    def rows(self) -> list[tuple[tuple[str, str], tuple[int, float]]]:
+        """Method and end, with the number of runs and their seconds."""
+        with self._lock:
+            return [(key, (count, self._seconds[key])) for key, count in self._runs.items()]
 
 
 class Press:
@@ -191,6 +223,7 @@ class Server:
     states: States = field(default_factory=States)
     pace: Pace = field(default_factory=Pace)
     audience: Audience = field(default_factory=Audience)
+    tally: Tally = field(default_factory=Tally)
 
     @contextmanager
     def press(self, request: gr.Request | None, tab: str, token: str = "") -> Iterator[Press]:
@@ -236,6 +269,14 @@ def follow(
         Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget: one sentence each.
     """
     view = view or View()
+    with server.tally.count(pipeline.name, view, press):
+        yield from _follow(server, pipeline, params, press, state, view)
+
+
+def _follow(
+    server: Server, pipeline: Pipeline[Any], params: Params, press: Press, state: Any, view: View
+) -> Iterator[View]:
+    """`follow`, uncounted."""
     seconds = admit(params, policy.current())
     with server.turns.take(press.visitor, server.pace.forecast(pipeline, params)) as ticket:
         told = 0.0

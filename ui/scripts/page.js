@@ -119,10 +119,11 @@ const atelier = window.atelier = {};
     if (String(what[0]?.url ?? what[0]).endsWith("/app_id")) sessionStorage.setItem(LOST, "1");
     return send(...what);
   };
-  const [navigation] = performance.getEntriesByType("navigation");
-  if (navigation?.type !== "reload") return;
-  const wanted = sessionStorage.getItem(TAB), lost = sessionStorage.getItem(LOST);
-  sessionStorage.removeItem(LOST);
+  const again = performance.getEntriesByType("navigation")[0]?.type === "reload";
+  const linked = new URLSearchParams(location.search).get("tab");  // at once: its settings come from the server
+  const wanted = again ? sessionStorage.getItem(TAB) : linked, lost = again && sessionStorage.getItem(LOST);
+  if (again) sessionStorage.removeItem(LOST);
+  if (!wanted && !lost) return;
   const arrived = setInterval(() => {
     if (!tabs().length) return;
     clearInterval(arrived);
