@@ -9,12 +9,12 @@ import torch
 from models import hub, registry
 from models.cache import ModelCache
 from models.diffusion import Denoiser
+from models.recipes.diffusion import SCHEDULER, configure
 from pipelines.base import Result, run
 from pipelines.dataset import DATASETS
 from pipelines.diffusion import PIPELINE
 from pipelines.diffusion.params import DiffusionParams
 from pipelines.params import parse
-from training.diffusion import SCHEDULER, configure
 
 
 def small(channels: int = 1, side: int = 28, **scheduler: Any) -> Denoiser:

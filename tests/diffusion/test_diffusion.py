@@ -23,9 +23,10 @@ from models.diffusion import (
     predict,
     sample,
 )
+from models.recipes.diffusion import LOG_SIGMA, SCHEDULER, Learner, configure, times
 from pipelines.diffusion.draw import MOST_MOMENTS, Trail
 from tests.toy_diffusion import small
-from training.diffusion import LOG_SIGMA, SCHEDULER, batch_of, configure, scheduled, times
+from training.common import mirrored
 
 EACH = pytest.mark.parametrize("name", SCHEDULERS)
 FIXED = [name for name in SCHEDULERS if name != "ddpm"]  # those that draw no noise on the way
@@ -143,14 +144,14 @@ def test_a_trail_keeps_moments_from_all_of_the_run(steps: int) -> None:
     assert not gaps or max(gaps) - min(gaps) <= 1
 
 
-def test_training_sees_all_times_and_pixels_from_minus_one_to_one() -> None:
+def test_training_sees_all_times_and_half_of_the_pictures_mirrored() -> None:
     source = torch.Generator().manual_seed(0)
     alphas = diffusers.DDPMScheduler(**SCHEDULER).alphas_cumprod
     found = times(100, source, "even", alphas)
     assert sorted(int(t) // 10 for t in found) == list(range(100)) and list(found) != sorted(found)
     pictures = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).repeat(50, 1, 1, 1)
-    x = batch_of(pictures, 0.5, source)
-    assert float(x.min()) == -1 and float(x.max()) == 1 and 0 < int((x[:, 0, 0, 0] > -1).sum()) < 50
+    x = mirrored(pictures, source)
+    assert 0 < int((x[:, 0, 0, 0] > 0).sum()) < 50
 
 
 def test_training_with_normal_noise_looks_most_where_digits_take_their_shape() -> None:
@@ -167,19 +168,9 @@ def test_a_time_that_rounds_up_to_the_end_is_the_last_one(monkeypatch: pytest.Mo
     assert int(times(64, torch.Generator(), "even", alphas).max()) == 999
 
 
-def test_a_rate_that_falls_at_last_goes_on_with_another_number_of_steps() -> None:
-    def rates(steps: int) -> list[float]:
-        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 2.0)
-        schedule, out = scheduled(optimizer, 2.0, steps, 0.5), []
-        for _ in range(steps):
-            out.append(optimizer.param_groups[0]["lr"])
-            optimizer.step()
-            schedule.step()
-        return out
-
-    short, long = rates(1000), rates(2000)
-    assert short[:500] == long[:500] and short[400] == 2.0
-    assert short[750] == pytest.approx(1.0) and short[-1] < 0.01 and long[750] == 2.0
+def test_a_rate_that_falls_at_last_is_the_highest_before() -> None:
+    learner = Learner(torch.zeros(0), configure(1, 28, 10, (16, 32)), fall=0.5)
+    assert [learner.course(done) for done in (0.0, 0.25, 0.5, 0.75, 1.0)] == [1.0, 1.0, 1.0, 0.5, 0.0]
 
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32)])

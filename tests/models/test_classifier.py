@@ -12,8 +12,8 @@ from torch import Tensor
 
 from models import registry, weights
 from models.classifier import CIFAR10, SIDE, Classifier
+from models.recipes.cnn import prepare
 from training import classifier as training
-from training.classifier import prepare
 
 
 def small(seed: int = 0) -> Classifier:
@@ -78,7 +78,7 @@ def trained(folder: Path, until: int, resume: bool = False) -> Classifier:
     generator = torch.Generator().manual_seed(1)
     x = torch.randint(0, 256, (48, 3, SIDE, SIDE), generator=generator, dtype=torch.uint8)
     data = (x, torch.arange(48) % 10)
-    model, slow, run = training.assemble(args, data)
+    learner, run = training.assemble(args, data)
 
     class Ended(Exception):
         pass
@@ -90,7 +90,9 @@ def trained(folder: Path, until: int, resume: bool = False) -> Classifier:
 
     run.note = note  # type: ignore[method-assign]
     with contextlib.suppress(Ended):
-        training.train(run, model, slow, data, data)
+        training.train(run, learner, data, data)
+    model = learner.model
+    assert isinstance(model, Classifier)
     return model
 
 

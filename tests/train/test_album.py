@@ -181,3 +181,15 @@ def test_a_network_of_three_classes_is_used_in_its_tab_and_nobody_reads_its_pict
     assert "read as asked" not in result.record.metrics
     with pytest.raises(ParamError, match="label is 7, but the network of your own knows the classes 0 to 2"):
         [*run(PIPELINES[method], parse(PIPELINES[method].params, {**given, "label": 7}), cache)]
+
+
+def test_a_server_reads_uploads_and_no_folders_of_its_own(
+    zipped: Path, cache: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATELIER_FOLDERS", "0")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    (tmp_path / "a1").mkdir()
+    shutil.copy(zipped, tmp_path / "a1" / "mine.zip")
+    assert trained(cache, Path("a1/mine.zip"), model="gan-dense").record.params["pictures"] == "mine.zip"
+    with pytest.raises(ParamError, match=r"'mine\.zip', which is not on this machine"):
+        trained(cache, zipped)

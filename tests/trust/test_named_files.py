@@ -18,7 +18,7 @@ from models.hub import needs
 from models.hub.needs import lora_file
 from models.weights import WeightsError, WeightsMissing
 from pipelines import PIPELINES
-from pipelines.imagine.params import file_name
+from pipelines.params import file_name
 from ui.kit.i18n import in_words
 from ui.kit.run import Server
 from ui.tabs import imagine
