@@ -181,7 +181,7 @@ def floors(kind: dataset.DataSet, jury: Jury, place: Path, n: int) -> dict[str, 
     }
 
 
-def some(kind: dataset.DataSet, place: Path | None, split: str, n: int) -> tuple[Tensor, Tensor]:
+def some(kind: dataset.DataSet, place: Path, split: str, n: int) -> tuple[Tensor, Tensor]:
     """`n` real pictures in [0, 1] and their classes, chosen by chance: they lie on disk class by class."""
     pictures, labels = dataset.pictures(kind.name, place, split)
     chosen = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[:n]
@@ -222,7 +222,7 @@ def report(kept: dict[str, dict[str, Any]]) -> str:
     return "\n\n".join(tables)
 
 
-def run(place: Path | None, n: int, only: Sequence[str], out: Path, seed: int = 0) -> str:
+def run(place: Path, n: int, only: Sequence[str], out: Path, seed: int = 0) -> str:
     """Measure what is asked for, keep it in `out`, and return all tables; others' rows there are kept.
 
     Raises:
@@ -234,7 +234,6 @@ def run(place: Path | None, n: int, only: Sequence[str], out: Path, seed: int = 
         if not entries:
             continue
         test = some(kind, place, "test", n)
-        assert place is not None  # else it had raised
         judge, public = (registry.MODELS[name].load().eval().requires_grad_(False) for name in (kind.judge, PUBLIC))
         jury = Jury(cast(Judge, judge), cast(EfficientNetLite0, public), *test)
         kept |= floors(kind, jury, place, n)

@@ -162,7 +162,7 @@ def test_table_at_toy_size_keeps_the_rows_that_were_not_asked_for(folder: Path, 
 
 def test_table_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(ParamError, match="set ATELIER_DATA"):
-        table.run(None, 10, ["gan"], tmp_path / "table.json")
+        table.run(tmp_path, 10, ["gan"], tmp_path / "table.json")
     done = execute("benchmarks.table", "--data", str(tmp_path), "--out", str(tmp_path / "t.json"))
     assert done.returncode == 2 and "does not hold MNIST" in done.stderr and done.stdout == ""
 

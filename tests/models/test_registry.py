@@ -49,7 +49,7 @@ def test_names_are_unique_and_every_choice_of_a_method_is_a_model() -> None:
     made_of |= {"large": ("vae-mnist",), "map": ("vae-map-mnist",)}
     for pipeline in PIPELINES.values():
         for setting in settings(pipeline.params):
-            if setting.name == "model":
+            if setting.name == "model" and not pipeline.file:  # what is trained is made from nothing
                 parts = {part for choice in setting.choices for part in made_of.get(choice, (choice,))}
                 assert parts <= set(CARDS), f"{pipeline.name} offers models that nobody can load"
 
