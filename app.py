@@ -44,7 +44,11 @@ def arguments() -> argparse.Namespace:
     presets = list(policy.presets())
     parser.add_argument("--preset", choices=presets, help="what visitors may do (ui/kit/presets.json); default: local")
     parser.add_argument("--mcp", action="store_true", help="also answer as an MCP server")
+    parser.add_argument("--auth", metavar="FILE", help="ask for a login: a line NAME:PASSWORD for each person")
     flags = parser.parse_args()
+    if flags.auth and flags.mcp:
+        raise StartError("--auth and --mcp exclude each other: MCP clients know no login, and would go round it.")
+    flags.auth = server.read_logins(flags.auth) if flags.auth else None
     if flags.preset:
         os.environ["ATELIER_PRESET"] = flags.preset
     flags.port = server.check_address(flags.host, flags.port)
@@ -128,6 +132,7 @@ def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) 
             server_name=flags.host,
             server_port=flags.port,
             share=flags.share,
+            auth=flags.auth,
             mcp_server=flags.mcp,
             ssr_mode=False,
             show_error=False,
