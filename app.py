@@ -40,11 +40,17 @@ def arguments() -> argparse.Namespace:
         "--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), help="address to listen on"
     )
     parser.add_argument("--port", default=os.environ.get("GRADIO_SERVER_PORT", "7860"), help="port to listen on")
+    root = os.environ.get("GRADIO_ROOT_PATH", "")
+    parser.add_argument("--root-path", default=root, help="path that a proxy serves the page under, as /atelier")
     parser.add_argument("--share", action="store_true", help="make a public link through Gradio's relay")
     presets = list(policy.presets())
     parser.add_argument("--preset", choices=presets, help="what visitors may do (ui/kit/presets.json); default: local")
     parser.add_argument("--mcp", action="store_true", help="also answer as an MCP server")
+    parser.add_argument("--auth", metavar="FILE", help="ask for a login: a line NAME:PASSWORD for each person")
     flags = parser.parse_args()
+    if flags.auth and flags.mcp:
+        raise StartError("--auth and --mcp exclude each other: MCP clients know no login, and would go round it.")
+    flags.auth = server.read_logins(flags.auth) if flags.auth else None
     if flags.preset:
         os.environ["ATELIER_PRESET"] = flags.preset
     flags.port = server.check_address(flags.host, flags.port)
@@ -128,6 +134,8 @@ def launch(demo: Blocks, flags: argparse.Namespace, app_kwargs: dict[str, Any]) 
             server_name=flags.host,
             server_port=flags.port,
             share=flags.share,
+            auth=flags.auth,
+            root_path=flags.root_path,
             mcp_server=flags.mcp,
             ssr_mode=False,
             show_error=False,

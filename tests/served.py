@@ -51,8 +51,11 @@ def free(port: int = 0) -> int:
 
 
 @contextmanager
-def local(port: int = 0) -> Iterator[str]:
-    """The page served by this process until the block ends, where the process itself is not what is tested."""
+def local(port: int = 0, auth: list[tuple[str, str]] | None = None, root_path: str = "") -> Iterator[str]:
+    """The page served by this process until the block ends, where the process itself is not what is tested.
+
+    auth: names and passwords of those who may see it; None: everybody. root_path: where a proxy serves it.
+    """
     import app
     from models import registry
     from ui import page, server, trust
@@ -61,7 +64,7 @@ def local(port: int = 0) -> Iterator[str]:
         patch.setenv("GRADIO_TEMP_DIR", folder)
         server.environment()
         demo, port = page.build(registry.open_cache()), free(port)
-        flags = Namespace(host="127.0.0.1", port=port, share=False, mcp=False)
+        flags = Namespace(host="127.0.0.1", port=port, share=False, mcp=False, auth=auth, root_path=root_path)
         app.launch(demo, flags, {"middleware": server.middleware(), "exception_handlers": trust.HANDLERS})
         trust.answer_in_parts(demo)
         yield f"http://127.0.0.1:{port}"

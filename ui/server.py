@@ -160,6 +160,33 @@ def check_address(host: str, port: str) -> int:
     return int(port)
 
 
+def read_logins(path: str) -> list[tuple[str, str]]:
+    """Names and passwords from a file with a line NAME:PASSWORD for each; empty lines and those with # do not count.
+
+    Raises StartError for a file that cannot be read, that others can read, or that holds anything else.
+    """
+    place = Path(path)
+    try:
+        mode, lines = place.stat().st_mode, place.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise StartError(f"--auth: {place.name} cannot be read ({error}): give a text file.") from error
+    if mode & 0o077:
+        raise StartError(f"--auth: others can read {place.name}: run `chmod 600` on it.")
+    logins = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, colon, password = line.partition(":")
+        if not (name and colon and password) or name in logins:
+            raise StartError(
+                f"--auth: line {number} of {place.name} must be NAME:PASSWORD, each name once: correct it."
+            )
+        logins[name] = password
+    if not logins:
+        raise StartError(f"--auth: {place.name} names nobody: add a line NAME:PASSWORD.")
+    return list(logins.items())
+
+
 def private_temp(parent: Path | None = None) -> Path:
     """Make this process's own folder for uploads and results (mode 0700), and point GRADIO_TEMP_DIR at it.
 
