@@ -62,10 +62,22 @@ class TrainParams(Params):
         when={"model": [*GAN, "vae"]},
     )
     rate: float = param(
-        0.0, ge=0, le=10, label="Learning rate", description="The highest on the way; 0: as in the recipe"
+        0.0,
+        ge=0,
+        le=10,
+        label="Learning rate",
+        description="The highest on the way; 0: as in the recipe",
+        advanced=True,
     )
-    batch: int = param(0, ge=0, le=2048, label="Batch", description="Pictures in a step; 0: as in the recipe")
+    batch: int = param(
+        0, ge=0, le=2048, label="Batch", description="Pictures in a step; 0: as in the recipe", advanced=True
+    )
     steps: int = param(
-        0, ge=0, le=10_000_000, label="Steps", description="In place of minutes; 0: as many as the minutes allow"
+        0,
+        ge=0,
+        le=10_000_000,
+        label="Steps",
+        description="In place of minutes; 0: as many as the minutes allow",
+        advanced=True,
     )
     seed: Seed = param(0, ge=-1, le=MOST_SEED, label="Seed", description="Start of the random numbers; -1 draws one")

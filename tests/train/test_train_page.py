@@ -28,7 +28,7 @@ def test_a_network_is_trained_stopped_continued_downloaded_and_used(visit: Open,
     expect(page.locator(".status:visible").first).to_contain_text("stopped after step", timeout=PATIENCE)
     expect(button(page, "Continue")).to_be_enabled(timeout=PATIENCE)
     button(page, "Continue").click()
-    expect(button(page, "Use it in the tab of its kind")).to_be_enabled(timeout=PATIENCE)
+    expect(button(page, "Use it in its tab")).to_be_enabled(timeout=PATIENCE)
     expect(page.locator(".status:visible").first).to_contain_text("400 steps", timeout=PATIENCE)
     expect(button(page, "Download the network")).to_be_enabled(timeout=PATIENCE)
     expect(page.locator(".curve svg:visible")).to_be_visible()  # open by itself
@@ -43,7 +43,7 @@ def test_a_network_is_trained_stopped_continued_downloaded_and_used(visit: Open,
     got.value.save_as(path)
     config, tensors = weights.read(path)
     assert config["latent"] == 2 and tensors
-    button(page, "Use it in the tab of its kind").click()
+    button(page, "Use it in its tab").click()
     expect(page.get_by_role("tab", name="VAE", exact=True)).to_have_attribute("aria-selected", "true", timeout=PATIENCE)
     page.locator("button.run:visible").click()
     expect(page.locator(".status:visible").first).to_contain_text("own:atelier.safetensors", timeout=PATIENCE)

@@ -45,7 +45,7 @@ def build(pipeline: Pipeline[Any], server: Server) -> TrainFrame:
         with gr.Row():
             plain: dict[str, Any] = {"interactive": False, "min_width": 120, "size": "md"}
             found.append(gr.DownloadButton(cast(str, t("Download the network")), **plain))
-            found.append(gr.Button(t("Use it in the tab of its kind"), **plain))
+            found.append(gr.Button(t("Use it in its tab"), **plain))
 
     frame = tab.build(pipeline, server, left=experiments, right=right)
     if frame.stage.live.value:
