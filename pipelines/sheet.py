@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import accumulate
 
@@ -17,6 +18,10 @@ from pipelines import images
 GROUND, INK, MUTED, ACCENT = (246, 244, 240), (40, 38, 35), (120, 115, 108), (180, 83, 42)
 SIDE = 640  # pixels: small pictures are enlarged by a whole number until the grid is about this wide
 MOST = 4096  # pixels: no grid is wider or higher, pictures on it are made smaller; 50 MB as RGB
+CHINESE = (  # fonts that have its letters, as Linux, macOS and Windows call them
+    *("NotoSansCJK-Regular.ttc", "NotoSansSC-Regular.otf", "wqy-microhei.ttc", "DroidSansFallbackFull.ttf"),
+    *("PingFang.ttc", "Hiragino Sans GB.ttc", "msyh.ttc", "simsun.ttc"),
+)
 GAP = 4  # pixels of ground between two pictures
 
 
@@ -27,6 +32,15 @@ Corner = tuple[int, int]  # x, y in pixels
 def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     """Pillow's own font, which needs no file; `size` in pixels."""
     return ImageFont.load_default(size)
+
+
+@cache
+def chinese_font(size: int) -> ImageFont.FreeTypeFont | None:
+    """A font of this machine that has Chinese letters; None: there is none. `size` in pixels."""
+    for name in CHINESE:
+        with suppress(OSError):
+            return ImageFont.truetype(name, size)
+    return None
 
 
 def lay(

@@ -30,7 +30,20 @@ def open_tab(page: Page, name: str) -> None:
         groups.nth(i).click()
     if tab.is_visible():
         tab.click()
-    expect(page.locator("html.opening")).to_have_count(0)  # until then nothing in it can be touched
+    opened(page)
+    expect(tab).to_have_attribute("aria-selected", "true")
+
+
+def open_method(page: Page, name: str) -> None:
+    """Open the tab of that method, as a link or a dropped picture does."""
+    page.evaluate("(name) => atelier.open(name)", name)
+    opened(page)
+    assert page.evaluate("atelier.tab()") == name
+
+
+def opened(page: Page) -> None:
+    """What a tab shows can be touched."""
+    expect(page.locator("html.opening")).to_have_count(0)
 
 
 def content(page: Page) -> Locator:

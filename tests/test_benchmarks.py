@@ -76,7 +76,8 @@ def test_startup(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "served", there)
     times = startup.measure(quick=True)
     assert finite(*times.empty, *times.page, *times.preview, *times.result, times.ratio)
-    assert "HTTP 200" in startup.report(times)
+    assert finite(*times.paint, *times.empty_paint, len(times.config[0]))
+    assert "HTTP 200" in startup.report(times) and " kB by gzip" in startup.report(times)
 
 
 def test_a_page_that_does_not_start_is_an_error() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
 import gradio as gr
 
@@ -12,7 +13,7 @@ from models.cache import ModelCache
 from pipelines import PIPELINES
 from pipelines.params import ParamError
 from ui.kit import tab
-from ui.kit.form import links
+from ui.kit.form import keep
 from ui.kit.form.examples import CONTENT, STYLE
 from ui.kit.i18n import I18N, declared, in_browser, in_words, spoken, t
 from ui.kit.run import Server
@@ -65,6 +66,8 @@ def build(cache: ModelCache) -> Page:
             send.link(frames["compare"], frames, tabs)
         if "train" in frames:
             train.link(frames["train"], frames, tabs)
+        if "explore" in frames:
+            looks.keep_settings(frames["explore"])
         if {"explore", "gatys"} <= set(frames):
             looks.link(frames["explore"], frames["gatys"])
         open_links(frames, tabs, page)
@@ -99,26 +102,31 @@ def navigation() -> None:
 
 
 def open_links(frames: Mapping[str, Any], tabs: gr.Tabs, page: gr.Blocks) -> None:
-    """Have `?tab=gan&count=4` open that tab with these settings, or say in a sentence why it cannot."""
-    forms = {name: frame for name, frame in frames.items() if isinstance(frame, tab.Frame)}
-    places = {name: (frame.stage.status, *frame.form.inputs) for name, frame in forms.items()}
+    """Have `?tab=gan&count=4` open that tab with these settings, or say in a sentence why it cannot.
+
+    The browser asks where the address has such settings: an answer touches every form.
+    """
+    places = {name: (frame.link.status, *frame.link.inputs) for name, frame in frames.items()}
     outputs = [tabs, *(place for own in places.values() for place in own)]
 
-    def opened(request: gr.Request) -> Any:
-        query = dict(request.query_params)
-        name = query.pop("tab", "")
+    def opened(query: str, request: gr.Request) -> Any:
+        settings = dict(parse_qsl(query.removeprefix("?")))
+        name = settings.pop("tab", "compare")
         if name not in {*frames, "models"}:
             return [gr.skip()] * len(outputs)
         rows: dict[Any, Any] = {tabs: gr.Tabs(selected=name)}
-        known = set(PIPELINES[name].params.model_fields) if name in forms else set()
-        settings = {key: text for key, text in query.items() if key in known}
-        if settings:
+        known = PIPELINES[name].params.model_fields if name in frames else ()
+        if given := {key: text for key, text in settings.items() if key in known}:
             try:
-                values = links.read(PIPELINES[name], settings)
+                values = frames[name].link.values(given)
                 said = spoken("Settings of the link. Pictures are not in it.", request)
             except ParamError as error:
-                values, said = [gr.skip()] * len(known), failed_status(in_words(str(error), request))
-            rows |= dict(zip(places[name], [said, *values], strict=True))
+                values = [gr.skip()] * len(frames[name].link.inputs)
+                said = failed_status(in_words(str(error), request))
+            rows |= dict(zip(places[name], [said, *values], strict=True)) if values else {}
         return rows
 
-    page.load(opened, None, outputs, **QUICK)
+    query = gr.Textbox("", visible="hidden", show_label=False)
+    asked = "/[?&](tab|methods)=/.test(location.search)"
+    page.load(None, None, [query], js=f"() => [{asked} ? location.search : {keep.STAYS}]", **QUICK)
+    query.change(opened, [query], outputs, **QUICK)

@@ -76,5 +76,12 @@ CSS = "\n".join(path.read_text() for path in (HERE / "style.css", COMPARE / "com
 
 OURS = ("page", "results", "upload", "stream")
 SCRIPTS = (*(HERE / "scripts" / f"{name}.js" for name in OURS), COMPARE / "compare.js")
+# On a phone, of what lies outside of Gradio's own frame: there its @media rules of CSS do not reach.
+PHONE = """@media (max-width: 640px) {
+  footer > div { display: none !important; } /* dots between links, of which one is shown */
+  dialog.viewer header { flex-wrap: nowrap; gap: 0; }
+  dialog.viewer header button { padding: 0 8px; font-size: .86rem; }
+}"""
 HEAD = '<meta name="color-scheme" content="light dark">\n'
+HEAD += f"<style>\n{PHONE}\n</style>\n"
 HEAD += "".join(f"<script>\n{path.read_text()}</script>\n" for path in SCRIPTS)

@@ -8,13 +8,14 @@ import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import PIL.Image
 from PIL import ImageDraw
 from PIL.Image import Resampling
 
-from pipelines.sheet import GROUND, font, lay
+from pipelines.sheet import GROUND, chinese_font, font, lay
 
 INK, QUIET, WARN, EMPTY = (43, 39, 36), (107, 100, 93), (163, 32, 32), (234, 230, 224)
 WIDE = 320  # pixels of a picture's place, at least
@@ -31,6 +32,18 @@ class Cell:
     picture: PIL.Image.Image | None
     lines: tuple[str, ...] = ()
     warning: str = ""
+
+
+def letters(size: int, text: str) -> Any:
+    """The font for a text, `size` in pixels: Pillow's own, or one of this machine where it has Chinese in it."""
+    return (chinese_font(size) if max(text, default="") > "\u2e80" else None) or font(size)
+
+
+def write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, ink: tuple[int, int, int], size: int) -> None:
+    """Write a line at (x, y), its letters on the same ground whichever font has them."""
+    chosen, usual = letters(size, text), font(size)
+    rise = 0 if chosen is usual else chosen.getmetrics()[0] - usual.getmetrics()[0]  # type: ignore[union-attr]
+    draw.text((at[0], at[1] - rise), text, ink, chosen)
 
 
 def wrap(text: str, font: Any, width: int) -> list[str]:
@@ -58,6 +71,7 @@ def sheet(
     columns: int | None = None,
     heads: tuple[Sequence[str], Sequence[str]] | None = None,
     legend: Sequence[str] = (),
+    given: Sequence[Cell] = (),
 ) -> PIL.Image.Image:
     """Lay cells out row by row.
 
@@ -66,12 +80,14 @@ def sheet(
         columns: cells in a row; None: up to four.
         heads: labels over the columns and beside the rows of an X/Y grid; cells are then its rows from the top.
         legend: remarks at the foot.
+        given: what went in, small, above all.
 
     Returns:
         One picture, mode RGB.
     """
     columns = columns or min(4, len(cells))
-    title, text = font(TITLE), font(TEXT)
+    written = "".join([*(c.title + "".join(c.lines) for c in cells), *legend, *chain(*(heads or ()))])
+    title, text = letters(TITLE, written), letters(TEXT, written)
     pictures = [c.picture for c in cells if c.picture is not None]
     width = min(MOST, max([WIDE, *(p.width for p in pictures)]))
     height = max([round(p.height * width / p.width) for p in pictures] or [width * 3 // 4])
@@ -84,14 +100,17 @@ def sheet(
     rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
     if foot:
         rows.append([PIL.Image.new("RGB", (1, len(foot) * LINE), GROUND)])
-    page, corners = lay(rows, GAP, (left, GAP + (TITLE + 12 if heads else 0)), width=across)
-    draw = ImageDraw.Draw(page)
-    for (x, _), label in zip(corners[0], heads[0] if heads else (), strict=False):
-        draw.text((x, GAP), label, INK, title)
+    room, half = TITLE + 12 if heads else 0, (width // 2, height // 2)
+    above = [[panel(c, (), half, half[1] + TITLE + 12) for c in given]] if given else []
+    below = [room if above else 0, *[0] * (len(above) + len(rows) - 1)]
+    page, corners = lay([*above, *rows], GAP, (left, GAP + (0 if above else room)), below, width=across)
+    draw, corners = ImageDraw.Draw(page), corners[len(above) :]
+    for (x, y), label in zip(corners[0], heads[0] if heads else (), strict=False):
+        write(draw, (x, y - TITLE - 12), label, INK, TITLE)
     for ((_, y), *_), label in zip(corners, heads[1] if heads else (), strict=False):
-        draw.text((GAP, y + height // 2), label, INK, title)
+        write(draw, (GAP, y + height // 2), label, INK, TITLE)
     for k, line in enumerate(foot):
-        draw.text((left, corners[-1][0][1] + k * LINE), line, QUIET, text)
+        write(draw, (left, corners[-1][0][1] + k * LINE), line, QUIET, TEXT)
     return page
 
 
@@ -109,10 +128,10 @@ def panel(cell: Cell, lines: Sequence[str], place: tuple[int, int], tall: int) -
     paper = PIL.Image.new("RGB", (place[0], tall), GROUND)
     paper.paste(placed(cell.picture, *place))
     draw = ImageDraw.Draw(paper)
-    draw.text((0, place[1] + 8), cell.title, INK, font(TITLE))
+    write(draw, (0, place[1] + 8), cell.title, INK, TITLE)
     for k, line in enumerate(lines):
         colour = WARN if cell.warning and line in cell.warning else QUIET
-        draw.text((0, place[1] + TITLE + 14 + k * LINE), line, colour, font(TEXT))
+        write(draw, (0, place[1] + TITLE + 14 + k * LINE), line, colour, TEXT)
     return paper
 
 

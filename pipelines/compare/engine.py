@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from bisect import bisect
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache as memo
@@ -258,12 +258,13 @@ def sheet(cards: Sequence[Card], heads: Heads) -> PIL.Image.Image:
     return contact.sheet([cell(card) for card in cards], len(heads[0]) if heads else None, heads, legend)
 
 
-def cell(card: Card) -> contact.Cell:
-    """What the contact sheet says under one card."""
+def cell(card: Card, title: str = "", say: Callable[[str], str] = str) -> contact.Cell:
+    """What the contact sheet says under one card: `title`, or its name in the plan; `say` names a score."""
+    title = title or card.entry.name
     if card.result is None:
-        return contact.Cell(card.entry.name, None, warning="x" if card.state == "failed" else "...")
+        return contact.Cell(title, None, warning="x" if card.state == "failed" else "...")
     r = card.result.record
-    numbers = [f"{name} {value:.{metrics.MEASURES[name].digits}f}" for name, value in card.scores.items()]
-    lines = [f"{r.seconds.run:.1f} s · {r.peak_bytes / 1e9:.1f} GB", ", ".join(r.models), " · ".join(numbers)]
+    numbers = [f"{say(name)} {value:.{metrics.MEASURES[name].digits}f}" for name, value in card.scores.items()]
+    lines = [f"{r.seconds.run:.1f} s · {device.amount(r.own_bytes)}", ", ".join(r.models), " · ".join(numbers)]
     warning = "" if card.state == "done" else f"{r.steps} ..."
-    return contact.Cell(card.entry.name, card.result.picture, tuple(line for line in lines if line), warning)
+    return contact.Cell(title, card.result.picture, tuple(line for line in lines if line), warning)

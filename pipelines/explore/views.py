@@ -13,6 +13,7 @@ from PIL.Image import Resampling
 from torch import Tensor, nn
 
 from models.classifier import Classifier
+from models.imagenet import OF_CIFAR10
 from models.losses import TotalVariation, gram
 from pipelines import images
 from pipelines.base import Output
@@ -30,28 +31,47 @@ MATRIX, BAR, BESIDE = 170, 12, 3  # pixels: side of a Gram matrix, height of the
 BRIGHT = 0.98  # quantile that is brightest, where a few numbers outshine the rest
 STEEP = 0.25  # difference of neighbouring pixels that has the full colour
 ALONE = 340  # pixels: longest side of a panel of one picture, where there is no second one
+OUTSIDE = sum(map(len, OF_CIFAR10.values())) / 1000  # what a blind guess of ImageNet's classes gives to CIFAR-10's
 Modules = dict[str, nn.Module]
 Numbers = dict[str, float | Tensor]
 
 
 def classify(p: ExploreParams, modules: Modules, shelf: Shelf) -> Output:
     """What the classifiers think that the picture shows, and the few pixels that the small one saw."""
-    judgements = [shelf.judgement(p.content, name, module) for name, module in modules.items()]
-    small = judgements[0]
+    small, *large = judgements = [shelf.judgement(p.content, name, module) for name, module in modules.items()]
+    inside = among_ten(large[0]) if large else None
+    sure = small.sure and not outside(inside)
     pixels = images.to_image(small.pixels)
     square = small.square.resize((SIDE, SIDE), Resampling.LANCZOS)
     rows = [[(square, ""), (pixels.resize((SIDE, SIDE), Resampling.NEAREST), f"{pixels.width} x {pixels.height}")]]
     details: dict[str, Any] = {}
     for judgement in judgements:
         best = judgement.best()
-        details[judgement.model] = {"sure": judgement.sure, "side": judgement.pixels.shape[-1], "best": best}
+        believed = sure if judgement is small else judgement.sure
+        details[judgement.model] = {"sure": believed, "side": judgement.pixels.shape[-1], "best": best}
         chances = [(row["class"], row["probability"]) for row in best]
-        title = judgement.model if judgement.sure else f"{judgement.model}?"
+        title = judgement.model if believed else f"{judgement.model}?"
         rows.append([(draw.bars(chances, 2 * SIDE + draw.GAP, 190, title), "")])
+    details[small.model] |= {} if inside is None else {"inside": inside}
     top = details[small.model]["best"][0]
     doubt = f"Not sure: {top['class']} is only the best guess among {len(small.classes)} classes."
+    doubt = f"None of these {len(small.classes)}: {large[0].model} sees something else." if outside(inside) else doubt
     metrics: Numbers = {"probability": top["probability"], "label": float(top["label"])}
-    return Output([pixels], metrics, [] if small.sure else [doubt], draw.sheet(rows), details)
+    return Output([pixels], metrics, [] if sure else [doubt], draw.sheet(rows), details)
+
+
+def among_ten(judgement: Judgement) -> float:
+    """The probability that a classifier of ImageNet gives to all that CIFAR-10 has, in [0, 1]."""
+    return float(judgement.probabilities[[i for numbers in OF_CIFAR10.values() for i in numbers]].sum())
+
+
+def outside(inside: float | None) -> bool:
+    """Whether a picture shows nothing that CIFAR-10 has: ImageNet's classifier gives it less than a blind guess would.
+    Where there is no such classifier nobody knows (None).
+
+    The small classifier cannot tell by itself: it knows nothing else, and takes a tram for an airplane.
+    """
+    return inside is not None and inside < OUTSIDE
 
 
 def layers(p: ExploreParams, modules: Modules, shelf: Shelf) -> Output:

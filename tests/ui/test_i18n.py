@@ -132,3 +132,9 @@ def test_the_translator_of_the_page_reads_it() -> None:
 
     pairs = [(english, text) for english, chinese in CHINESE.items() for text in (english, chinese)]
     assert not [pair for pair in pairs if not readable(*pair)]
+
+
+def test_a_chinese_reader_is_told_which_language_the_models_read() -> None:
+    """The first prompt stays English: Stable Diffusion's cards say that it was trained on English captions."""
+    prompt = next(s for s in settings(PIPELINES["imagine"].params) if s.name == "prompt")
+    assert "英文" in CHINESE[prompt.description] and not HAN.search(str(prompt.default))

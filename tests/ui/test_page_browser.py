@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
+import PIL.Image
 import pytest
-from page import PATIENCE, Open, button, choose, download, drop, number, open_tab, wait_for_end
-from playwright.sync_api import Locator, Page, expect
+from page import PATIENCE, Open, button, choose, download, drop, number, open_method, open_tab, wait_for_end
+from playwright.sync_api import Locator, Page, Request, expect
 
 from pipelines import PIPELINES
 from ui.page import GROUPS
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+MOST_EVENTS, MOST_BYTES = 4, 4000  # of a visit: what Compare forecasts, which models there are
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
@@ -141,6 +144,36 @@ def test_a_link_opens_a_tab_with_settings_or_says_why_not(visit: Open) -> None:
     assert link.get_attribute("href") == "?tab=gan&label=7&count=4"
 
 
+def asked(page: Page, address: str) -> list[str]:
+    """What a page that is opened asks the server for beside files: each event's body."""
+    bodies: list[str] = []
+    away: set[Request] = set()
+
+    def sent(request: Request) -> None:
+        if request.method == "POST":
+            bodies.append(request.post_data or "")
+            away.add(request)
+
+    page.on("request", sent)
+    for ended in ("requestfinished", "requestfailed"):
+        page.on(ended, lambda request: away.discard(request))
+    page.goto(address)
+    expect(page.locator(".forecast:visible tr").first).to_be_visible()
+    page.wait_for_timeout(3000)  # forecasts that nobody needs would come in that time
+    while away:
+        page.wait_for_timeout(100)
+    return bodies
+
+
+def test_a_visitor_who_touches_nothing_asks_for_little(visit: Open) -> None:
+    page = visit("")
+    fresh = asked(page.context.new_page(), page.url)
+    assert len(fresh) <= MOST_EVENTS and sum(map(len, fresh)) < MOST_BYTES, fresh
+    choose(page, Size=128)
+    again = asked(page.context.new_page(), page.url)
+    assert len(again) <= MOST_EVENTS + 2 and sum(map(len, again)) < 2 * MOST_BYTES, again
+
+
 def test_results_are_kept_in_a_drawer_and_open_their_own_tab(visit: Open, tmp_path: Path) -> None:
     page = visit("GAN")
     choose(page, Count=4)
@@ -198,12 +231,49 @@ def test_nothing_is_wider_than_the_screen_and_run_is_in_reach(visit: Open, size:
     options: dict[str, Any] = {"viewport": {"width": size[0], "height": size[1]}}
     page = visit("", **(options | ({"is_mobile": True, "has_touch": True} if size[0] < 640 else {})))
     for name in ("gatys", "stylize", "gan", "stylemix", "vae", "pixelcnn", "diffusion", "imagine"):
-        page.evaluate("(name) => atelier.open(name)", name)
+        open_method(page, name)
         expect(page.locator("button.run:visible")).to_be_in_viewport()
         assert page.evaluate(f"document.documentElement.scrollWidth <= {size[0]}"), name
         if size[0] < 640 and name != "imagine":
             first = page.locator("[role=tabpanel]:visible :is(.picture, .atlas):visible").first
             expect(first).to_be_in_viewport()
+
+
+CUT = """() => [...document.querySelectorAll('.prompt, .dice, .groups nav button, table.models td.number, footer *')]
+    .filter(node => node.offsetParent && node.clientWidth && node.scrollWidth > node.clientWidth + 1)
+    .map(node => `${node.className}: ${node.textContent}`)"""
+UNDER = """() => [...document.querySelectorAll('.restore')].filter(node => {
+    const range = document.createRange();
+    range.selectNodeContents(node.querySelector('button .wrap'));
+    const label = node.querySelector('[data-testid="block-label"]').getBoundingClientRect();
+    return node.offsetParent && range.getBoundingClientRect().top < label.bottom - 1;
+}).length"""
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+@pytest.mark.parametrize("width", [1280, 768, 390])
+def test_no_word_is_cut_or_lies_under_another(visit: Open, width: int, locale: str) -> None:
+    page = visit("", viewport={"width": width, "height": 900}, locale=locale)
+    for name in ("gatys", "imagine", "gan"):
+        open_method(page, name)
+        expect(page.locator(".restore:visible")).to_have_count(1)
+        assert page.evaluate(UNDER) == 0, name
+        assert page.evaluate(CUT) == [], name
+    open_method(page, "stylize")
+    tick = page.locator(".tick:visible").first
+    assert tick.evaluate("e => e.getBoundingClientRect().width") >= 180, tick.inner_text()
+    if width < 640:
+        assert not re.search(r"^\s*·|·\s*$", page.locator("footer").inner_text())
+        tops = page.locator(".groups nav button:not(.last)").evaluate_all("all => all.map(one => one.offsetTop)")
+        assert len(set(tops)) == 1, "the groups take two lines"
+    open_method(page, "models")
+    expect(page.locator("table.models:visible").first).to_be_visible()
+    assert page.evaluate(CUT) == []
+    box = page.locator(".scroll:has(table.models):visible, .prose:has(table.models):visible").first
+    assert box.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), "the table is wider than its place"
+    open_method(page, "explore")
+    page.locator(".segments:visible label").nth(5).click()  # frequencies, whose numbers have five columns
+    expect(page.locator("[role=tabpanel]:visible table.models th:visible")).to_have_count(5)
 
 
 @pytest.mark.parametrize(("locale", "scheme"), [("en-US", "light"), ("zh-CN", "dark")])
@@ -212,7 +282,7 @@ def test_no_serious_fault_for_screen_readers(visit: Open, locale: str, scheme: s
     page.evaluate(AXE)
     faults = []
     for name in (*PIPELINES, "models"):
-        page.evaluate("(name) => atelier.open(name)", name)
+        open_method(page, name)
         page.wait_for_timeout(500)
         report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         faults += [
@@ -262,3 +332,27 @@ def test_chips_speak_english(visit: Open) -> None:
         open_tab(page, name)
         texts = page.locator("[role=tabpanel]:visible label").all_inner_texts()
         assert not [text for text in texts if raw.search(text)]
+
+
+def test_the_thumb_of_a_slider_is_seen_on_a_light_page(visit: Open) -> None:
+    page = visit(color_scheme="light")
+    slider = page.locator("input[type=range]:visible").first
+    before = PIL.Image.open(io.BytesIO(slider.screenshot())).convert("RGB")
+    width, height = before.size
+    slider.fill(slider.get_attribute("max") or "")
+    free = PIL.Image.open(io.BytesIO(slider.screenshot())).convert("RGB").crop((width - height, 0, width, height))
+    thumb = [pixel for pixel in free.getdata() if pixel[0] - pixel[2] > 60]  # of the accent's colour
+    assert len(thumb) > height, "the thumb is white on white"
+
+
+@pytest.mark.parametrize("name", ["gatys", "compare", "explore"])
+def test_the_track_of_a_slider_is_dark_on_a_dark_page(visit: Open, name: str) -> None:
+    page = visit("", color_scheme="dark")
+    open_method(page, name)
+    if name == "explore":
+        page.locator(".segments:visible label", has_text="Invert").click()
+    slider = page.locator("input[type=range]:visible").first
+    slider.scroll_into_view_if_needed()
+    width, height = PIL.Image.open(io.BytesIO(slider.screenshot())).size
+    bright = PIL.Image.open(io.BytesIO(slider.screenshot())).convert("L").crop((width * 3 // 4, 0, width, height))
+    assert max(bright.getdata()) < 160, "the track's free end is light"

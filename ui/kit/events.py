@@ -157,17 +157,22 @@ def wire(
         ended.append(on_press(controls_, [stage.more.click], runs.go_on, [stage.memory], outputs))
     ended.append(on_press(controls_, [stage.vary.click], runs.vary, [stage.memory], outputs))
     on_stop(server, controls_)
-    begin = keep.stale(pipeline.name, form.inputs, stage.stale, stage.record, stage.live)
-    controls_.run.click(None, form.inputs, None, js=begin, **QUICK)
+    fit = keep.Fit(pipeline.name, form.inputs, stage.stale, stage.record, stage.live)
+    fit.wire()
+    fit.on(controls_.run.click, "begin")
+    for button in (stage.more, stage.vary):
+        fit.on(button.click, "again")
+    for event in ended:
+        fit.on(event.then, "end")
     wire_after(pipeline, form, stage, controls_)
     wire_cures(pipeline, server, form, stage, controls_)
     wire_restore(pipeline, form, stage, again)
 
     def live(events: Any, always: bool = False) -> None:
         function = runs.always if always else runs.live
-        marked = events.then if isinstance(events, Dependency) else partial(gr.on, events)
-        marked(None, form.inputs, None, js=begin, **QUICK)
+        fit.on(events.then if isinstance(events, Dependency) else partial(gr.on, events), "begin")
         ended.append(on_change(controls_, events, function, [stage.memory, *form.inputs], outputs))
+        fit.on(ended[-1].then, "end")
 
     return Follow(live, ended)
 

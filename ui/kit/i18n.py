@@ -49,8 +49,12 @@ def declared(english: str) -> I18nData | str:
 def spoken(english: str, request: gr.Request | None) -> str:
     """`english` in the language of the browser that asked, for text that is made while a method runs; English where it
     has no Chinese."""
-    accepted = (request.headers.get("accept-language") or "") if request else ""
-    return CHINESE.get(english, english) if accepted.lower().startswith("zh") else english
+    return CHINESE.get(english, english) if reads_chinese(request) else english
+
+
+def reads_chinese(request: gr.Request | None) -> bool:
+    """Whether the browser that asked is one of a Chinese reader."""
+    return ((request.headers.get("accept-language") or "") if request else "").lower().startswith("zh")
 
 
 def in_browser(english: str) -> str:
@@ -61,8 +65,7 @@ def in_browser(english: str) -> str:
 
 def in_words(sentence: str, request: gr.Request | None) -> str:
     """What went wrong, in the language of the browser that asked; sentences without Chinese stay English."""
-    accepted = (request.headers.get("accept-language") or "") if request else ""
-    return _in_chinese(sentence) if accepted.lower().startswith("zh") else sentence
+    return _in_chinese(sentence) if reads_chinese(request) else sentence
 
 
 def refused(sentence: str, request: gr.Request | None) -> gr.Error:

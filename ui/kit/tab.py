@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from pipelines.base import Pipeline
 from pipelines.compare.plan import kind_of
 from pipelines.params import MOST_SEED, Setting, settings
 from ui.kit import api, events
-from ui.kit.form import controls, keep
+from ui.kit.form import controls, keep, links
 from ui.kit.form.examples import CONTENT, RESULTS, STYLE
 from ui.kit.i18n import declared, t
 from ui.kit.run import Server, controls_of
@@ -54,7 +55,7 @@ class Stage:
     record: gr.JSON
     after: tuple[Any, ...]  # settings that can be changed when the run is over
     folds: tuple[gr.Accordion, gr.Accordion, gr.Accordion]  # around curve, film, record: there when filled
-    stale: gr.HTML  # there while the form says something else than what made the picture
+    stale: gr.HTML  # there while the form says something else than what made the picture: keep.Fit
     cures: tuple[gr.Button, gr.Button, gr.Button]  # of the failed state: a smaller size, Fetch, the defaults
     memory: gr.State  # show.Memory: what Continue, colours and the film need
     wanted: gr.State  # what the failed run lacks and Fetch brings -> bytes, None where only the hub knows
@@ -76,6 +77,7 @@ class Frame:
     run: gr.Button
     stop: gr.Button
     follow: events.Follow
+    link: links.Target
 
 
 def build(
@@ -109,7 +111,8 @@ def build(
     pairs = zip(form.settings, form.inputs, strict=True)
     keep.settings(pipeline.name, {s.name: c for s, c in pairs if s.kind not in {"image", "images"}})  # no pictures
     api.build(pipeline, server, form.settings)
-    return Frame(form, stage, run, stop, follow)
+    link = links.Target(stage.status, form.inputs, partial(links.read, pipeline))
+    return Frame(form, stage, run, stop, follow, link)
 
 
 def actions() -> tuple[gr.Button, gr.Button, gr.File]:
@@ -278,7 +281,7 @@ def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
 
 
 def stale_mark() -> gr.HTML:
-    """Says that the settings are no longer those of the result; keep.stale shows it."""
+    """Says that the settings are no longer those of the result; keep.Fit shows it."""
     words = t("Out of date: the settings have changed since. Press Run.")
     return gr.HTML(words, elem_classes="stale", padding=False, visible=False)
 

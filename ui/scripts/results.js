@@ -17,16 +17,45 @@
     }
   };
 
-  // Out of date: what a tab's form says now is not what made its picture.
-  const begun = {}, made = {};
+  // Out of date: what a tab's form says now is neither what made its picture nor what is under way.
+  // parts: mode -> places of the settings that count in it (keep.py); made: tab -> mode -> those of the picture.
+  const begun = {}, made = {}, stored = {}, latest = {};
   const files = (value) => Array.isArray(value) ? value.map(files) : value?.image?.path ?? value?.path ?? value;
-  const text = (given) => JSON.stringify(given.map(files));
-  atelier.begin = (tab, given) => { begun[tab] = text(given); };
-  atelier.stale = (tab, given) => ({ __type__: "update", visible: tab in made && made[tab] !== text(given) });
-  atelier.arrived = (tab, file, given) => {
-    if (tab in begun) made[tab] = begun[tab];
+  const said = (given, parts, mode) => JSON.stringify((parts ? parts[mode].map((i) => given[i]) : given).map(files));
+  const settings = (given, parts) => { const mode = parts ? given[0] : ""; return { mode, now: said(given, parts, mode) }; };
+  const see = (tab) => {
+    if (!latest[tab]) return { __type__: "update" };
+    const { mode, now } = settings(...latest[tab]), run = begun[tab];
+    const underWay = run && !run.over && run.mode === mode && run.now === now;
+    return { __type__: "update", visible: tab in made && made[tab][mode] !== now && !underWay };
+  };
+  const moves = {
+    see() {},
+    begin(tab, given, parts) { begun[tab] = settings(given, parts); },
+    again(tab) { delete begun[tab]; },  // a run of what the picture before was made of
+    end(tab) { if (begun[tab]) begun[tab].over = true; },
+    arrive(tab, given, parts, fills = []) {
+      if (begun[tab]) {
+        const { mode, now } = begun[tab], here = JSON.parse(settings(given, parts).now);
+        const ran = JSON.parse(now).map((value, i) => value === "" && fills.includes(parts?.[mode][i]) ? here[i] : value);
+        made[tab] = { ...stored[tab], [mode]: JSON.stringify(ran) };
+      }
+      delete begun[tab];
+    },
+    fits(tab, given, parts) { moves.begin(tab, given, parts); moves.arrive(tab, given, parts); },
+    example(tab, given, parts) { // a stored picture for each mode, of what the form says at first
+      stored[tab] = Object.fromEntries(Object.keys(parts).map((mode) => [mode, said([mode, ...given.slice(1)], parts, mode)]));
+      made[tab] = { ...stored[tab] };
+    },
+  };
+  atelier.fit = Object.fromEntries(Object.entries(moves).map(([name, move]) => [name, (tab, given, parts, fills) => {
+    if (given.length) latest[tab] = [given, parts];
+    move(tab, given, parts, fills);
+    return see(tab);
+  }]));
+  atelier.keep = (tab, file) => {
     if (file?.url?.endsWith(".png")) keep(tab, file).catch(console.warn);
-    return atelier.stale(tab, given);
+    return [];
   };
 
   // The record in a PNG, as its tEXt chunk holds it before the pixels.

@@ -103,7 +103,7 @@ def table(cache: ModelCache, request: gr.Request | None, kept: int = 0) -> str:
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     left = spoken("What visitors' runs have left behind", request)
     foot = f'<tr><td>{left}</td><td></td><td></td><td class="number">{kept / 1e6:.1f} MB</td></tr>'
-    return f'<div class="scroll"><table class="models"><tr>{head}</tr>{body}{foot}</table></div>'
+    return f'<div class="scroll"><table class="models weights"><tr>{head}</tr>{body}{foot}</table></div>'
 
 
 def fetchable() -> list[list[ModelCard]]:

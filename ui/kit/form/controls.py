@@ -71,7 +71,7 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
                 return gr.Radio(choices, value=setting.default, label=label, info=info, min_width=190)
             return gr.Dropdown(choices, value=setting.default, label=label, info=info, min_width=190)
         case "bool":
-            return gr.Checkbox(setting.default, label=label, info=info)
+            return gr.Checkbox(setting.default, label=label, info=info, elem_classes="tick")
         case "int" | "float":
             return number_component(setting, label, info)
         case "text" | "floats":

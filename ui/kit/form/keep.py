@@ -1,9 +1,12 @@
-"""Settings of a form over a reload: kept by the visitor's own browser (gr.BrowserState), never on the server."""
+"""What the visitor's own browser knows of a form, and never the server: its settings over a reload (gr.BrowserState),
+and whether they are still those of the picture."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -12,13 +15,15 @@ from ui.kit.session import QUICK
 
 SECRET = "read by this page alone"  # fixed, or every restart would forget
 EDITION = 1  # another number forgets what was kept
+STAYS = "{__type__: 'update'}"  # a component in JavaScript that is left as it is
 
 
 def settings(tab: str, kept: Mapping[str, Any], fill: Callable[[Any], list[Any]] | None = None) -> None:
     """Have the browser keep the components of `tab` by their names and fill them in when the page is loaded.
 
     The browser does both alone: no event of these reaches the server. `fill`: makes the components' values of what was
-    kept (None at first) on the server, where one depends on another.
+    kept on the server, where one depends on another; it is asked where something was kept and no link has settings for
+    the tab. Call it outside of the tabs then: what lies in a tab that was never open tells of no change.
     """
     components = list(kept.values())
     if not components or (blocks := gr.context.Context.root_block) is None:
@@ -26,19 +31,48 @@ def settings(tab: str, kept: Mapping[str, Any], fill: Callable[[Any], list[Any]]
     state = gr.BrowserState(None, storage_key=f"atelier-{tab}-{EDITION}", secret=SECRET)
     names = json.dumps(list(kept))
     save = f"(...values) => [Object.fromEntries({names}.map((name, i) => [name, values[i]]))]"
-    script = f"(kept) => {names}.map(name => kept && name in kept ? kept[name] : {{__type__: 'update'}})"
     gr.on([component.change for component in components], None, components, [state], js=save, **QUICK)
-    blocks.load(fill, [state], components, js=None if fill else script, **QUICK)
+    if fill is None:
+        script = f"(kept) => {names}.map(name => kept && name in kept ? kept[name] : {STAYS})"
+        blocks.load(None, [state], components, js=script, **QUICK)
+        return
+    found = gr.JSON(visible="hidden", show_label=False)
+    linked = f"new URLSearchParams(location.search).get('tab') === {json.dumps(tab)}"
+    blocks.load(None, [state], [found], js=f"(kept) => [kept && !({linked}) ? kept : {STAYS}]", **QUICK)
+    found.change(fill, [found], components, **QUICK)
 
 
-def stale(tab: str, inputs: Sequence[Any], mark: Any, stamp: Any, file: Any) -> str:
-    """Have `mark` there while `inputs` say something else than what made the picture in `file`; the browser does it
-    alone, and keeps each result. `stamp` changes with each. Returns JavaScript for the values of `inputs` when a run
-    begins."""
-    name = json.dumps(tab)
-    changes = [component.change for component in inputs]
-    gr.on(changes, None, list(inputs), [mark], js=f"(...given) => [atelier.stale({name}, given)]", **QUICK)
-    arrived = f"(file, ...given) => [atelier.arrived({name}, file, given)]"
-    settled = stamp.change(None, None, None, js="() => []", **QUICK)  # the picture's own value comes after it
-    settled.then(None, [file, *inputs], [mark], js=arrived, **QUICK)
-    return f"(...given) => {{ atelier.begin({name}, given); return []; }}"
+@dataclass(frozen=True)
+class Fit:
+    """Whether a form says what made its picture: `mark` is there while it does not. The browser tells it alone, and
+    keeps each result.
+
+    inputs: the form's. mark: ui.kit.tab.stale_mark. stamp: changes with each result. file: the result.
+    parts: value of the first input -> the places of those that count then, where one of them chooses among pictures or
+    ways to look; None: all count always. fills: places of those that a result fills in where they were empty.
+    """
+
+    tab: str
+    inputs: Sequence[Any]
+    mark: Any
+    stamp: Any
+    file: Any
+    parts: Mapping[str, Sequence[int]] | None = None
+    fills: Sequence[int] = ()
+
+    def script(self, move: str) -> str:
+        """JavaScript over the inputs for one of the moves in ui/scripts/results.js."""
+        parts = json.dumps(self.parts, separators=(",", ":"))
+        return f"(...given) => [atelier.fit.{move}({json.dumps(self.tab)}, given, {parts}, {json.dumps(self.fills)})]"
+
+    def on(self, event: Callable[..., Any], move: str) -> None:
+        """Make a move at an event: a run of what the form says begins or ends, the picture is that of the form, ..."""
+        inputs = [] if move in {"again", "end"} else list(self.inputs)
+        event(None, inputs, [self.mark], js=self.script(move), **QUICK)
+
+    def wire(self) -> None:
+        """Follow every change and every result."""
+        self.on(partial(gr.on, [c.change for c in self.inputs]), "see")
+        settled = self.stamp.change(None, None, None, js="() => []", **QUICK)  # the picture's own value comes after it
+        settled.then(None, [self.file], None, js=f"(file) => atelier.keep({json.dumps(self.tab)}, file)", **QUICK)
+        self.on(settled.then, "arrive")

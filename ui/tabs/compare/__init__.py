@@ -23,8 +23,8 @@ from pipelines.compare import CompareParams, contact, engine, plan
 from pipelines.compare.engine import Card
 from pipelines.images import ImageError
 from pipelines.params import ParamError, parse, settings
-from ui.kit import api, tab
-from ui.kit.form import keep, replay
+from ui.kit import api, events, tab
+from ui.kit.form import keep, links, replay
 from ui.kit.form.examples import CONTENT, STYLE
 from ui.kit.i18n import in_words, refused, spoken, t
 from ui.kit.run import Controls, Server, View, controls_of, follow, on_press, on_stop, pressable
@@ -47,6 +47,17 @@ class Desk:
     form: Form
     parts: dict[str, Any]  # what is no setting
     controls: Controls
+
+    @property
+    def fit(self) -> keep.Fit:
+        """Whether the cards are those of the form; each mode has its own settings."""
+        p, form = self.parts, self.form
+        return keep.Fit("compare", form.inputs, p["stale"], p["stamp"], p["sheet"], form.places)
+
+    @property
+    def link(self) -> links.Target:
+        """Where the settings of a link go."""
+        return links.Target(self.controls.status, self.form.inputs, self.form.of_link)
 
     @property
     def cure(self) -> gr.Button:
@@ -77,7 +88,8 @@ class Desk:
         """What the form says as cards to be run."""
         p = parse(CompareParams, values)
         entries, heads = compare_method.cells(p, self.form.table)
-        return Memory(p, engine.prepare(entries, self.server.cache, sort=heads is None), heads)
+        cards = engine.prepare(entries, self.server.cache, sort=heads is None)
+        return Memory(p, cards, heads, pictures=events.names(list(compare_form.FIELDS.values()), values))
 
 
 def build(pipeline: Pipeline[Any], server: Server) -> Desk:
@@ -93,8 +105,8 @@ def build(pipeline: Pipeline[Any], server: Server) -> Desk:
     tab.how_it_works(pipeline)
     parts |= {"ahead": ahead, "cure": cure, "again": again}
     desk = Desk(pipeline, server, form, parts, controls_of(pipeline.name, run, stop, parts["status"]))
-    keep.settings(pipeline.name, form.browser_settings)
     wire_before(desk, wire(desk))
+    keep.settings(pipeline.name, form.browser_settings)
     wire_restore(desk)
     api.build(pipeline, server, settings(pipeline.params))
     return desk
@@ -168,21 +180,21 @@ def conclude(memory: Memory, request: gr.Request, view: View) -> list[Any]:
     """What can be taken away, a link, and a new stamp, at which the browser keeps the sheet."""
     status = f"{progress(memory, view.seconds, request)}<br>{compare_form.link(memory.params, request)}"
     stamp = secrets.token_hex(4)
-    return row(False, memory, request, status=status, stamp=stamp, **downloads(memory, view.result))
+    return row(False, memory, request, status=status, stamp=stamp, **downloads(memory, view.result, request))
 
 
-def downloads(memory: Memory, result: Result | None) -> dict[str, Any]:
+def downloads(memory: Memory, result: Result | None, request: gr.Request) -> dict[str, Any]:
     """The contact sheet and the zip as files; none where nothing has worked."""
     if result is None or not result.images:
         return {}
-    pictures = {"sheet.png": result.png()}
+    pictures = {"sheet.png": replace(result, sheet=compare_cards.sheet(memory, request)).png()}
     for number, (card, own) in enumerate(((c, c.result) for c in memory.cards if c.result), 1):
         name = f"{number:02d}-{compare_cards.file_name(card)}"
         pictures[f"{name}.png"] = own.png()
         if own.sheet is not None:
             pictures |= {f"{name}/{i:03d}.png": own.png(i) for i in range(len(own.images))}
     pack = contact.bundle(pictures, result.record.model_dump(mode="json"))
-    name = f"compare-{memory.kind}-seed{result.record.seed}"
+    name = f"{memory.file_name}-seed{result.record.seed}"
     files = {"sheet": file_in_cache(pictures["sheet.png"], ".png", name), "pack": file_in_cache(pack, ".zip", name)}
     return {name: gr.update(value=path, interactive=True) for name, path in files.items()}
 
@@ -225,13 +237,17 @@ def wire(desk: Desk) -> list[Any]:
         yield from perform(desk, request, token, memory, memory.cards, partial(conclude, memory, request))
 
     on_stop(desk.server, controls)
-    inputs, parts = [desk.parts["memory"]], desk.parts
-    begin = keep.stale("compare", form.inputs, parts["stale"], parts["stamp"], parts["sheet"])
-    controls.run.click(None, form.inputs, None, js=begin, **QUICK)
-    return [
+    inputs, fit = [desk.parts["memory"]], desk.fit
+    fit.wire()
+    fit.on(controls.run.click, "begin")
+    fit.on(desk.parts["more"].click, "again")
+    ended = [
         on_press(controls, [controls.run.click], start, [*inputs, *form.inputs], desk.outputs),
         on_press(controls, [desk.parts["more"].click], go_on, inputs, desk.outputs),
     ]
+    for event in ended:
+        fit.on(event.then, "end")
+    return ended
 
 
 def foresee(desk: Desk, request: gr.Request, inputs: Sequence[Any]) -> list[Any]:
@@ -275,15 +291,9 @@ def wire_before(desk: Desk, ended: list[Any]) -> None:
     def ahead(request: gr.Request, *inputs: Any) -> list[Any]:
         return foresee(desk, request, inputs)
 
-    def arrive(request: gr.Request) -> list[Any]:
+    def arrive(request: gr.Request, *inputs: Any) -> list[Any]:
         threading.Thread(target=metrics.warm, name="measures", daemon=True).start()
-        status, filled = "", [gr.skip()] * len(form.inputs)
-        try:
-            if values := compare_form.of_link(dict(request.query_params)):
-                filled = form.fill(values)
-        except ParamError as error:  # a link may say anything
-            status = failed_status(in_words(str(error), request))
-        return [status, *filled]
+        return [compare_cards.gallery(compare_cards.stored(inputs[0], form.table), request), *ahead(request, *inputs)]
 
     def show(request: gr.Request, kind: str, memory: Memory | None) -> Any:
         if memory is None or (memory.kind != kind and not memory.busy):
@@ -294,10 +304,10 @@ def wire_before(desk: Desk, ended: list[Any]) -> None:
     assert root is not None
     changes = [c.change for c in form.inputs]
     gr.on(changes, ahead, form.inputs, outputs, trigger_mode="always_last", **QUICK)
-    arrived = root.load(arrive, None, [parts["status"], *form.inputs], **QUICK)
-    for event in (form.mode.change, arrived.then):
-        event(show, [form.mode, parts["memory"]], [parts["gallery"]], **QUICK)
-    for event in (arrived, *ended):
+    desk.fit.on(root.load, "example")  # before the browser fills in what it kept
+    root.load(arrive, form.inputs, [parts["gallery"], *outputs], **QUICK)
+    form.mode.change(show, [form.mode, parts["memory"]], [parts["gallery"]], **QUICK)
+    for event in ended:
         event.then(ahead, form.inputs, outputs, **QUICK)
 
 

@@ -14,23 +14,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+import PIL.Image
 
 from models.device import amount
 from pipelines.base import Result
-from pipelines.compare import CompareParams, plan
+from pipelines.compare import CompareParams, contact, engine, plan
 from pipelines.compare.engine import Card
 from pipelines.compare.plan import Heads
 from pipelines.metrics import MEASURES
 from pipelines.params import settings
 from pipelines.record import Record
+from pipelines.sheet import chinese_font
 from ui.kit.form.examples import COMPARISON
-from ui.kit.i18n import in_words, spoken
+from ui.kit.i18n import in_words, reads_chinese, spoken
 from ui.kit.session import file_in_cache
 from ui.tabs.compare.form import worded
 
 SHORTEST, DECADES = -3, 3  # powers of ten of seconds: where the chart starts at the earliest, and how many it shows
 BLANK = {"waiting": "not run yet", "running": "starting", "failed": "did not work", "stopped": "stopped"}
 WAYS = {"higher": "higher is better", "lower": "lower is better"}
+MOST_LETTERS = 120  # of a download's name
 RUINED = 0.5  # "Structure kept" below which hardly anything of the photograph is left
 
 
@@ -39,7 +42,7 @@ class Memory:
     """What stays of a visitor's comparison, for Continue, the sheet and the zip.
 
     addresses: of the results of cards. preview: of the method in flight. stored: it came with Atelier. running: the
-    cards that wait will have their turn.
+    cards that wait will have their turn. pictures: names of those that went in.
     """
 
     params: CompareParams
@@ -49,6 +52,7 @@ class Memory:
     preview: str | None = None
     stored: bool = False
     running: bool = False
+    pictures: tuple[str, ...] = ()
 
     def __deepcopy__(self, _: Any) -> Memory:
         return self  # Gradio copies a State's value; pictures are not copied
@@ -57,6 +61,13 @@ class Memory:
     def kind(self) -> str:
         """The mode that it was made in."""
         return "generate" if self.params.content is None else "restyle"
+
+    @property
+    def file_name(self) -> str:
+        """What downloads are called: `compare-gatys-stylize-astronaut-impasto`."""
+        methods = dict.fromkeys(card.entry.pipeline.name for card in self.cards if card.result)
+        subject = self.pictures or ((self.params.dataset,) if self.params.dataset else ())
+        return "-".join(["compare", *methods, *subject])[:MOST_LETTERS]
 
     @property
     def busy(self) -> bool:
@@ -151,11 +162,16 @@ def best(cards: Sequence[Card]) -> dict[str, str]:
     return winners
 
 
-def legend(cards: Sequence[Card], request: gr.Request | None) -> str:
-    """Once for all cards: which way a score is better, and what is marked."""
+def ways(cards: Sequence[Card], request: gr.Request | None) -> list[str]:
+    """Which way the scores of cards are better: `lower is better: Style distance`."""
     measures = [m for name, m in MEASURES.items() if any(name in card.scores for card in cards)]
     names = {way: [spoken(m.name, request) for m in measures if m.better == way] for way in WAYS}
-    parts = [f"{spoken(WAYS[way], request)}: {', '.join(names[way])}" for way in names if names[way]]
+    return [f"{spoken(WAYS[way], request)}: {', '.join(names[way])}" for way in names if names[way]]
+
+
+def legend(cards: Sequence[Card], request: gr.Request | None) -> str:
+    """Once for all cards: which way a score is better, and what is marked."""
+    parts = ways(cards, request)
     parts += [spoken("the best is bold", request)] if best(cards) else []
     return f'<p class="note">{html.escape(" · ".join(parts))}</p>' if parts else ""
 
@@ -257,7 +273,23 @@ def head(text: str, card: Card, request: gr.Request | None) -> str:
     name, _, value = text.partition(" ")
     labels = {s.name: s.label for s in settings(card.entry.pipeline.params)}
     known = name in labels and value
-    return html.escape(f"{spoken(labels[name], request)} {worded(value, request)}" if known else title(card, request))
+    return f"{spoken(labels[name], request)} {worded(value, request)}" if known else title(card, request)
+
+
+def sheet(memory: Memory, request: gr.Request | None) -> PIL.Image.Image:
+    """The contact sheet in the reader's words, with what went in; in English where this machine has no Chinese font."""
+    if reads_chinese(request) and chinese_font(contact.TEXT) is None:
+        request = None
+    cards, columns, heads = memory.cards, None, None
+    if memory.heads:
+        columns = len(memory.heads[0])
+        across = [head(text, cards[0], request) for text in memory.heads[0]]
+        heads = across, [head(text, cards[r * columns], request) for r, text in enumerate(memory.heads[1])]
+    p = memory.params
+    given = [contact.Cell(spoken("Content", request), p.content)] if p.content is not None else []
+    given += [contact.Cell(spoken("Styles", request) if i == 0 else "", style) for i, style in enumerate(p.styles)]
+    cells = [engine.cell(c, title(c, request), lambda name: spoken(MEASURES[name].name, request)) for c in cards]
+    return contact.sheet(cells, columns, heads, ways(cards, request), given)
 
 
 def gallery(memory: Memory, request: gr.Request | None) -> str:
@@ -266,11 +298,12 @@ def gallery(memory: Memory, request: gr.Request | None) -> str:
     articles = [article(card, memory, request) for card in cards]
     body = f'<div class="grid">{"".join(articles)}</div>'
     if heads:
-        across = "".join(f'<th scope="col">{head(text, cards[0], request)}</th>' for text in heads[0])
+        across = "".join(f'<th scope="col">{html.escape(head(text, cards[0], request))}</th>' for text in heads[0])
         columns, lines = len(heads[0]), []
         for r, text in enumerate(heads[1]):
             row = "".join(f"<td>{cell}</td>" for cell in articles[r * columns : (r + 1) * columns])
-            lines.append(f'<tr><th scope="row">{head(text, cards[r * columns], request)}</th>{row}</tr>')
+            label = html.escape(head(text, cards[r * columns], request))
+            lines.append(f'<tr><th scope="row">{label}</th>{row}</tr>')
         body = f'<div class="scroll"><table class="xy"><tr><td></td>{across}</tr>{"".join(lines)}</table></div>'
     note = ""
     if memory.stored and cards[0].result:

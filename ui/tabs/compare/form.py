@@ -124,6 +124,14 @@ class Form:
         axes = [part for axis in self.axes.values() for part in (axis.menu, axis.values)]
         return [self.mode, self.content, self.styles, *rows, *own, *self.common.values(), *axes]
 
+    @property
+    def places(self) -> dict[str, list[int]]:
+        """Mode -> where in `inputs` that stand which count in it."""
+        own = [plan.kind_of(d.pipeline) for d in self.drawers for _ in (*d.inputs, d.more)]
+        common = ["restyle" if name == "size" else "generate" if name in CLASSES else "" for name in self.common]
+        kinds = ["", "restyle", "restyle", *(row.kind for row in self.chips), *own, *common, *[""] * 2 * len(self.axes)]
+        return {mode: [i for i, kind in enumerate(kinds) if kind in ("", mode)] for mode in ("restyle", "generate")}
+
     def ticked(self, inputs: Sequence[Any]) -> list[str]:
         """The chips of the mode that are chosen. `inputs` may end after the last row of chips."""
         rows = zip(self.chips, inputs[3:], strict=False)
@@ -184,6 +192,11 @@ class Form:
         pictures = [values.get("content") or gr.skip(), values.get("styles") or gr.skip()]
         axes = [v for name in self.axes for v in Axis.fill(values.get(name, ""), entries[0].pipeline)]
         return [mode, *pictures, *chips, *own, *common, *axes]
+
+    def of_link(self, query: Mapping[str, str]) -> list[Any]:
+        """Values of the components for the settings of a link; [] where it names no methods. Raises ParamError."""
+        values = of_link(query)
+        return self.fill(values) if values else []
 
     def pipelines(self, inputs: Sequence[Any]) -> list[Pipeline[Any]]:
         """The methods that are chosen, each once."""
@@ -376,7 +389,7 @@ def link(p: CompareParams, request: gr.Request | None) -> str:
 
 
 def of_link(query: Mapping[str, str]) -> dict[str, Any] | None:
-    """The settings in a query string, or None where it has none of ours. Raises ParamError."""
+    """The settings in a query string, or None where it names no methods. Raises ParamError."""
     texts = {name: query[name] for name in FIELDS if name in query and name not in {"content", "styles"}}
     if "methods" not in texts:
         return None

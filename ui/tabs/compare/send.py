@@ -40,7 +40,9 @@ def link(desk: Desk, frames: Mapping[str, Any], tabs: gr.Tabs) -> None:
             return [gr.skip()] * len(outputs)
         updates = [gr.skip()] * len(cards)
         if earlier is None or not earlier.busy:
-            updates = lay_out(beside(desk, result, values, earlier), request)
+            after = beside(desk, result, values, earlier)
+            after.pictures = origin.pictures if origin else ()
+            updates = lay_out(after, request)
         return [gr.Tabs(selected="compare"), *form.fill(values), *updates]
 
     def judge(request: gr.Request, memory: Memory | None) -> Iterator[list[Any]]:
@@ -51,6 +53,7 @@ def link(desk: Desk, frames: Mapping[str, Any], tabs: gr.Tabs) -> None:
     for frame in (f for f in frames.values() if isinstance(f, Frame) and f.stage.send.visible):
         inputs = [frame.stage.memory, memory, *form.inputs]
         event = frame.stage.send.click(press, inputs, outputs, show_progress="hidden", **PRIVATE)  # queued: errors show
+        desk.fit.on(event.success, "fits")
         event.success(None, None, None, js="() => window.scrollTo(0, 0)", **QUICK)
         on_change(desk.controls, event, judge, [memory], desk.outputs)
 
@@ -124,6 +127,6 @@ def score(desk: Desk, memory: Memory | None, request: gr.Request) -> Iterator[li
 
     def end(view: View) -> list[Any]:
         status = f"{spoken(SENT, request)}<br>{link_to(memory.params, request)}"
-        return row(False, memory, request, status=status, **downloads(memory, view.result))
+        return row(False, memory, request, status=status, **downloads(memory, view.result, request))
 
     yield from perform(desk, request, "", memory, cards, end)

@@ -15,7 +15,7 @@ from pipelines.explore import imagenet, looking
 from pipelines.explore.encode import Shelf
 from pipelines.params import Setting, settings
 from ui.kit import api, tab
-from ui.kit.form import controls, keep
+from ui.kit.form import controls, links
 from ui.kit.form.examples import CONTENT, RESULTS, STYLE
 from ui.kit.i18n import t
 from ui.kit.run import Controls, Server, controls_of
@@ -45,6 +45,11 @@ class Desk:
         return cast(gr.Button, self.parts["cure"])
 
     @property
+    def link(self) -> links.Target:
+        """Where the settings of a link go."""
+        return links.Target(self.controls.status, list(self.inputs.values()), partial(looks.of_link, list(self.inputs)))
+
+    @property
     def outputs(self) -> list[Any]:
         """What a look updates, in the order of `numbers.row`."""
         everything = {**self.parts, "status": self.controls.status, **self.inputs}
@@ -57,8 +62,6 @@ def build(pipeline: Pipeline[Any], server: Server) -> Desk:
     stored = replace(pipeline, generate=looking(shelf))
     desk = lay_out(pipeline)
     looks.wire(desk, looks.Looks(stored, list(desk.inputs), shelf, server))
-    kept = {name: component for name, component in desk.inputs.items() if name not in {"content", "other"}}
-    keep.settings(pipeline.name, kept, partial(looks.refill, list(kept)))
     api.build(stored, server, settings(pipeline.params))
     return desk
 
@@ -132,6 +135,7 @@ def class_set(setting: Setting) -> gr.Radio:
 def stage() -> dict[str, Any]:
     """What a look shows, and what can be done with it."""
     example, parts = RESULTS / "explore.png", dict[str, Any]()
+    parts["stale"] = tab.stale_mark()
     parts["picture"] = gr.Image(
         str(example) if example.exists() else None,
         label=t("Example result") if example.exists() else t("Result"),

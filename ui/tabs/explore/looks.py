@@ -4,8 +4,9 @@ queue; clicks on pictures; layers for Optimise; settings from a record."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakSet
@@ -20,7 +21,7 @@ from pipelines.explore import LAYERS, PIPELINE, ExploreParams, ready
 from pipelines.explore.draw import Grid
 from pipelines.explore.encode import Shelf
 from pipelines.params import parse, settings
-from ui.kit.form import replay
+from ui.kit.form import keep, links, replay
 from ui.kit.form.examples import RESULTS
 from ui.kit.i18n import in_words, spoken, t
 from ui.kit.run import RUNS, Press, Server, end_in_browser, follow, on_stop
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 TAB = "explore"
 INVERSIONS = 16  # finished ones that are remembered, so that coming back to the view costs nothing
 EXAMPLE = RESULTS / "gatys.png"  # a result of Optimise, with its record
+PICTURES = ("content", "other")
 NOTHING: list[Any] = [gr.skip()] * len(row(True))
 HIDDEN = {"layers": ("count",), "invert": ("tv_weight", "seed")}  # view -> the advanced settings it uses
 VIEWS = {  # view -> the settings it shows
@@ -60,12 +62,16 @@ ABOUT = {
 }
 
 
+def used_by(view: str) -> tuple[str, ...]:
+    """The inputs that a view uses."""
+    sized = () if view == "classify" else ("resolution",)
+    return ("content", "view", *sized, *HIDDEN.get(view, ()), *VIEWS[view])
+
+
 def values_of(names: Sequence[str], inputs: Sequence[Any]) -> dict[str, Any]:
     """What the components say, as Params take it: only what the view uses, so that the record is short."""
     said = dict(zip(names, inputs, strict=True))
-    view = said["view"]
-    sized = () if view == "classify" else ("resolution",)
-    used = ("content", "view", *sized, *HIDDEN.get(view, ()), *VIEWS[view])
+    used = used_by(said["view"])
     values = {name: said[name] for name in used if name != "several" and said[name] not in (None, "", -1)}
     return values | ({"layer": ",".join(said["several"])} if "several" in used and said["several"] else {})
 
@@ -161,12 +167,19 @@ def wire(desk: Desk, looks: Looks) -> None:
     """Connect the tab's components: what looks again, and what is offered for another network or view."""
     inputs = desk.inputs
     view, model, layer = inputs["view"], inputs["model"], inputs["layer"]
+    order = ["view", *(name for name in inputs if name != "view")]
+    places = {one: [order.index(name) for name in used_by(one)] for one in VIEWS}
+    stale, stamp, picture = (desk.parts[name] for name in ("stale", "record", "picture"))
+    fit = keep.Fit(TAB, [inputs[name] for name in order], stale, stamp, picture, places, [order.index("layer")])
+    fit.wire()
 
     def again(event: Callable[..., Any], function: Callable[..., Any] = looks.look) -> None:
+        fit.on(event, "begin")
         drawing = event(function, list(inputs.values()), desk.outputs, **QUICK)
         stream = drawing.success(looks.stream, list(inputs.values()), desk.outputs, **RUNS)
         for part in (drawing, stream):
             end_in_browser(desk.controls, part)
+        fit.on(stream.then, "end")
 
     again(desk.controls.run.click, looks.press)
     on_stop(looks.server, desk.controls)
@@ -216,6 +229,12 @@ def lists(
         "several": gr.update(choices=layers[1:], value=[name for name in several or () if name in own]),
         "label": gr.update(choices=labels, value=label if label in known else -1),
     }
+
+
+def keep_settings(desk: Desk) -> None:
+    """Have the browser keep the settings, but for the pictures."""
+    kept = {name: component for name, component in desk.inputs.items() if name not in PICTURES}
+    keep.settings(TAB, kept, partial(refill, list(kept)))
 
 
 def refill(names: Sequence[str], kept: Any) -> list[Any]:
@@ -336,6 +355,12 @@ def wire_restore(desk: Desk) -> None:
 
     inputs = [desk.parts["restore"], desk.inputs["content"], desk.inputs["other"]]
     desk.parts["restore"].upload(restore, inputs, list(desk.inputs.values()), show_progress="hidden", **PRIVATE)
+
+
+def of_link(names: Sequence[str], query: Mapping[str, str]) -> list[Any]:
+    """The settings of a link as the components of these names hold them; pictures stay. Raises ParamError."""
+    values = of_record(links.parsed(PIPELINE, query).model_dump(mode="json"), {})
+    return [gr.skip() if name in PICTURES else values.get(name, gr.skip()) for name in names]
 
 
 def of_record(params: dict[str, Any], paths: dict[str, str]) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from models import registry
 from models.classifier import CIFAR10
 from models.weights import INSTALL
 from pipelines.base import Result
-from pipelines.explore import EFFICIENTNET, IMAGENET, LAYERS, VGG19
+from pipelines.explore import EFFICIENTNET, IMAGENET, LAYERS, PIPELINE, VGG19
+from pipelines.explore.views import outside
 from pipelines.record import Record
+from ui.kit.form import links
 from ui.kit.i18n import in_words, spoken, t
 from ui.kit.run import pressable
 from ui.kit.session import file_in_cache
@@ -37,12 +39,13 @@ def result_row(result: Result, request: gr.Request | None, stored: bool = False)
     view, path = record.params["view"], file_in_cache(result.png(), ".png")
     layer = details.get("layer") or details.get("patch", {}).get("layer")
     label = class_choices(record.params, view)
+    status = cost_status(result, request) if view == "invert" else look_status(result, request, stored)
     values = {"layer": gr.update(value=layer), **handing(layer, request)} if layer else {}
     return row(
         False,
         picture=gr.update(value=path, label=t("Result")),
         numbers=numbers(record, request),
-        status=cost_status(result, request) if view == "invert" else look_status(result, request, stored),
+        status=f"{status}<br>{links.link(PIPELINE, record.params, request)}",
         table=layer_table(details.get("table", []), request),
         label=label,
         download=gr.update(value=path, interactive=True),
@@ -139,7 +142,11 @@ def judgements(record: Record, request: gr.Request | None) -> str:
     parts = []
     for name, judged in record.details.items():
         rows = [(spoken(row["class"], request), f"{100 * row['probability']:.1f} %") for row in judged["best"]]
-        if not judged["sure"]:
+        if outside(judged.get("inside")):
+            text = spoken("None of these ten: {} gives them {} % together.", request)
+            judge = next(name for name in IMAGENET if name in record.details)
+            parts.append(paragraph(text.format(TITLES[judge], f"{100 * judged['inside']:.1f}"), "unsure"))
+        elif not judged["sure"]:
             parts.append(paragraph(spoken("Not sure: none of its classes fits well.", request), "unsure"))
         parts.append(paragraph(spoken(TITLES[name], request)))
         parts.append(table(("class", "probability"), rows, request))
