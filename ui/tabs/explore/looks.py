@@ -185,14 +185,12 @@ def wire(desk: Desk, looks: Looks) -> None:
     on_stop(looks.server, desk.controls)
     events = {"input": ("layer", "several", "scale", "label"), "submit": ("channel", "resolution"),
               "release": ("steps", "count"), "change": ("content", "other")}  # fmt: skip
-    for event, names in events.items():
-        for name in names:
-            again(getattr(inputs[name], event))
+    acting = [getattr(inputs[name], event) for event, names in events.items() for name in names]
+    again(partial(gr.on, [*acting, view.change], trigger_mode="multiple"))
     listed = [layer, inputs["several"], inputs["label"]]
     again(model.input(offer, [model, inputs["classes"]], [*listed, desk.parts["hand"]], **QUICK).then)
     again(inputs["classes"].input(offer_classes, [model, inputs["classes"]], [inputs["label"]], **QUICK).then)
     wire_views(desk)
-    again(view.change)
     wire_clicks(desk)
     again(desk.parts["table"].select(pick, None, layer, **QUICK).then)
     wire_restore(desk)
