@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TYPES = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")  # of a component, in Gradio's words
 META = {"_type": "gradio.FileData"}
 MISFIT = "The values sent do not fit this form: reload the page, and try again."
 MOST_PLACES = 1 << 20  # pixels of a picture, rows of a table
@@ -62,6 +63,17 @@ class Page(gr.Blocks):
     kept_seconds: float
     loop: asyncio.AbstractEventLoop | None = None
     _sweeping: asyncio.Task[None] | None = None
+
+    def get_config_file(self) -> Any:
+        """Gradio's, with types for programs where programs send and get something: the page itself reads none."""
+        config: Any = super().get_config_file()
+        known = [row for row in config["dependencies"] if row["api_visibility"] != "private"]
+        public = {number for row in known for number in (*row["inputs"], *row["outputs"])}
+        for component in config["components"]:
+            if component["id"] not in public:
+                for name in TYPES:
+                    component.pop(name, None)
+        return config
 
     async def run_extra_startup_events(self) -> None:
         """Gradio's, with the server's loop remembered, and files removed on it from now on."""

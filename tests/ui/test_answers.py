@@ -144,3 +144,11 @@ def test_what_was_set_on_a_component_outlives_an_update() -> None:
     session[picture._id] = gr.Image(render=False)
     session[picture._id] = gr.Image(render=False)
     assert session[picture._id] is not picture and session[picture._id].preprocess("x") == "our own x"
+
+
+def test_the_configuration_has_types_where_programs_send_and_get_something_alone(served: Served) -> None:
+    config = httpx.get(f"{served.url}/config", timeout=60).json()
+    typed = {row["id"] for row in config["components"] if "api_info" in row}
+    known = [row for row in config["dependencies"] if row["api_visibility"] != "private"]
+    public = {number for row in known for number in (*row["inputs"], *row["outputs"])}
+    assert typed and typed <= public and len(typed) < len(config["components"]) / 4
