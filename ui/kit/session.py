@@ -23,7 +23,7 @@ from gradio.utils import get_upload_folder
 from models import device, weights
 from models.cache import OutOfBudget
 from models.weights import WeightsError, WeightsMissing
-from pipelines import images
+from pipelines import dataset, images
 from pipelines.images import ImageError
 from pipelines.params import ParamError
 
@@ -56,7 +56,8 @@ def explain(error: Exception) -> str:
 
 def without_folders(sentence: str) -> str:
     """`sentence` with the names alone of files that lie in this server's own folders."""
-    places = (ROOT, Path.home(), Path(tempfile.gettempdir()), Path(get_upload_folder()), weights.cache_folder())
+    temporary = Path(tempfile.gettempdir()), Path(get_upload_folder())
+    places = (ROOT, Path.home(), *temporary, weights.cache_folder(), dataset.folder())
     roots = "|".join(re.escape(str(place.resolve())) for place in places if len(place.resolve().parts) > 1)
     return re.sub(rf"(?:{roots})(?:/[^/\s'\",;)]+)*/(?=[^/\s])", "", sentence)
 
