@@ -52,7 +52,7 @@ class Output:
     sheet: all of them in one picture, where there are many; None: the first stands for the run.
     details: JSON for the record: latents, tables.
     records: one for each of `images`, where each was made by a run of its own.
-    pack: the file that a method makes beside its pictures (`Pipeline.file`), with the record inside.
+    pack: makes the file that a method has beside its pictures (`Pipeline.file`), with the record inside; None: no file.
     """
 
     images: list[PIL.Image.Image]
@@ -61,7 +61,7 @@ class Output:
     sheet: PIL.Image.Image | None = None
     details: dict[str, Any] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
-    pack: Callable[[Record], bytes] = lambda _: b""
+    pack: Callable[[Record], bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,8 @@ def run(
     if output is None:
         return
     entry = _record(pipeline, params, borrower, (seconds, peak.bytes, account(peak.bytes)), last, output, sha256)
-    yield Result(output.images, entry, last.state, output.sheet, output.records, output.pack(entry))
+    file = output.pack(entry) if output.pack else b""
+    yield Result(output.images, entry, last.state, output.sheet, output.records, file)
 
 
 def _account(borrower: Borrower) -> Callable[[int], int]:

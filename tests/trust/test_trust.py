@@ -262,6 +262,7 @@ TINY: dict[str, dict[str, Any]] = {
     **{name: {"count": 1} for name in ("gan", "stylemix", "vae", "pixelcnn")},
     "diffusion": {"count": 1, "steps": 1},
     "explore": {"content": PHOTO},
+    "train": {"steps": 1, "capacity": "tiny"},
 }
 
 
