@@ -63,6 +63,10 @@ class Output:
     records: list[Record] = field(default_factory=list)
     pack: Callable[[Record], bytes] | None = None
 
+    def file(self, entry: Record) -> bytes:
+        """What `pack` makes with the run's record inside."""
+        return self.pack(entry) if self.pack else b""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -174,8 +178,7 @@ def run(
     if output is None:
         return
     entry = _record(pipeline, params, borrower, (seconds, peak.bytes, account(peak.bytes)), last, output, sha256)
-    file = output.pack(entry) if output.pack else b""
-    yield Result(output.images, entry, last.state, output.sheet, output.records, file)
+    yield Result(output.images, entry, last.state, output.sheet, output.records, output.file(entry))
 
 
 def _account(borrower: Borrower) -> Callable[[int], int]:
