@@ -22,6 +22,7 @@ from pipelines.params import Params
 from pipelines.record import Record
 
 P = TypeVar("P", bound=Params)
+SPEED: Final = "pictures a second"  # a number of a run that is told, and no curve
 STOP: Final = "stop"  # sent into a run: end now and keep what is there
 _ONE_AT_A_TIME = threading.RLock()  # a run may be a step of another: Compare runs the methods
 

@@ -16,7 +16,7 @@ from models import device, weights
 from models.cache import Lender, OutOfBudget
 from models.judge import Judge, examine, read_as_asked
 from models.recipes import Recipe, drawn_from
-from pipelines.base import STOP, Output, Pipeline, Progress, Steps
+from pipelines.base import SPEED, STOP, Output, Pipeline, Progress, Steps
 from pipelines.images import to_image
 from pipelines.record import Record
 from pipelines.sheet import pictures_of, preview
@@ -37,7 +37,7 @@ NETWORKS: dict[Model, str] = {  # what is written into a file's header
     "diffusion": "diffusion",
     "cnn": "cnn",
 }
-READ, SPEED = "read as asked", "pictures a second"
+READ = "read as asked"
 
 
 @dataclass

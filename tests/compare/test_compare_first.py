@@ -18,6 +18,7 @@ from pipelines.compare import engine, plan
 from pipelines.params import parse
 from pipelines.sheet import chinese_font
 from ui.kit.form.examples import COMPARISON, CONTENT, STYLE
+from ui.tabs.compare import axes
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare import form as compare_form
 
@@ -80,15 +81,15 @@ def test_what_waits_has_not_run_once_the_run_is_over() -> None:
 
 
 def test_an_axis_offers_what_all_chosen_methods_have_and_begins_with_usual_values() -> None:
-    names = {s.name: s for s in compare_form.variable([METHODS["gatys"], METHODS["stylize"]])}
+    names = {s.name: s for s in axes.variable([METHODS["gatys"], METHODS["stylize"]])}
     assert set(names) == {"strength", "style_scale", "colours", "size", "seed"}
-    values = {name: compare_form.usual_values(setting) for name, setting in names.items()}
+    values = {name: axes.usual_values(setting) for name, setting in names.items()}
     assert values["strength"] == ["0", "0.5", "1"] and values["style_scale"] == ["0.5", "1", "2"]
     assert values["size"] == ["128", "256", "512"] and values["colours"] == ["style", "content", "matched"]
     for pipeline in METHODS.values():
-        for setting in compare_form.variable([pipeline]):
-            text = compare_form.Axis.text(setting.name, compare_form.usual_values(setting))
-            assert compare_form.Axis.fill(text, pipeline) == [setting.name, compare_form.usual_values(setting)]
+        for setting in axes.variable([pipeline]):
+            text = axes.Axis.text(setting.name, axes.usual_values(setting))
+            assert axes.Axis.fill(text, pipeline) == [setting.name, axes.usual_values(setting)]
             for values_ in plan.axis(text, pipeline).values():
                 parse(pipeline.params, {**REQUIRED.get(pipeline.name, {}), **values_})
 

@@ -26,7 +26,7 @@ from pipelines.params import parse
 from pipelines.train import PIPELINE
 from ui.kit import fetching, lacking
 from ui.kit.policy import Policy
-from ui.kit.run import Press
+from ui.kit.press import Press
 from ui.kit.show import failed
 
 ENGLISH, CHINESE = (gr.Request(headers={"accept-language": language}) for language in ("en", "zh-CN"))

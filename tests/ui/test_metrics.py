@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from models.cache import OutOfBudget
 from pipelines.params import ParamError
 from ui import server
-from ui.kit.run import Press, Tally, View
+from ui.kit.press import Press
+from ui.kit.run import Tally, View
 from ui.metrics import route_of
 
 Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -19,7 +19,8 @@ from pipelines.params import ParamError, parse
 from ui.kit import lacking, policy
 from ui.kit.line import Turns
 from ui.kit.policy import Policy
-from ui.kit.run import Press, Server, follow
+from ui.kit.press import Press
+from ui.kit.run import Server, follow
 from ui.kit.session import Busy
 from ui.server import SettingError, check_environment
 

@@ -16,7 +16,8 @@ from pipelines import METHODS
 from pipelines.params import Params, parse
 from ui.kit import run
 from ui.kit.line import Ticket, Turns
-from ui.kit.run import Press, Presses, Server, States, follow
+from ui.kit.press import Press, Presses
+from ui.kit.run import Server, States, follow
 from ui.kit.session import Busy, file_in_cache, sweep
 from ui.kit.show import Memory
 from ui.tabs import models

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
 from ui import layers, server
-from ui.kit.run import Audience
+from ui.kit.press import Audience
 
 MB = 1024 * 1024
 FRIEND = "https://friend.example"
@@ -42,7 +42,7 @@ def url(temp: Path) -> Iterator[str]:
     import gradio as gr
 
     from ui import trust
-    from ui.kit.run import Presses
+    from ui.kit.press import Presses
 
     def echo(text: str) -> str:
         return text

@@ -12,7 +12,8 @@ from gradio.context import LocalContext
 from pipelines.base import Pipeline
 from pipelines.params import Setting, parse
 from ui.kit.form import controls
-from ui.kit.run import RUNS, Server, api_run, follow
+from ui.kit.press import api_run
+from ui.kit.run import RUNS, Server, follow
 from ui.kit.session import address_of, explain, file_in_cache, visitor_of
 
 SECONDS_BETWEEN_UPDATES = 1.0
@@ -41,11 +42,8 @@ def build(pipeline: Pipeline[Any], server: Server, settings: Sequence[Setting]) 
                     elif time.perf_counter() - last >= SECONDS_BETWEEN_UPDATES:
                         last = time.perf_counter()  # without these a client that went away would not stop the run
                         step = view.progress
-                        yield (
-                            view.preview,
-                            *nothing,
-                            {"step": step.step, "total": step.total} if step else {"ahead": view.ahead},
-                        )
+                        place = {"step": step.step, "total": step.total} if step else {"ahead": view.ahead}
+                        yield view.preview, *nothing, place
         except Exception as error:  # the API's last line: every error becomes a sentence, bugs keep theirs in the log
             raise gr.Error(explain(error), print_exception=False) from error
         if not done:
@@ -53,10 +51,8 @@ def build(pipeline: Pipeline[Any], server: Server, settings: Sequence[Setting]) 
 
     with gr.Group(visible=False):
         inputs = [controls.api_component(s) for s in settings]
-        picture, beside = (
-            gr.Image(label="image", format="png", type="filepath"),
-            [gr.File(label="file")][: len(nothing)],
-        )
+        picture = gr.Image(label="image", format="png", type="filepath")
+        beside = [gr.File(label="file")] if pipeline.file else []
         outputs = [picture, *beside, gr.JSON(label="record")]
         gr.Button(visible=False).click(
             controls.named(call, pipeline.name, pipeline.description, settings),

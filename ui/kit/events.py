@@ -20,7 +20,8 @@ from ui.kit import fetching
 from ui.kit.form import controls, keep, replay
 from ui.kit.i18n import spoken
 from ui.kit.lacking import Lack
-from ui.kit.run import Controls, Press, Server, View, follow, on_change, on_press, on_stop, pressable
+from ui.kit.press import Press
+from ui.kit.run import Controls, Server, View, follow, on_change, on_press, on_stop, pressable
 from ui.kit.session import KNOWN, PRIVATE, QUICK, file_in_cache, visitor_of
 from ui.kit.show import NOTHING, Memory, Update, conclude, failed, failed_status, finished, gone, kept, running, waiting
 

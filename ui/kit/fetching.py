@@ -14,7 +14,7 @@ from pipelines.dataset import DataSet
 from ui.kit import lacking
 from ui.kit.i18n import in_words, spoken
 from ui.kit.lacking import Lack
-from ui.kit.run import Press
+from ui.kit.press import Press
 from ui.kit.session import KNOWN, explain
 from ui.kit.show import failed_status
 

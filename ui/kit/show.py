@@ -15,7 +15,7 @@ from models import device
 from models.cache import OutOfBudget
 from models.device import amount
 from pipelines import variations
-from pipelines.base import Pipeline, Result
+from pipelines.base import SPEED, Pipeline, Result
 from pipelines.compare.plan import comparable
 from pipelines.params import ParamError, Params, settings
 from ui.kit import curve, lacking
@@ -26,7 +26,6 @@ from ui.kit.session import explain, file_in_cache
 from ui.words import ENGLISH
 
 GONE = "This result is no longer kept here: run it again."
-SPEED = "pictures a second"  # a number of the run that is no curve
 STAYS: Any = object()  # the value of a component that is left as it is
 
 

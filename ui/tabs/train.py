@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import gradio as gr
 
+from models.own import KINDS
 from pipelines.base import Pipeline
 from pipelines.train import NETWORKS
 from pipelines.train.data import GREY
@@ -73,7 +74,7 @@ def frame_at(memory: Memory | None, place: float) -> Any:
     return paths[0] if paths and Path(paths[0]).exists() else picture_file(memory.result.picture)
 
 
-FORMS = ("gan", "vae", "pixelcnn", "diffusion")  # tabs that take a network of one's own
+FORMS = tuple(KINDS)  # tabs that take a network of one's own
 
 
 def experiments(form: Form) -> None:

@@ -30,6 +30,7 @@ from ui.kit.i18n import in_words, refused, spoken, t
 from ui.kit.run import Controls, Server, View, controls_of, follow, on_press, on_stop, pressable
 from ui.kit.session import PRIVATE, QUICK, explain, file_in_cache
 from ui.kit.show import GONE, failed_status, waiting
+from ui.tabs.compare import axes as compare_axes
 from ui.tabs.compare import cards as compare_cards
 from ui.tabs.compare import form as compare_form
 from ui.tabs.compare.cards import Memory
@@ -89,7 +90,7 @@ class Desk:
         p = parse(CompareParams, values)
         entries, heads = compare_method.cells(p, self.form.table)
         cards = engine.prepare(entries, self.server.cache, sort=heads is None)
-        return Memory(p, cards, heads, pictures=events.names(list(compare_form.FIELDS.values()), values))
+        return Memory(p, cards, heads, pictures=events.names(list(compare_axes.FIELDS.values()), values))
 
 
 def build(pipeline: Pipeline[Any], server: Server) -> Desk:
@@ -269,7 +270,7 @@ def foresee(desk: Desk, request: gr.Request, inputs: Sequence[Any]) -> list[Any]
 
 def menus(form: Form, inputs: Sequence[Any], request: gr.Request) -> list[Any]:
     """The settings that an axis may have; a second one is for one method alone."""
-    offers, names = compare_form.variable(form.pipelines(inputs)), form.ticked(inputs)
+    offers, names = compare_axes.variable(form.pipelines(inputs)), form.ticked(inputs)
     choices = [(spoken("none", request), ""), *((spoken(s.label, request), s.name) for s in offers)]
     rows = [choices, choices if len(names) == 1 else choices[:1]]
     return [gr.update(choices=row) for row in rows]

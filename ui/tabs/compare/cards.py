@@ -28,7 +28,7 @@ from pipelines.sheet import chinese_font
 from ui.kit.form.examples import COMPARISON
 from ui.kit.i18n import in_words, reads_chinese, spoken
 from ui.kit.session import file_in_cache
-from ui.tabs.compare.form import worded
+from ui.tabs.compare.axes import worded
 
 SHORTEST, DECADES = -3, 3  # powers of ten of seconds: where the chart starts at the earliest, and how many it shows
 BLANK = {"waiting": "not run yet", "running": "starting", "failed": "did not work", "stopped": "stopped"}

@@ -24,7 +24,8 @@ from pipelines.params import parse, settings
 from ui.kit.form import keep, links, replay
 from ui.kit.form.examples import RESULTS
 from ui.kit.i18n import in_words, spoken, t
-from ui.kit.run import RUNS, Press, Server, end_in_browser, follow, on_stop
+from ui.kit.press import Press
+from ui.kit.run import RUNS, Server, end_in_browser, follow, on_stop
 from ui.kit.session import PRIVATE, QUICK, explain, file_in_cache, picture_file, visitor_of
 from ui.kit.show import Memory, failed_status, running_status, waiting
 from ui.tabs.explore.numbers import classes, handing, layer_choices, result_row, row
