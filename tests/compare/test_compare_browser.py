@@ -142,7 +142,7 @@ def test_cards_are_marked_when_they_no_longer_fit_each_mode_by_its_own_settings(
     expect(stale).to_have_count(0)
     choose(page, Size=64)  # the stored cards are of another size
     expect(stale).to_contain_text("Out of date")
-    assert float(page.locator(".gallery:visible").first.evaluate("e => getComputedStyle(e).opacity")) < 1
+    expect(page.locator(".gallery:visible").first).not_to_have_css("opacity", "1")
     generate.check()
     expect(page.locator("article.card.done", has_text="Diffusion")).to_be_visible()
     expect(stale).to_have_count(0)

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 import uvicorn
@@ -25,7 +26,7 @@ LINKS = {"host", "content-length", "connection", "transfer-encoding"}  # of one 
 
 def proxy(target: str) -> Starlette:
     """PREFIX/x -> target/x, streams included, and /frame: a page of its own with the other one in a frame."""
-    web = httpx.AsyncClient(base_url=target, timeout=120)
+    web = httpx.AsyncClient(base_url=target, timeout=120, limits=httpx.Limits(max_connections=None))
 
     async def forward(request: Request) -> Response:
         headers = {name: value for name, value in request.headers.items() if name not in LINKS}
@@ -37,9 +38,12 @@ def proxy(target: str) -> Starlette:
         answer = await web.send(asked, stream=True)
 
         async def parts() -> AsyncIterator[bytes]:
-            async for part in answer.aiter_raw():
-                yield part
-            await answer.aclose()
+            try:
+                async for part in answer.aiter_raw():
+                    yield part
+            finally:  # a browser goes away in the middle, too
+                with anyio.CancelScope(shield=True):
+                    await answer.aclose()
 
         kept = {name: value for name, value in answer.headers.items() if name not in LINKS}
         return StreamingResponse(parts(), answer.status_code, kept)
@@ -79,6 +83,7 @@ def test_a_visitor_runs_a_method(browser: Browser, public: str, framed: bool) ->
     address = f"http://localhost:{port}/frame" if framed else f"{public}{PREFIX}/?tab=gan"
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     missing: list[str] = []
+    page.on("pageerror", lambda error: missing.append(str(error)))  # a frame is refused the browser's storage
     page.on("response", lambda answer: missing.append(answer.url) if answer.status >= 400 else None)
     page.goto(address)
     place = page.frame_locator("iframe") if framed else page

@@ -1,4 +1,19 @@
 // The page's frame: groups of tabs, keys, what is open again after a reload, names of pictures for screen readers.
+for (const name of ["localStorage", "sessionStorage"]) { // a frame of another site may be refused them: then until a reload
+  try {
+    window[name];
+  } catch {
+    const kept = new Map();
+    Object.defineProperty(window, name, { value: {
+      getItem: (key) => kept.get(String(key)) ?? null,
+      setItem: (key, value) => { kept.set(String(key), String(value)); },
+      removeItem: (key) => { kept.delete(String(key)); },
+      clear: () => kept.clear(),
+      key: (i) => [...kept.keys()][i] ?? null,
+      get length() { return kept.size; },
+    } });
+  }
+}
 const atelier = window.atelier = {};
 (() => {
   const chinese = navigator.language.toLowerCase().startsWith("zh");
