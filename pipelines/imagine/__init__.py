@@ -10,6 +10,7 @@ import torch
 
 from models import device
 from models.cache import Lender, OutOfBudget
+from models.device import amount
 from models.hub import assembly, offers
 from models.hub.assembly import Studio, Unsuitable
 from models.hub.needs import lacking, of_model
@@ -167,8 +168,7 @@ def lacks(p: ImagineParams) -> str:
     """What keeps this machine from running it, before a part is looked at: a model, IP-Adapter or LoRA not here."""
     for one in columns(p):
         if one.offer is not None and of_model(one.repo).fault() is not None:
-            size = f"{one.offer.download_bytes / 1e6:.0f} MB"
-            return f"{one.offer.title} ({size}) is not on this machine: fetch it in Models."
+            return f"{one.offer.title} ({amount(one.offer.download_bytes)}) is not on this machine: fetch it in Models."
     try:
         return str(lacking(needs(p)) or "")
     except WeightsError as error:

@@ -58,8 +58,7 @@ def paint_one(easel: Easel, notes: list[str]) -> Steps:
 
 def paint_every(easel: Easel, notes: list[str]) -> Steps:
     """The photograph in each style given and each example, side by side; a step is a tile."""
-    pictures = [*easel.p.styles, *(images.load(path) for path in sorted(EXAMPLES.glob("*.jpg")))]
-    styles = list({images.digest(picture): picture for picture in pictures}.values())
+    styles = list(every_style(easel.p).values())
     found = [images.to_image(easel.content)] * len(styles)
     sheet.announce(notes, found[0].size, len(styles))
     little = sheet.place(found[0].size, len(styles), most=PREVIEW)
@@ -78,6 +77,12 @@ def paint_every(easel: Easel, notes: list[str]) -> Steps:
     place = sheet.place(found[0].size, len(styles))
     cells = [with_corner(one.resize(place), style) for one, style in zip(found, styles, strict=True)]
     return Output(found, {"styles": float(len(found))}, notes, sheet.grid(cells))
+
+
+def every_style(p: StylizeParams) -> dict[str, PIL.Image.Image]:
+    """The styles given and the examples, each once, by the digest of its pixels."""
+    pictures = [*p.styles, *(images.load(path) for path in sorted(EXAMPLES.glob("*.jpg")))]
+    return {images.digest(picture): picture for picture in pictures}
 
 
 def with_corner(picture: PIL.Image.Image, style: PIL.Image.Image) -> PIL.Image.Image:

@@ -79,7 +79,8 @@ def before_the_first_run(page: Page) -> None:
 
 def one_setting_at_a_time(page: Page) -> None:
     """The chosen methods' settings are folds; a setting from the menu brings values."""
-    page.get_by_role("button", name="Settings of each method").click()
+    page.get_by_role("button", name="Settings of Adam", exact=True).click()
+    expect(page.locator("[id='settings-gatys:adam']").get_by_label("More settings")).to_be_in_viewport()
     folds = page.locator("[role=tabpanel]:visible button.label-wrap:visible", has_text=re.compile("Optimise ·"))
     expect(folds).to_have_text([re.compile("L-BFGS"), re.compile("Adam")])
     page.get_by_role("button", name="Grid, budget and seed").click()
@@ -146,6 +147,7 @@ def test_cards_are_marked_when_they_no_longer_fit_each_mode_by_its_own_settings(
     generate.check()
     expect(page.locator("article.card.done", has_text="Diffusion")).to_be_visible()
     expect(stale).to_have_count(0)
+    expect(page.get_by_role("link", name="Link to these settings")).to_have_count(0)
     only(page, "gan")
     expect(stale).to_have_count(1)
     button(page, "Run").click()
@@ -153,6 +155,7 @@ def test_cards_are_marked_when_they_no_longer_fit_each_mode_by_its_own_settings(
     finish(page)
     expect(stale).to_have_count(0)
     restyle.check()  # where the stored cards are again
+    expect(page.get_by_role("link", name="Link to these settings")).to_have_count(0)
     expect(page.locator("article.card.done", has_text="Adam")).to_be_visible()
     expect(stale).to_have_count(1)
     choose(page, Size=256)

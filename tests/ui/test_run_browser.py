@@ -7,9 +7,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 
+import PIL.Image
 import pytest
-from page import Open, button, choose, number, open_tab, steps_so_far, wait_for_end, wait_for_step
+from page import Open, button, choose, content, number, open_tab, steps_so_far, wait_for_end, wait_for_step
 from playwright.sync_api import Browser, Locator, Page, expect
 from served import Served, local
 
@@ -151,13 +153,22 @@ def opened(browser: Browser, url: str, tab: str) -> Iterator[Page]:
     context.close()
 
 
-def test_a_reload_in_mid_run_leaves_nothing_behind_but_the_settings(browser: Browser, served: Served) -> None:
+def test_a_reload_in_mid_run_leaves_nothing_behind_but_the_settings(
+    browser: Browser, served: Served, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.png"
+    PIL.Image.new("RGB", (96, 72), (90, 120, 60)).save(own)
     with opened(browser, served.url, "Optimise") as page:
+        page.locator("[role=tabpanel]:visible input[type=file][accept='image/*']").first.set_input_files(own)
+        expect(content(page)).to_have_js_property("naturalWidth", 96)
         choose(page, Size=128, Steps=3000)
         run_button(page).click()
         wait_for_step(page, 2)
+        for sent in served.log.parent.rglob("own.png"):
+            sent.unlink()  # as the server does after an hour: the browser has it still
         page.reload()
         expect(number(page, "Steps")).to_have_value("3000")  # the same tab again, with its settings
+        expect(content(page)).to_have_js_property("naturalWidth", 96)
         expect(run_button(page)).to_be_enabled()
         open_tab(page, "GAN")
         run_button(page).click()
@@ -181,6 +192,7 @@ def test_compare_and_explore_keep_their_settings_over_a_reload(browser: Browser,
         expect(number(page, "Size")).to_have_value("96")
         expect(page.locator(".methods:visible input").first).not_to_be_checked()
         open_tab(page, "Explore")
+        expect(page.get_by_role("button", name="Record (JSON)").locator("visible=true")).to_have_count(0)
         page.locator(".segments:visible label", has_text="Layers").click()
         network, layer = (
             page.locator(".block:visible", has_text=text).locator("input").last
@@ -190,6 +202,12 @@ def test_compare_and_explore_keep_their_settings_over_a_reload(browser: Browser,
         page.get_by_role("option", name="CIFAR-10").click()
         layer.click()
         page.get_by_role("option", name="conv2_1").click()
+        offer = page.get_by_role("button", name="Use conv2_1 for style in Optimise")
+        expect(offer).to_be_visible()
+        page.locator(".segments:visible label", has_text="Gram").click()  # where other layers are shown
+        expect(offer).to_be_hidden()
+        page.locator(".segments:visible label", has_text="Layers").click()
+        expect(offer).to_be_visible()
         expect(run_button(page)).to_be_enabled()
         page.reload()
         expect(page.locator(".segments:visible label.selected")).to_have_text("Layers")

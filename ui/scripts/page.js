@@ -39,23 +39,36 @@ const atelier = window.atelier = {};
       button.addEventListener("click", () => {
         group = name;
         const next = last[name] ?? groups[name].find((tab) => tabs().some((one) => one.dataset.tabId === tab));
+        if (next === "compare") suit();
         if (next === atelier.tab()) show();
         else atelier.open(next);
-        if (next === "compare") suit();
       });
       element.querySelector("nav").append(button);
       return button;
     });
     element.querySelector("nav").append(Object.assign(document.createElement("button"),
       { type: "button", className: "last", textContent: words.last, onclick: () => atelier.drawer() }));
-    const suit = () => {
-      const mode = `[role="tabpanel"] input[type="radio"][value="${group === "Generate" ? "generate" : "restyle"}"]`;
-      const set = (tries) => visible(mode) ? visible(mode).checked || visible(mode).click() : tries && setTimeout(set, 100, tries - 1);
-      set(30);
+    const modes = { restyle: "Restyle", generate: "Generate" }; // of Compare -> its group
+    let suiting = null; // a timer: a group was chosen, and Compare is not in its mode yet
+    const suit = (tries = 30) => {
+      clearTimeout(suiting);
+      const mode = Object.keys(modes).find((name) => modes[name] === group);
+      const radio = visible(`html:not(.opening) .modes input[value="${mode}"]`);
+      suiting = !radio && tries ? setTimeout(suit, 100, tries - 1) : null;
+      if (radio && !radio.checked) radio.click();
+    };
+    const watched = new WeakSet();
+    const follow = () => { // a link, a dropped picture or a press chooses a mode: the group follows
+      const radios = visible(".modes");
+      if (!radios) return setTimeout(show, 100); // Compare is not laid out yet
+      if (!watched.has(radios)) new MutationObserver(show).observe(radios, { subtree: true, attributes: true, attributeFilter: ["class"] });
+      watched.add(radios);
+      if (!suiting) group = modes[radios.querySelector("input:checked").value];
     };
     const show = () => {
       const now = atelier.tab();
       if (!now) return;
+      if (now === "compare") follow();
       if (!groups[group].includes(now)) group = Object.keys(groups).find((name) => groups[name].includes(now)) ?? group;
       last[group] = now;
       buttons.forEach((button, i) => button.setAttribute("aria-current", String(Object.keys(groups)[i] === group)));

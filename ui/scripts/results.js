@@ -9,7 +9,7 @@
   };
   const button = (text, onclick) => el("button", { type: "button", textContent: text, onclick });
   const panel = () => [...document.querySelectorAll('.rooms > [role="tabpanel"]')].find((one) => one.offsetParent !== null);
-  const until = async (look, tries = 100) => {
+  const until = atelier.until = async (look, tries = 100) => {
     for (; tries; tries--) {
       const what = look();
       if (what) return what;
@@ -98,16 +98,7 @@
   }, true);
 
   // The last results of all tabs, in this browser alone.
-  const store = (mode, work) => new Promise((done, fail) => {
-    const request = indexedDB.open("atelier", 1);
-    request.onupgradeneeded = () => request.result.createObjectStore("results", { keyPath: "when" });
-    request.onerror = () => fail(request.error);
-    request.onsuccess = () => {
-      const change = request.result.transaction("results", mode), asked = work(change.objectStore("results"));
-      change.oncomplete = () => { request.result.close(); done(asked?.result); };
-      change.onerror = () => fail(change.error);
-    };
-  });
+  const store = (mode, work) => atelier.store("results", mode, work);
   const results = async () => (await store("readonly", (kept) => kept.getAll())).reverse();
   const forget = (whens) => store("readwrite", (kept) => { for (const when of whens) kept.delete(when); });
   const keep = async (tab, file) => {
@@ -117,6 +108,11 @@
     await forget([...(dragged ? [before[0].when] : []), ...before.slice(MOST - 1).map((one) => one.when)]);
   };
   const drawer = el("dialog", { className: "drawer" });
+  const pin = (src, name) => { // two of them open Compare's viewer
+    const one = el("button", { type: "button", className: "pin", ariaPressed: "false", textContent: word("Compare", "对比") });
+    Object.assign(one.dataset, { src, name });
+    return one;
+  };
   const fill = async () => {
     const all = await results();
     for (const picture of drawer.querySelectorAll("img")) URL.revokeObjectURL(picture.src);
@@ -129,6 +125,7 @@
           drawer.close();
           open(new File([one.blob], one.name, { type: "image/png" }), one.tab);
         }),
+        pin(src, title),
         el("a", { href: src, download: one.name, textContent: word("Download", "下载") }),
         button(word("Forget", "删除"), async () => { await forget([one.when]); fill(); }));
     });

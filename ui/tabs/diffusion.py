@@ -123,7 +123,6 @@ def timeline(stage: Stage) -> None:
             label=t("Left: the noisy pictures. Right: what the network expects."),
             buttons=["download", "fullscreen"],
             elem_classes="picture",
-            height=330,
             **still,
         )
     outputs = [group, way, moment, pair]

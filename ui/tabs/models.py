@@ -88,12 +88,13 @@ def table(cache: ModelCache, request: gr.Request | None, kept: int = 0) -> str:
     rows = []
     for row in found["models"]:
         package = spoken("in the package {}", request).format(row["package"]) if row["package"] else ""
-        from_where = " · ".join(filter(None, (in_words(row["source"], request), row["licence"], package)))
+        away = "" if row["present"] else spoken("not on this machine", request)
+        from_where = " · ".join(filter(None, (in_words(row["source"], request), row["licence"], package, away)))
         cells = [
             f"<b>{html.escape(in_words(row['title'], request))}</b><br><small>{html.escape(from_where)}</small>",
-            f"{row['file_bytes'] / 1e6:.1f} MB",
+            amount(row["file_bytes"]),
             f"<code>{row['sha256'][:8]}</code>",
-            f"{row['bytes'] / 1e6:.1f} MB" if row["loaded"] else "–",
+            amount(row["bytes"]) if row["loaded"] else "–",
             html.escape(found["device"]) if row["resident"] else "–",
             str(row["hits"]) if row["loaded"] else "–",
             f"{row['load_seconds']:.2f} s" if row["loaded"] else "–",
@@ -102,7 +103,7 @@ def table(cache: ModelCache, request: gr.Request | None, kept: int = 0) -> str:
     head = "".join(f'<th class="{"number" if i else ""}">{spoken(h, request)}</th>' for i, h in enumerate(heads))
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     left = spoken("What visitors' runs have left behind", request)
-    foot = f'<tr><td>{left}</td><td></td><td></td><td class="number">{kept / 1e6:.1f} MB</td></tr>'
+    foot = f'<tr><td>{left}</td><td></td><td></td><td class="number">{amount(kept)}</td><td colspan="3"></td></tr>'
     return f'<div class="scroll"><table class="models weights"><tr>{head}</tr>{body}{foot}</table></div>'
 
 

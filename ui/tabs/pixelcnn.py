@@ -30,6 +30,7 @@ def build(pipeline: Pipeline[Any], server: Server) -> Frame:
     def left(form: Form) -> None:
         inputs = {s.name: c for s, c in zip(form.settings, form.inputs, strict=True)}
         draw.board(inputs["digit"])
+        draw.lend(inputs["view"], inputs["digit"], ("complete", "surprise"))
         inputs["digit"].change(
             lambda path, view: "complete" if path and view == "samples" else gr.skip() if path else "samples",
             [inputs["digit"], inputs["view"]],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +17,14 @@ from models import registry, restyle, weights
 from pipelines import images
 from pipelines.base import Pipeline
 from pipelines.images import ImageError
+from pipelines.stylize import StylizeParams, every_style
 from ui.kit import tab
+from ui.kit.form import replay
 from ui.kit.form.examples import STYLE
 from ui.kit.i18n import t
 from ui.kit.run import Server
-from ui.kit.session import QUICK
+from ui.kit.session import QUICK, picture_file
+from ui.kit.show import Memory
 from ui.kit.tab import Form, Frame
 
 CORNER = 96  # pixels
@@ -121,11 +125,26 @@ def wire(frame: Frame, pad: gr.HTML, surprise: gr.Button) -> None:
         others = [str(path) for path in STYLE if path.name not in there]
         return [random.sample(others, random.choice((1, 1, 2))), "", round(random.uniform(0.6, 1), 2)]
 
+    def take(memory: Memory | None, event: gr.SelectData) -> list[Any]:
+        """The style of the cell that was clicked, on the sheet of all."""
+        result, params = (memory.result, memory.params) if memory else (None, None)
+        if result is None or not isinstance(params, StylizeParams) or not params.every or len(result.images) < 2:
+            return [gr.skip()] * 2
+        styles, wide = every_style(params), math.ceil(math.sqrt(len(result.images)))
+        across, down = (place / side for place, side in zip(event.index, result.picture.size, strict=True))
+        number = int(down * math.ceil(len(styles) / wide)) * wide + int(across * wide)
+        if number >= len(styles):
+            return [gr.skip()] * 2
+        digest = list(styles)[number]
+        return [[str(replay.examples().get(digest) or picture_file(styles[digest]))], False]
+
     at_once = [found[name].input for name in ("model", "colours", "colours_first", "every")]
     sizes = [found[name].release for name in ("size", "style_scale")]
     frame.follow.live([*at_once, *sizes, strength.release, weights.submit, found["content"].change])
     frame.follow.live(styles.change(sync, [styles, weights], [pad, weights], **QUICK))
     frame.follow.live(pad.release(mix, [styles], [styles, weights], **QUICK))
+    chosen = frame.stage.live.select(take, [frame.stage.memory], [styles, found["every"]], **QUICK)
+    frame.follow.live(chosen)
     frame.follow.live(surprise.click(pick, [styles], [styles, weights, strength], **QUICK), always=True)
 
 

@@ -80,6 +80,10 @@ def test_the_place_of_the_map_says_what_will_be_there_until_it_is(visit: Open) -
 def the_top_of_a_drawn_digit_is_completed(page: Page, folder: Path) -> None:
     """By PixelCNN."""
     open_tab(page, "PixelCNN")
+    page.get_by_label("Complete a digit").check()
+    expect(given(page)).to_be_visible()  # an example: nothing is amiss before anything is drawn
+    button(page, "Wipe").locator("visible=true").click()
+    expect(given(page)).to_be_hidden()
     stroke(page, (0.3, 0.25), (0.7, 0.25), (0.45, 0.8))
     expect(given(page)).to_be_visible(timeout=PATIENCE)
     run_button(page).click()

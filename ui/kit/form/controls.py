@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -18,7 +18,7 @@ PICTURE: dict[str, Any] = {
     "type": "filepath",
     "format": "png",
 }  # our loader decodes, and PNG keeps the record
-
+SOURCES: list[Literal["upload", "webcam", "clipboard"]] = ["upload", "clipboard", "webcam"]
 
 A_PICTURE: dict[str, Any] = {
     "type": "string",
@@ -42,7 +42,7 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
             photo = gr.Image(
                 picture,
                 label=label,
-                sources=["upload", "clipboard", "webcam"],
+                sources=SOURCES,
                 interactive=True,
                 height=160,
                 buttons=[],
@@ -54,6 +54,7 @@ def page_component(setting: Setting, picture: Any = None) -> gr.components.Compo
                 picture,
                 label=label,
                 type="filepath",
+                sources=SOURCES,
                 interactive=True,
                 columns=2,
                 height=160,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Collection
 from typing import Any
 
 import gradio as gr
 
+from ui.kit.form.examples import DIGITS
 from ui.kit.i18n import refused, t
 from ui.kit.session import QUICK, file_in_cache
 
@@ -81,6 +83,15 @@ def board(target: gr.Image) -> Any:
         clear = gr.Button(t("Wipe"), size="sm", min_width=80)
     clear.click(lambda: None, None, [target], js=WIPE, **QUICK)
     return drawing.submit(received, None, [target], **QUICK)
+
+
+def lend(view: Any, target: gr.Image, needing: Collection[str]) -> None:
+    """Have the first example taken where a view is chosen that needs a digit and `target` has none."""
+
+    def example(chosen: str, path: str | None) -> Any:
+        return str(DIGITS[0]) if chosen in needing and not path else gr.skip()
+
+    view.input(example, [view, target], [target], **QUICK)
 
 
 def received(event: gr.EventData, request: gr.Request) -> Any:

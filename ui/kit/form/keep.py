@@ -21,20 +21,21 @@ STAYS = "{__type__: 'update'}"  # a component in JavaScript that is left as it i
 def settings(tab: str, kept: Mapping[str, Any], fill: Callable[[Any], list[Any]] | None = None) -> None:
     """Have the browser keep the components of `tab` by their names and fill them in when the page is loaded.
 
-    The browser does both alone: no event of these reaches the server. `fill`: makes the components' values of what was
-    kept on the server, where one depends on another; it is asked where something was kept and no link has settings for
-    the tab. Call it outside of the tabs then: what lies in a tab that was never open tells of no change.
+    The browser does both alone: no event of these reaches the server. Pictures of one's own are kept as files, and sent
+    again where the server has forgotten them (ui/scripts/keep.js). `fill`: makes the values of what was kept on the
+    server, pictures aside, where one depends on another; it is asked where something was kept and no link has settings
+    for the tab. Call it outside of the tabs then: what lies in a tab that was never open tells of no change.
     """
     components = list(kept.values())
     if not components or (blocks := gr.context.Context.root_block) is None:
         return
     state = gr.BrowserState(None, storage_key=f"atelier-{tab}-{EDITION}", secret=SECRET)
-    names = json.dumps(list(kept))
-    save = f"(...values) => [Object.fromEntries({names}.map((name, i) => [name, values[i]]))]"
+    names = f"{json.dumps(tab)}, {json.dumps(list(kept))}"
+    save = f"(...values) => [atelier.remember({names}, values)]"
     gr.on([component.change for component in components], None, components, [state], js=save, **QUICK)
     if fill is None:
-        script = f"(kept) => {names}.map(name => kept && name in kept ? kept[name] : {STAYS})"
-        blocks.load(None, [state], components, js=script, **QUICK)
+        script = f"(kept, ...now) => atelier.recall({names}, kept, now)"
+        blocks.load(None, [state, *components], components, js=script, **QUICK)
         return
     found = gr.JSON(visible="hidden", show_label=False)
     linked = f"new URLSearchParams(location.search).get('tab') === {json.dumps(tab)}"

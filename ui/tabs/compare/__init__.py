@@ -179,9 +179,9 @@ def perform(
 
 def conclude(memory: Memory, request: gr.Request, view: View) -> list[Any]:
     """What can be taken away, a link, and a new stamp, at which the browser keeps the sheet."""
-    status = f"{progress(memory, view.seconds, request)}<br>{compare_form.link(memory.params, request)}"
+    memory.status = f"{progress(memory, view.seconds, request)}<br>{compare_form.link(memory.params, request)}"
     stamp = secrets.token_hex(4)
-    return row(False, memory, request, status=status, stamp=stamp, **downloads(memory, view.result, request))
+    return row(False, memory, request, status=memory.status, stamp=stamp, **downloads(memory, view.result, request))
 
 
 def downloads(memory: Memory, result: Result | None, request: gr.Request) -> dict[str, Any]:
@@ -299,7 +299,7 @@ def wire_before(desk: Desk, ended: list[Any]) -> None:
     def show(request: gr.Request, kind: str, memory: Memory | None) -> Any:
         if memory is None or (memory.kind != kind and not memory.busy):
             memory = compare_cards.stored(kind, form.table)
-        return gr.skip() if memory.busy else compare_cards.gallery(memory, request)
+        return [gr.skip()] * 2 if memory.busy else [compare_cards.gallery(memory, request), memory.status]
 
     root = Context.root_block
     assert root is not None
@@ -307,7 +307,7 @@ def wire_before(desk: Desk, ended: list[Any]) -> None:
     gr.on(changes, ahead, form.inputs, outputs, trigger_mode="always_last", **QUICK)
     desk.fit.on(root.load, "example")  # before the browser fills in what it kept
     root.load(arrive, form.inputs, [parts["gallery"], *outputs], **QUICK)
-    form.mode.change(show, [form.mode, parts["memory"]], [parts["gallery"]], **QUICK)
+    form.mode.change(show, [form.mode, parts["memory"]], [parts["gallery"], parts["status"]], **QUICK)
     for event in ended:
         event.then(ahead, form.inputs, outputs, **QUICK)
 

@@ -28,6 +28,7 @@ from pipelines.sheet import chinese_font
 from ui.kit.form.examples import COMPARISON
 from ui.kit.i18n import in_words, reads_chinese, spoken
 from ui.kit.session import file_in_cache
+from ui.kit.show import duration
 from ui.tabs.compare.axes import worded
 
 SHORTEST, DECADES = -3, 3  # powers of ten of seconds: where the chart starts at the earliest, and how many it shows
@@ -42,7 +43,7 @@ class Memory:
     """What stays of a visitor's comparison, for Continue, the sheet and the zip.
 
     addresses: of the results of cards. preview: of the method in flight. stored: it came with Atelier. running: the
-    cards that wait will have their turn. pictures: names of those that went in.
+    cards that wait will have their turn. pictures: names of those that went in. status: said of it once it is over.
     """
 
     params: CompareParams
@@ -53,6 +54,7 @@ class Memory:
     stored: bool = False
     running: bool = False
     pictures: tuple[str, ...] = ()
+    status: str = ""
 
     def __deepcopy__(self, _: Any) -> Memory:
         return self  # Gradio copies a State's value; pictures are not copied
@@ -120,14 +122,9 @@ def comparable_settings(card: Card, request: gr.Request | None) -> dict[str, str
     return {spoken(labels[name], request): worded(text, request) for name, text in texts.items()}
 
 
-def seconds(value: float) -> str:
-    """`0.35 s`, `4.2 s`, `130 s`."""
-    return f"{value:.2f} s" if value < 1 else f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
-
-
 def about(value: float, measured: bool, request: gr.Request | None) -> str:
     """`about 4.2 s`, `perhaps 4.2 s`."""
-    return spoken("about {}" if measured else "perhaps {}", request).format(seconds(value))
+    return spoken("about {}" if measured else "perhaps {}", request).format(duration(value))
 
 
 def cost(card: Card, request: gr.Request | None) -> str:
@@ -139,10 +136,10 @@ def cost(card: Card, request: gr.Request | None) -> str:
         memory = f" · {amount(guess.own)}" if guess.own else ""
         return html.escape(about(guess.seconds, guess.measured, request) + memory)
     r = card.result.record
-    load = f"<span>{spoken('loading', request)} {seconds(r.seconds.load)}</span>" if r.seconds.load >= 0.1 else ""
+    load = f"<span>{spoken('loading', request)} {duration(r.seconds.load)}</span>" if r.seconds.load >= 0.1 else ""
     meaning = html.escape(spoken("Memory that this run's models and its work took", request))
     return (
-        f'<b>{seconds(r.seconds.run)}</b>{load}<span title="{meaning}">{amount(r.own_bytes)}</span>'
+        f'<b>{duration(r.seconds.run)}</b>{load}<span title="{meaning}">{amount(r.own_bytes)}</span>'
         f"<span>{html.escape(', '.join(r.networks))}</span>"
     )
 
@@ -260,7 +257,7 @@ def chart(cards: Sequence[Card], request: gr.Request | None) -> str:
         rows.append(
             f'<div class="row {kind}"><span>{html.escape(title(card, request))}</span>'
             f'<div class="track"><i style="width:{max(0.6, along):.1f}%"></i>'
-            f'<b style="left:{along:.1f}%">{sign}{seconds(value)}</b></div></div>'
+            f'<b style="left:{along:.1f}%">{sign}{duration(value)}</b></div></div>'
         )
     ticks = "".join(f'<u style="left:{100 * i / decades:g}%">{10.0 ** (low + i):g} s</u>' for i in range(decades))
     scale = f'<div class="row axis"><span></span><div class="track">{ticks}</div></div>'
@@ -310,7 +307,7 @@ def gallery(memory: Memory, request: gr.Request | None) -> str:
         text = spoken("Stored results of the first pictures and settings, made on {}. Run makes them here.", request)
         note = f'<p class="note">{html.escape(text.format(in_words(cards[0].result.record.device, request)))}</p>'
     kind = "compare stored" if memory.stored else "compare"
-    return f'<div class="{kind}">{words(request)}{note}{chart(cards, request)}{legend(cards, request)}{body}</div>'
+    return f'<div class="{kind}">{note}{chart(cards, request)}{legend(cards, request)}{body}</div>'
 
 
 def forecast(
@@ -339,20 +336,3 @@ def forecast(
 def hindrance(card: Card) -> str:
     """Why a method cannot take part, in one sentence; empty where it can."""
     return card.sentence or card.prediction.trouble
-
-
-def words(request: gr.Request | None) -> str:
-    """What the viewer says, for compare.js."""
-    texts = (
-        "Slider",
-        "Flip",
-        "Difference",
-        "Side by side",
-        "Close",
-        "Pin",
-        "Settings that differ",
-        "In common",
-        "none",
-    )
-    spoken_texts = json.dumps({text: spoken(text, request) for text in texts})
-    return f'<div hidden data-words="{html.escape(spoken_texts)}"></div>'

@@ -1,7 +1,9 @@
 // Pins and the viewer of Compare: slider, flip, difference, side by side; zoom and pan kept in step.
 (() => {
   const pins = new Map(); // key -> {name, src, settings}
-  const words = (text) => JSON.parse(document.querySelector("[data-words]")?.dataset.words || "{}")[text] || text;
+  const CHINESE = { Slider: "滑动对比", Flip: "切换", Difference: "差异", "Side by side": "并排", Close: "关闭",
+    "Settings that differ": "不同的设置", "In common": "相同的设置", none: "无", "Settings of": "设置：" };
+  const words = (text) => atelier.word(text, CHINESE[text]);
   const dialog = () => document.querySelector("dialog.viewer") || document.body.appendChild(make());
   let view = { zoom: 1, x: 0, y: 0 }, mode = "slider", cut = 50, shown = [];
 
@@ -21,7 +23,7 @@
     const { src, name, settings } = button.dataset;
     if (!pins.delete(src)) {
       if (pins.size === 2) pins.delete([...pins.keys()][0]);
-      pins.set(src, { name, src, settings: JSON.parse(settings || "{}") });
+      pins.set(src, { name, src, settings: JSON.parse(settings || "null") });
     }
     mark();
     if (pins.size === 2) open([...pins.values()]);
@@ -53,7 +55,7 @@
     stage.replaceChildren(...pair.map((one, i) => el("div", { className: `pane ${"ab"[i]}` },
       el("img", { src: one.src, alt: one.name, draggable: false }))),
     el("i", { className: "cut" }));
-    const [a, b] = pair.map((one) => one.settings);
+    const known = pair.every((one) => one.settings), [a, b] = pair.map((one) => one.settings ?? {});
     const all = [...new Set([...Object.keys(a), ...Object.keys(b)])];
     const rows = all.filter((name) => a[name] !== b[name]), same = all.filter((name) => a[name] === b[name]);
     const row = (name, left, right) => el("tr", {}, el("th", { textContent: name }),
@@ -62,7 +64,7 @@
       ...(rows.length ? rows.map((name) => row(name, a[name], b[name])) : [row("–", words("none"), words("none"))]));
     const common = el("details", {}, el("summary", { textContent: `${words("In common")} (${same.length})` }),
       el("p", { textContent: same.map((name) => `${name} ${a[name]}`).join(" · ") }));
-    node.querySelector(".settings").replaceChildren(differ, ...(same.length ? [common] : []));
+    node.querySelector(".settings").replaceChildren(...(known ? [differ] : []), ...(same.length ? [common] : []));
     set("slider");
     if (!node.open) node.showModal();
     stage.focus();
@@ -133,5 +135,20 @@
     }
   }
 
-  new MutationObserver(() => { mark(); grey(); }).observe(document.documentElement, { childList: true, subtree: true });
+  function gear() { // a chosen method's chip opens the fold with its settings
+    for (const chip of document.querySelectorAll(".methods label:not(:has(+ .gear))")) {
+      const open = async () => {
+        const fold = () => document.getElementById(`settings-${chip.querySelector("input").name}`);
+        for (const find of [() => document.querySelector(".drawers"), fold]) {
+          const title = (await atelier.until(() => find()?.offsetParent && find())).querySelector(".label-wrap");
+          if (!title.classList.contains("open")) title.click();
+          title.focus();
+        }
+        fold().scrollIntoView({ block: "nearest", behavior: "smooth" });
+      };
+      chip.after(el("button", { type: "button", className: "gear", ariaLabel: `${words("Settings of")} ${chip.textContent.trim()}`, onclick: open }));
+    }
+  }
+
+  new MutationObserver(() => { mark(); grey(); gear(); }).observe(document.documentElement, { childList: true, subtree: true });
 })();

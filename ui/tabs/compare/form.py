@@ -87,14 +87,15 @@ class Form:
 
     @property
     def browser_settings(self) -> dict[str, Any]:
-        """What a browser keeps: all but pictures, by names of their own."""
+        """What a browser keeps, by names of their own."""
         rows = {f"methods {number}": row.group for number, row in enumerate(self.chips)}
         own = {f"{d.name} {s.name}": c for d in self.drawers for s, c in zip(d.settings, d.inputs, strict=True)}
         more = {f"{drawer.name} more": drawer.more for drawer in self.drawers}
         axes = {
             f"{name} {part}": getattr(axis, part) for name, axis in self.axes.items() for part in ("menu", "values")
         }
-        return {"mode": self.mode, **rows, **own, **more, **self.common, **axes}
+        pictures = {"content": self.content, "styles": self.styles}
+        return {"mode": self.mode, **pictures, **rows, **own, **more, **self.common, **axes}
 
     @property
     def inputs(self) -> list[Any]:
@@ -232,7 +233,7 @@ def build(table: plan.Table) -> Form:
 def picture(name: str) -> Any:
     """A picture input with its strip of examples, the first filled in."""
     setting, files = FIELDS[name], [str(path) for path in (CONTENT if name == "content" else STYLE)]
-    with gr.Column(min_width=200):
+    with gr.Column(min_width=140):
         component = controls.page_component(setting, files[:1] if setting.kind == "images" else files[0])
         tab.strip(component, setting, files)
     return component
@@ -273,13 +274,14 @@ def datasets(table: plan.Table) -> gr.Radio:
 def drawer_rows(table: plan.Table, chosen: Sequence[str]) -> list[Drawer]:
     """A closed part with a fold for the main settings of each chosen method; their titles follow with the forecast."""
     drawers = []
-    with gr.Accordion(t("Settings of each method"), open=False):
+    with gr.Accordion(t("Settings of each method"), open=False, elem_classes="drawers"):
         for pipeline in (p for p in table.values() if plan.kind_of(p)):
             taken = {*shared_by(pipeline), pipeline.variants}
             own = [s for s in settings(pipeline.params) if s.name not in taken and (s.suffix or not s.advanced)]
             own = [s for s in own if s.kind not in {"image", "images"}]
             for name in plan.variants(pipeline):
-                with gr.Accordion(declared(pipeline.title), open=False, visible=name in chosen) as box:
+                shown: dict[str, Any] = {"visible": name in chosen, "elem_id": f"settings-{name}"}
+                with gr.Accordion(declared(pipeline.title), open=False, **shown) as box:
                     with gr.Row():
                         inputs = [tab.control(s) for s in own]
                     more = gr.Textbox(

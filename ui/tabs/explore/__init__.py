@@ -155,8 +155,8 @@ def stage() -> dict[str, Any]:
     parts["table"] = gr.Dataframe(label=title, interactive=False, visible=False, buttons=[], max_height=760)
     with gr.Accordion(t("How the CIFAR-10 classifier learnt"), open=False) as parts["training"]:
         gr.Image(str(CURVE), label=t("Accuracy by epoch, in %"), interactive=False, buttons=["fullscreen"])
-    with gr.Row():
+    with gr.Row(elem_classes="made"):
         parts["download"] = gr.DownloadButton(cast(str, t("Download PNG")), interactive=False, min_width=120)
-    with gr.Accordion(t("Record (JSON)"), open=False):
+    with gr.Accordion(t("Record (JSON)"), open=False, visible=False, elem_classes="record") as parts["fold"]:
         parts["record"] = gr.JSON(show_label=False)
     return parts

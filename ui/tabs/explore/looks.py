@@ -231,9 +231,10 @@ def lists(
 
 
 def keep_settings(desk: Desk) -> None:
-    """Have the browser keep the settings, but for the pictures."""
+    """Have the browser keep the settings, and the pictures beside them."""
     kept = {name: component for name, component in desk.inputs.items() if name not in PICTURES}
     keep.settings(TAB, kept, partial(refill, list(kept)))
+    keep.settings(f"{TAB}-pictures", {name: desk.inputs[name] for name in PICTURES})
 
 
 def refill(names: Sequence[str], kept: Any) -> list[Any]:
@@ -252,7 +253,7 @@ def wire_views(desk: Desk) -> None:
 
     def turn(request: gr.Request, view: str, layer: str) -> list[Any]:
         two = "other" in VIEWS[view]
-        hand = "model" in VIEWS[view] and bool(layer)
+        hand = "layer" in VIEWS[view] and bool(layer)  # where several are shown a click chooses one
         parts = [hand, two, two, view == "classify", *(name in VIEWS[view] for name in OPTIONAL)]
         return [spoken(ABOUT[view], request), *(gr.update(visible=on) for on in parts)]
 

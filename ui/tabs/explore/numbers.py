@@ -24,7 +24,8 @@ from ui.kit.show import cost_status
 TITLES = {"cifar10": "CIFAR-10 classifier", EFFICIENTNET: "EfficientNet-Lite0", VGG19: "VGG-19 classifier"}
 HINT = "Click a layer's picture to use that layer in Optimise."
 ROW = (  # what a look updates; Run, Stop and the cure follow
-    "picture", "numbers", "status", "table", "layer", "label", "download", "record", "hand", "as_content", "as_style",
+    "picture", "numbers", "status", "table", "layer", "label", "download", "record", "fold", "hand", "as_content",
+    "as_style",
 )  # fmt: skip
 
 
@@ -50,6 +51,7 @@ def result_row(result: Result, request: gr.Request | None, stored: bool = False)
         label=label,
         download=gr.update(value=path, interactive=True),
         record=record.model_dump(mode="json"),
+        fold=gr.update(visible=True),
         **values,
     )
 

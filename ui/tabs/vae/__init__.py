@@ -28,6 +28,7 @@ def build(pipeline: Pipeline[Any], server: Server) -> Frame:
         fit: list[Any] = [fitting, [inputs["digit"], inputs["view"]], [inputs["view"]]]
         strokes.append(draw.board(inputs["digit"]).then(*fit, **QUICK))
         inputs["digit"].change(*fit, **QUICK)
+        draw.lend(inputs["view"], inputs["digit"], ("digit", "walk"))
         inputs["dataset"].visible = False  # there is one
         inputs["view"].change(suited, [inputs["view"], inputs["model"]], [inputs["model"]], **QUICK)
 
