@@ -86,6 +86,7 @@ const atelier = window.atelier = {};
     document.addEventListener("click", (event) => {
       const tab = event.isTrusted && event.target.closest?.('.rooms > .tab-wrapper [role="tab"]');
       if (tab && tab.dataset.tabId === "compare") suit();
+      if (event.isTrusted && event.target.closest?.(".modes")) suiting = clearTimeout(suiting); // a hand is quicker
     });
   };
 
