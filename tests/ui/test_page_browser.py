@@ -267,6 +267,8 @@ def test_nothing_is_wider_than_the_screen_and_run_is_in_reach(visit: Open, size:
         if size[0] < 640 and name != "imagine":
             first = page.locator("[role=tabpanel]:visible :is(.picture, .atlas):visible").first
             expect(first).to_be_in_viewport()
+            button(page, "Settings ↓").locator("visible=true").tap()
+            expect(page.locator(".columns:visible > .column").first.locator("label:visible").first).to_be_in_viewport()
 
 
 CUT = """() => [...document.querySelectorAll('.prompt, .dice, .groups nav button, table.models td.number, footer *')]

@@ -106,6 +106,14 @@ const atelier = window.atelier = {};
     if (event.target.closest?.("button.run") && innerWidth <= 640) scrollTo({ top: 0, behavior: "smooth" });
   });
 
+  // The form is below: a button of the bar leads to it.
+  const jumps = () => {
+    for (const bar of document.querySelectorAll(".actions:not(:has(.jump))")) {
+      bar.prepend(Object.assign(document.createElement("button"), { type: "button", className: "jump",
+        textContent: atelier.word("Settings ↓", "设置 ↓"), onclick: () => bar.parentElement.scrollIntoView({ behavior: "smooth" }) }));
+    }
+  };
+
   // What a fold or a tab shows for the first time gets its first values from Gradio again one frame later, over what was
   // typed by then: until that is past nothing in it can be touched.
   document.addEventListener("click", (event) => {
@@ -124,9 +132,13 @@ const atelier = window.atelier = {};
   new MutationObserver(() => {
     naming ||= requestAnimationFrame(() => {
       naming = 0;
+      jumps();
       for (const picture of document.querySelectorAll('img:not([alt]), img[alt=""]')) {
         const label = picture.closest(".block")?.querySelector('[data-testid="block-label"]')?.textContent.trim();
         if (label) picture.alt = label;
+      }
+      for (const camera of document.querySelectorAll('[aria-label="common.webcam"]')) { // Gradio has no words for it
+        camera.ariaLabel = camera.title = atelier.word("Capture from camera", "用相机拍摄");
       }
       for (const outer of document.querySelectorAll(".icon-button:has(button)")) {  // the button inside does it
         outer.tabIndex = -1;
