@@ -76,7 +76,7 @@ def generate(p: CompareParams, cache: Lender, table: plan.Table) -> Steps:
     """Run the plan. Raises what went wrong first, when nothing worked at all."""
     lender = cast(Borrower, cache)
     entries, heads = cells(p, table)
-    cards = engine.prepare(entries, lender.cache, sort=heads is None)
+    cards = engine.prepare(entries, lender.cache, sort=heads is None, seconds=p.seconds)
     output = yield from engine.perform(cards, lender, p.seconds, heads)
     errors = [card.error for card in cards if card.error]
     if errors and not output.images:

@@ -24,7 +24,7 @@ from models import device, registry, weights
 from models.cache import Borrower, ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images, metrics
-from pipelines.base import STOP, Output, Progress, Result, Steps, advance, run
+from pipelines.base import STOP, Output, Pipeline, Progress, Result, Steps, advance, run
 from pipelines.compare import contact, estimate
 from pipelines.compare.estimate import Prediction
 from pipelines.compare.plan import Entry, Heads, kind_of
@@ -80,14 +80,16 @@ class Card:
             self.sentence = f"Something broke in this method. Reference {reference} is in the log."
 
 
-def prepare(entries: Sequence[Entry], cache: ModelCache, sort: bool = True) -> list[Card]:
-    """Check every entry's settings and say what it will cost; cheapest first, what cannot run last."""
+def prepare(entries: Sequence[Entry], cache: ModelCache, sort: bool = True, seconds: float = 0.0) -> list[Card]:
+    """Check every entry's settings and say what it will cost; cheapest first, what cannot run last. `seconds`: given to
+    each method, as `perform` does."""
     cards = []
     for entry in entries:
         card = Card(entry)
         try:
             card.params = parse(entry.pipeline.params, entry.own)
-            card.prediction = estimate.predict(entry.pipeline, card.params, cache)
+            within = fitting(entry.pipeline, card.params, cache, seconds) if seconds else card.params
+            card.prediction = estimate.predict(entry.pipeline, within, cache)
         except KNOWN as error:
             card.fail(error)
         cards.append(card)
@@ -182,12 +184,17 @@ def with_steps(card: Card, lender: Borrower, seconds: float) -> Params:
     """
     assert card.params is not None
     pipeline, p, cache = card.entry.pipeline, card.params, lender.cache
+    if "steps" in type(p).model_fields and not estimate.predict(pipeline, p, cache).measured:
+        for _ in follow(Card(card.entry, p.model_copy(update={"steps": PROBE})), lender, 0.0):
+            pass
+    return fitting(pipeline, p, cache, seconds)
+
+
+def fitting(pipeline: Pipeline[Any], p: Params, cache: ModelCache, seconds: float) -> Params:
+    """`p` with as many steps as fit into `seconds` by what runs have cost so far; unchanged where there are none."""
     info = type(p).model_fields.get("steps")
     if info is None:
         return p
-    if not estimate.predict(pipeline, p, cache).measured:
-        for _ in follow(Card(card.entry, p.model_copy(update={"steps": PROBE})), lender, 0.0):
-            pass
     low, high = limits(info)
 
     def late(steps: int) -> bool:

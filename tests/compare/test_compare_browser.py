@@ -80,7 +80,7 @@ def before_the_first_run(page: Page) -> None:
 def one_setting_at_a_time(page: Page) -> None:
     """The chosen methods' settings are folds; a setting from the menu brings values."""
     page.get_by_role("button", name="Settings of Adam", exact=True).click()
-    expect(page.locator("[id='settings-gatys:adam']").get_by_label("More settings")).to_be_in_viewport()
+    expect(page.locator("[id='settings-gatys:adam']").get_by_role("spinbutton").first).to_be_in_viewport()
     folds = page.locator("[role=tabpanel]:visible button.label-wrap:visible", has_text=re.compile("Optimise ·"))
     expect(folds).to_have_text([re.compile("L-BFGS"), re.compile("Adam")])
     page.get_by_role("button", name="Grid, budget and seed").click()
@@ -207,6 +207,8 @@ def test_one_method_fails_the_others_show_and_a_grid_can_be_stopped_and_go_on(
     button(page, "Stop").click()
     expect(button(page, "Continue")).to_be_enabled(timeout=PATIENCE)
     assert before <= done.count() < 6
+    done.first.get_by_role("button", name="Use", exact=True).click()  # the cell's settings: no grid any more
+    expect(page.locator(".forecast:visible tr:not(.absent) th")).to_have_text(["Optimise · Adam"])
 
 
 def test_generators_side_by_side_and_a_picture_brings_its_settings_back(visit: Open, tmp_path: Path) -> None:

@@ -82,3 +82,14 @@ def missed(first: str, name: str, cache: ModelCache, folder: Path, pictures: dic
         if card.prediction.bytes != pytest.approx(peak, rel=WITHIN):
             wrong.append(f"{other}: {card.prediction.bytes} bytes foretold, {peak} taken")
     return wrong
+
+
+def test_the_same_budget_for_all_is_part_of_the_forecast(
+    content: PIL.Image.Image, style: PIL.Image.Image, cache: ModelCache
+) -> None:
+    pictures = {"content": content, "styles": [style], "size": 64}
+    finished("gatys:adam:steps=4", cache, pictures)
+    entries = plan.entries("gatys:adam:steps=5000", METHODS, pictures)
+    (free,), (held,) = engine.prepare(entries, cache), engine.prepare(entries, cache, seconds=0.5)
+    assert held.prediction.seconds <= 0.5 < free.prediction.seconds
+    assert held.params == free.params, "the settings are the visitor's"

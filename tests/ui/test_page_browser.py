@@ -11,7 +11,7 @@ from typing import Any
 import axe_playwright_python
 import PIL.Image
 import pytest
-from page import PATIENCE, Open, button, choose, download, drop, number, open_method, open_tab, wait_for_end
+from page import PATIENCE, Open, button, choose, content, download, drop, number, open_method, open_tab, wait_for_end
 from playwright.sync_api import Locator, Page, Request, expect
 
 from pipelines import PIPELINES
@@ -124,7 +124,14 @@ def test_a_sheet_lies_under_no_slider_and_a_click_takes_a_cell(visit: Open) -> N
     sheet.click(position=place)  # type: ignore[arg-type]  # the second style
     expect(page.get_by_text("Before and after").locator("visible=true")).to_be_visible()
     expect(page.get_by_label("Every style")).not_to_be_checked()
-    expect(page.locator("#styles-gallery:visible img").first).to_have_attribute("src", re.compile("embroidery"))
+    styles = page.locator("#styles-gallery:visible")
+    expect(styles.locator("img").first).to_have_attribute("src", re.compile("embroidery"))
+    expect(page.locator(".stale:visible")).to_have_count(0)
+    styles.get_by_role("button", name="Clear").click()
+    expect(styles.locator("img")).to_have_count(0)
+    button(page, "Surprise me").click()  # paints, though there was no style
+    expect(styles.locator("img").first).to_be_visible()
+    expect(status(page)).to_contain_text(" s ·")
     expect(page.locator(".stale:visible")).to_have_count(0)
 
 
@@ -267,8 +274,10 @@ def test_nothing_is_wider_than_the_screen_and_run_is_in_reach(visit: Open, size:
         if size[0] < 640 and name != "imagine":
             first = page.locator("[role=tabpanel]:visible :is(.picture, .atlas):visible").first
             expect(first).to_be_in_viewport()
-            button(page, "Settings ↓").locator("visible=true").tap()
-            expect(page.locator(".columns:visible > .column").first.locator("label:visible").first).to_be_in_viewport()
+    if size[0] < 640:
+        open_method(page, "gatys")
+        button(page, "Settings ↓").locator("visible=true").tap()
+        expect(content(page)).to_be_in_viewport()
 
 
 CUT = """() => [...document.querySelectorAll('.prompt, .dice, .groups nav button, table.models td.number, footer *')]

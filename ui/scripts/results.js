@@ -88,6 +88,10 @@
     event.stopImmediatePropagation();
     open(list[0]);
   };
+  document.addEventListener("click", async (event) => { // a cell of a grid: its settings, as if its picture were dropped
+    const src = event.target.closest?.("button.take")?.dataset.src;
+    if (src) open(new File([await (await fetch(src)).blob()], src.split("/").at(-1), { type: "image/png" }), atelier.tab());
+  });
   const nowhere = (target) => !target.closest?.(".block")?.querySelector('input[type="file"]');
   document.addEventListener("dragover", (event) => nowhere(event.target) && event.preventDefault());
   document.addEventListener("drop", (event) => {

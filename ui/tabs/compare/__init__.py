@@ -89,7 +89,7 @@ class Desk:
         """What the form says as cards to be run."""
         p = parse(CompareParams, values)
         entries, heads = compare_method.cells(p, self.form.table)
-        cards = engine.prepare(entries, self.server.cache, sort=heads is None)
+        cards = engine.prepare(entries, self.server.cache, sort=heads is None, seconds=p.seconds)
         return Memory(p, cards, heads, pictures=events.names(list(compare_axes.FIELDS.values()), values))
 
 

@@ -206,7 +206,9 @@ def article(card: Card, memory: Memory, request: gr.Request | None) -> str:
             spoken("Pin", request), card.entry.name if grid else name, address, comparable_settings(card, request)
         )
         file = "" if memory.stored else f'<a href="{address}" download="{file_name(card)}.png">PNG</a>'
-        actions = f'<div class="do">{button}{file}</div>'
+        use = spoken("Use", request)
+        take = f'<button type="button" class="take" data-src="{address}">{use}</button>' if grid else ""
+        actions = f'<div class="do">{take}{button}{file}</div>'
     own = [] if grid else [", ".join(card.entry.name.split(":", 2)[2:])]  # settings that were typed
     small = "".join(f"<small>{html.escape(text)}</small>" for text in (*own, *remarks(card, request)) if text)
     sentence = html.escape(in_words(card.sentence, request))
