@@ -92,6 +92,7 @@ def test_a_result_is_whole_enlarged_by_a_click_and_marked_when_it_no_longer_fits
     page.locator(".picture:visible img").last.click()
     large = page.locator("dialog.enlarged img")
     expect(large).to_be_visible()
+    expect(page.locator("dialog.enlarged p")).not_to_contain_text("Example")
     first = large.get_attribute("src")
     page.keyboard.press("+")
     assert "scale(1.25)" in (large.get_attribute("style") or "")
@@ -213,8 +214,12 @@ def test_results_are_kept_in_a_drawer_and_open_their_own_tab(visit: Open, tmp_pa
     expect(number(page, "Count")).to_have_value("4")  # settings outlast a reload
     choose(page, Count=9)
     open_tab(page, "Optimise")
+    page.set_viewport_size({"width": 390, "height": 844})
     button(page, "Last results").click()
     drawer = page.locator("dialog.drawer")
+    edges = drawer.evaluate("e => [e, ...e.querySelectorAll('*')].map(n => n.getBoundingClientRect().left)")
+    assert min(edges) >= 0, "the drawer is cut"
+    page.set_viewport_size({"width": 1280, "height": 1000})
     expect(drawer.locator("figure")).to_have_count(1)
     drawer.get_by_role("button", name="Open again").click()
     expect(page.get_by_role("tab", name="GAN", exact=True)).to_have_attribute("aria-selected", "true")

@@ -133,9 +133,9 @@ const atelier = window.atelier = {};
     naming ||= requestAnimationFrame(() => {
       naming = 0;
       jumps();
-      for (const picture of document.querySelectorAll('img:not([alt]), img[alt=""]')) {
+      for (const picture of document.querySelectorAll('img:not([alt]), img[alt=""], img[data-label]')) {
         const label = picture.closest(".block")?.querySelector('[data-testid="block-label"]')?.textContent.trim();
-        if (label) picture.alt = label;
+        if (label) picture.alt = picture.dataset.label = label; // of a result, no longer that of the example
       }
       for (const camera of document.querySelectorAll('[aria-label="common.webcam"]')) { // Gradio has no words for it
         camera.ariaLabel = camera.title = atelier.word("Capture from camera", "用相机拍摄");

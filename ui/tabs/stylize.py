@@ -17,7 +17,8 @@ from models import registry, restyle, weights
 from pipelines import images
 from pipelines.base import Pipeline
 from pipelines.images import ImageError
-from pipelines.stylize import StylizeParams, every_style
+from pipelines.stylize import every_style
+from pipelines.stylize.params import StylizeParams
 from ui.kit import tab
 from ui.kit.form import replay
 from ui.kit.form.examples import STYLE
