@@ -110,6 +110,7 @@
     await store("readwrite", (kept) => kept.put({ when, tab, blob, name: file.path.split("/").at(-1) }));
     const dragged = before.length && before[0].tab === tab && when - before[0].when < TOGETHER;
     await forget([...(dragged ? [before[0].when] : []), ...before.slice(MOST - 1).map((one) => one.when)]);
+    if (drawer.open) await fill();
   };
   const drawer = el("dialog", { className: "drawer" });
   const pin = (src, name) => { // two of them open Compare's viewer

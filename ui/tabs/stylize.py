@@ -24,7 +24,7 @@ from ui.kit.form import replay
 from ui.kit.form.examples import STYLE
 from ui.kit.i18n import t
 from ui.kit.run import Server
-from ui.kit.session import QUICK, picture_file
+from ui.kit.session import QUICK, file_in_cache
 from ui.kit.show import Memory
 from ui.kit.tab import Form, Frame
 
@@ -126,27 +126,32 @@ def wire(frame: Frame, pad: gr.HTML, surprise: gr.Button) -> None:
         others = [str(path) for path in STYLE if path.name not in there]
         return [random.sample(others, random.choice((1, 1, 2))), "", round(random.uniform(0.6, 1), 2)]
 
-    def take(memory: Memory | None, event: gr.SelectData) -> list[Any]:
-        """The style of the cell that was clicked, on the sheet of all."""
-        result, params = (memory.result, memory.params) if memory else (None, None)
-        if result is None or not isinstance(params, StylizeParams) or not params.every or len(result.images) < 2:
-            return [gr.skip()] * 2
-        styles, wide = every_style(params), math.ceil(math.sqrt(len(result.images)))
-        across, down = (place / side for place, side in zip(event.index, result.picture.size, strict=True))
-        number = int(down * math.ceil(len(styles) / wide)) * wide + int(across * wide)
-        if number >= len(styles):
-            return [gr.skip()] * 2
-        digest = list(styles)[number]
-        return [[str(replay.examples().get(digest) or picture_file(styles[digest]))], False]
-
     at_once = [found[name].input for name in ("model", "colours", "colours_first", "every")]
     sizes = [found[name].release for name in ("size", "style_scale")]
     frame.follow.live([*at_once, *sizes, strength.release, weights.submit, found["content"].change])
     frame.follow.live(styles.change(sync, [styles, weights], [pad, weights], **QUICK))
     frame.follow.live(pad.release(mix, [styles], [styles, weights], **QUICK))
-    chosen = frame.stage.live.select(take, [frame.stage.memory], [styles, found["every"]], **QUICK)
-    frame.follow.live(chosen)
+    frame.stage.live.select(take, [frame.stage.memory], [styles, found["every"]], **QUICK)  # it paints as they change
     frame.follow.live(surprise.click(pick, [styles], [styles, weights, strength], **QUICK), always=True)
+
+
+def take(memory: Memory | None, event: gr.SelectData) -> list[Any]:
+    """The style of the cell that was clicked, on the sheet of all, in the place of what was chosen."""
+    result, params = (memory.result, memory.params) if memory else (None, None)
+    if result is None or not isinstance(params, StylizeParams) or not params.every or len(result.images) < 2:
+        return [gr.skip()] * 2
+    styles, wide = every_style(params), math.ceil(math.sqrt(len(result.images)))
+    across, down = (place / side for place, side in zip(event.index, result.picture.size, strict=True))
+    number = int(down * math.ceil(len(styles) / wide)) * wide + int(across * wide)
+    if number >= len(styles):
+        return [gr.skip()] * 2
+    digest = list(styles)[number]
+    known = replay.examples().get(digest)
+    if known and number:
+        return [[str(known)], False]
+    path = file_in_cache(b"", ".png", known.stem if known else "atelier")  # of the style that was there: a change
+    styles[digest].save(path)
+    return [[path], False]
 
 
 def present(name: restyle.Restyler) -> bool:
