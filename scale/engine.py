@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 from typing import Any
 
 import ray
@@ -28,6 +29,7 @@ class Engine:
     def __init__(self, handle: DeploymentHandle) -> None:
         self._handle, self._board = handle, ray.get_actor(BOARD, namespace=NAMESPACE)
         self.slots = ray.get(self._board.replicas.remote())
+        self._free = threading.BoundedSemaphore(self.slots)  # Serve's router waits ever longer while all are busy
 
     def takes(self, pipeline: Pipeline[Any]) -> bool:
         """Whether the replicas have this very method: Compare's run on the page is the page's own."""
@@ -39,12 +41,13 @@ class Engine:
         Raises:
             Lost: where that happened too often; and whatever the method raises.
         """
-        for losses in range(MOST_LOSSES + 1):
-            try:
-                yield from self._attempt(pipeline, params, state, losses)
-                return
-            except RayActorError as error:
-                log.warning("a replica was lost under %s: %s", pipeline.name, type(error).__name__)
+        with self._free:
+            for losses in range(MOST_LOSSES + 1):
+                try:
+                    yield from self._attempt(pipeline, params, state, losses)
+                    return
+                except RayActorError as error:
+                    log.warning("a replica was lost under %s: %s", pipeline.name, type(error).__name__)
         raise Lost("What worked on this run was lost, and again when it was begun anew: run it again later.")
 
     def _attempt(self, pipeline: Pipeline[Any], params: Params, state: Any, losses: int) -> Run:
