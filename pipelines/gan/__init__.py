@@ -92,10 +92,14 @@ def generate(p: GanParams, cache: Lender) -> Steps:
     name = own.name_of("gan", p.weights) if p.weights else WEIGHTS[p.dataset, p.model]
     if p.weights:
         config = own.config_of(name)
+        if p.nearest and own.learned(name) == "":
+            raise ParamError(
+                "nearest is for networks that learned from a data set: leave it out for one of your pictures."
+            )
         shape = (config.get("channels", 1), *[config.get("size", 28)] * 2)
-        dataset.check_shape(p.dataset, shape, config.get("classes", CLASSES), p.label)
+        dataset.check_shape(name, p.dataset, shape, config.get("classes", CLASSES), p.label)
     with cache.use(name, dataset.DATASETS[p.dataset].judge, working=64 << 20) as (module, judge):
-        made, reads = cast(Generator, module), cast(Judge, judge) if own.judged(name) else None
+        made, reads = cast(Generator, module), cast(Judge, judge) if own.judged(name, p.dataset) else None
         if p.interpolate:
             return (yield from walk(p, made, reads))
         return (yield from pictures(p, made, reads, training))

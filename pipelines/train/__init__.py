@@ -35,6 +35,7 @@ NETWORKS: dict[Model, str] = {  # what is written into a file's header
     "vae": "vae",
     "pixelcnn": "pixelcnn",
     "diffusion": "diffusion",
+    "stylemix": "stylemix",
     "cnn": "cnn",
 }
 READ = "read as asked"
@@ -94,7 +95,7 @@ def resume(p: TrainParams, cache: Lender, state: object) -> Steps:
 def train(p: TrainParams, cache: Lender, work: Work | None) -> Steps:
     """Work to the goal; on the device for as long as it takes, between runs on the CPU."""
     album = work.album if work else (yield from open_album(p)) if p.pictures else None
-    source = album or open_source(p.data)
+    source = album or open_source(p)
     with cache.use(source.judge or "digits", working=WORKING) as (judge,):
         where = next(judge.parameters()).device
         try:
@@ -217,6 +218,8 @@ def conclude(p: TrainParams, source: Source, cache: Lender, work: Work, notes: l
 
     if source.details and p.model in GREY:
         notes.append("your pictures were learned in grey, 28 pixels wide and high")
+    elif source.details and source.shape[2] < int(p.side):
+        notes.append(f"your pictures were learned {source.shape[2]} pixels wide and high: this network draws no others")
     sheet = to_image(work.picture)
     return Output(pictures_of(work.sheet), {**numbers}, notes, sheet, details={**source.details}, pack=pack)
 

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 import PIL.Image
 
-from models import device
+from models import device, own
 from models.cache import OutOfBudget
 from models.device import amount
 from pipelines import variations
@@ -184,7 +184,7 @@ def cost_status(result: Result, request: gr.Request | None) -> str:
         f"{r.seconds.run:.1f} s",
         *([f"{spoken('loading', request)} {r.seconds.load:.1f} s"] if r.seconds.load >= 0.1 else []),
         amount(r.own_bytes),
-        *r.networks,
+        *(name.replace(own.PREFIX, f"{spoken('yours', request)}: ") for name in r.networks),
         f"{r.steps} {spoken('step' if r.steps == 1 else 'steps', request)}",
         f"{spoken('seed', request)} {r.seed}",
         "×".join(map(str, result.picture.size)),
