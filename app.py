@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ui import server
+from ui.kit import log as logs
 from ui.kit import policy
 from ui.server import StartError
 
@@ -75,8 +76,7 @@ class Signals:
 def main() -> None:
     """Flags -> checks -> cache -> Blocks -> launch; status 2 and one line for what cannot be started."""
     signals = Signals()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.configure(os.environ.get("ATELIER_LOG", ""))
     try:
         flags = arguments()
         server.check_environment()

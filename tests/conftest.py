@@ -29,10 +29,10 @@ FLAGS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What uses the server goes to one worker; what needs Chromium is skipped where there is none."""
+    """What uses the server or Chromium goes to a worker file by file; what needs Chromium is skipped without one."""
     for item in items:
-        if "served" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("served"))
+        if {"served", "browser"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.timeout(600))
@@ -103,10 +103,10 @@ def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`python app.py --mcp` in a process of its own, for all tests that talk to a server.
 
-    After all that they made, a signal ends it in mid-run, and no file is left.
+    Toy models lie in a folder. After all that they made, a signal ends it in mid-run, and no file is left.
     """
     folder = tmp_path_factory.mktemp("served")
-    with serve(folder, "--mcp", ATELIER_FOLDERS="1", ATELIER_METRICS="1") as server:  # toy models lie in a folder
+    with serve(folder, "--mcp", ATELIER_FOLDERS="1", ATELIER_METRICS="1", ATELIER_LOG="json") as server:
         yield server
         end_in_mid_run(server, signal.SIGTERM, folder)
 

@@ -22,10 +22,11 @@ MAY_IMPORT = {  # folder or file -> what of ours it may import
     "benchmarks": {"models", "pipelines", "benchmarks"},
     "examples": {"examples"},
     "app": {"models", "pipelines", "ui"},
+    "atelier": {"models", "pipelines"},
     "cli": {"models", "pipelines"},
     "publish": set[str](),
 }
-PRODUCT = ("models", "pipelines", "ui", "scale", "app", "cli", "publish")
+PRODUCT = ("models", "pipelines", "ui", "scale", "app", "atelier", "cli", "publish")
 SHARED = {"base", "params", "record", "images", "sheet", "metrics"}  # of pipelines: what no method is named like
 # The page that `make bench` compares the start with is an empty page of Gradio's.
 GRADIO = ("ui/", "app.py", "benchmarks/empty_page.py")

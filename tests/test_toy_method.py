@@ -21,7 +21,7 @@ import cli
 import pipelines
 from pipelines import METHODS, PIPELINES, record
 
-pytestmark = pytest.mark.xdist_group("served")  # with the other tests of the page: it is built once
+pytestmark = pytest.mark.xdist_group(Path(__file__).name)  # one worker builds its page once
 FOLDER = Path(__file__).parent / "toy_method"
 
 

@@ -59,6 +59,7 @@ def test_a_network_learns_from_its_teacher_stops_and_goes_on(toys: Path) -> None
 
 
 def test_each_layer_is_scaled_to_a_mean_of_one_by_one_number() -> None:
+    torch.manual_seed(3)  # with some weights a layer of four channels is dead
     network = vgg_lite((4, 4, 4, 4, 4), features.DEPTHS, features.MEAN, features.STD).requires_grad_(False)
     x = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     before = network(x, ["conv2_2"], "average")["conv2_2"]

@@ -1,9 +1,10 @@
 """The layers in front of Gradio: safe headers, a cross-origin policy, /healthz, body limits, runs to cancel, names.
 
 Plain ASGI classes, because starlette's BaseHTTPMiddleware would break streams. From the outside in:
-SafeHeaders, Requests (where it is asked for), CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events, Readers,
-Answers, Gradio's compression, Names, then Gradio; CrossOrigin is in ui/origins.py, Requests in ui/metrics.py, Answers
-and Names are in ui/answers.py. `ui.server.middleware` reads the settings and wraps `Front` and `Names`.
+RequestIds, SafeHeaders, Requests (where it is asked for), CrossOrigin, Health, Stopping, BodyLimit, Cancels, Events,
+Readers, Answers, Gradio's compression, Names, then Gradio; CrossOrigin is in ui/origins.py, Requests in ui/metrics.py,
+Answers and Names are in ui/answers.py, RequestIds in ui/kit/log.py. `ui.server.middleware` reads the settings and wraps
+`Front` and `Names`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.answers import Answers
+from ui.kit.log import RequestIds
 from ui.origins import CrossOrigin
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class Front:
             from ui.metrics import Requests  # the library is imported where it is asked for
 
             layers = Requests(layers, shared_by)
-        return SafeHeaders(layers)
+        return RequestIds(SafeHeaders(layers))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" and not self.moved_out:

@@ -30,6 +30,7 @@ from starlette.middleware import Middleware
 
 from ui.answers import Names
 from ui.kit import policy
+from ui.kit.log import KINDS
 from ui.layers import Front
 
 log = logging.getLogger(__name__)
@@ -118,6 +119,8 @@ def check_environment() -> None:
     if preset not in policy.presets():
         known = ", ".join(policy.presets())
         raise SettingError(f"ATELIER_PRESET is {preset!r} but must be one of {known}: correct it or unset it.")
+    if (kind := given.get("ATELIER_LOG", KINDS[0])) not in KINDS:
+        raise SettingError(f"ATELIER_LOG is {kind!r} but must be one of {', '.join(KINDS)}: correct it or unset it.")
     for name in (*WHOLE, "GRADIO_DEFAULT_CONCURRENCY_LIMIT"):
         text = given.get(name, "1")
         if not text.isdecimal() and not (name not in WHOLE and text.lower() == "none"):

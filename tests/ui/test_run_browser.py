@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
-from page import Open, button, choose, number, open_tab, steps_so_far, wait_for_end, wait_for_step
+from page import PATIENCE, Open, button, choose, number, open_tab, steps_so_far, wait_for_end, wait_for_step
 from playwright.sync_api import Browser, Locator, Page, expect
 from served import Served, local
 
@@ -172,11 +172,21 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
+@contextmanager
+def kept(page: Page) -> Iterator[None]:
+    """What the block changes is in the browser's storage."""
+    before = page.evaluate("JSON.stringify(localStorage)")
+    yield
+    page.wait_for_function("before => JSON.stringify(localStorage) !== before", arg=before, timeout=PATIENCE)
+
+
 def test_compare_and_explore_keep_their_settings_over_a_reload(browser: Browser, served: Served) -> None:
     with opened(browser, served.url, "Compare") as page:
         expect(page.locator(".forecast:visible tr").first).to_be_visible()
-        choose(page, Size=96)
-        page.locator(".methods:visible input").first.uncheck()
+        with kept(page):
+            choose(page, Size=96)
+        with kept(page):
+            page.locator(".methods:visible input").first.uncheck()
         page.reload()
         expect(number(page, "Size")).to_have_value("96")
         expect(page.locator(".methods:visible input").first).not_to_be_checked()
@@ -189,7 +199,8 @@ def test_compare_and_explore_keep_their_settings_over_a_reload(browser: Browser,
         network.click()
         page.get_by_role("option", name="CIFAR-10").click()
         layer.click()
-        page.get_by_role("option", name="conv2_1").click()
+        with kept(page):
+            page.get_by_role("option", name="conv2_1").click()
         expect(run_button(page)).to_be_enabled()
         page.reload()
         expect(page.locator(".segments:visible label.selected")).to_have_text("Layers")
@@ -198,7 +209,6 @@ def test_compare_and_explore_keep_their_settings_over_a_reload(browser: Browser,
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.xdist_group("served")
 def test_a_cut_stream_and_a_server_that_restarts_leave_a_usable_tab(browser: Browser, stack: ExitStack) -> None:
     with local() as first:
         port = int(first.rpartition(":")[2])

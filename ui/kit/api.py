@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
-from gradio.context import LocalContext
 
 from pipelines.base import Pipeline
 from pipelines.params import Setting, parse
 from ui.kit.form import controls
 from ui.kit.press import api_run
 from ui.kit.run import RUNS, Server, follow
-from ui.kit.session import address_of, explain, file_in_cache, visitor_of
+from ui.kit.session import address_of, event_id, explain, file_in_cache, visitor_of
 
 SECONDS_BETWEEN_UPDATES = 1.0
 
@@ -29,7 +28,7 @@ def build(pipeline: Pipeline[Any], server: Server, settings: Sequence[Setting]) 
         last, done = time.perf_counter(), False
         try:
             params = parse(pipeline.params, controls.typed(settings, given))
-            event = LocalContext.event_id.get(None) or ""
+            event = event_id()
             with server.press(None, api_run(event)) as press:
                 press.visitor = address_of(request)
                 press.streams = [event, visitor_of(request)] if event else []

@@ -11,6 +11,7 @@ away) reaches nothing but the browser, which ends the run by itself.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 import weakref
@@ -30,9 +31,12 @@ from pipelines.params import ParamError, Params
 from ui.kit import policy
 from ui.kit.i18n import in_browser
 from ui.kit.line import Pace, Turns
+from ui.kit.log import fields
 from ui.kit.policy import Policy
 from ui.kit.press import Audience, Press, Presses
-from ui.kit.session import KNOWN, PRIVATE, QUICK, preview_file, visitor_of
+from ui.kit.session import KNOWN, PRIVATE, QUICK, event_id, preview_file, visitor_of
+
+log = logging.getLogger("atelier.runs")
 
 SECONDS_BETWEEN_PREVIEWS = 0.25
 SECONDS_BETWEEN_PLACES = 0.5  # while a run waits: also how soon Stop, or a visitor who has left, is noticed
@@ -82,7 +86,7 @@ class Tally:
     @contextmanager
     def count(self, method: str, view: View, press: Press) -> Iterator[None]:
         """Count the run in the block: done, stopped, refused (in a sentence), out of memory, failed, or abandoned."""
-        end = "failed"
+        end, event = "failed", event_id()
         try:
             yield
             end = "abandoned" if press.replaced else "stopped" if press.stopped else "done"
@@ -96,6 +100,8 @@ class Tally:
             with self._lock:
                 self._runs[method, end] += 1
                 self._seconds[method, end] = self._seconds.get((method, end), 0.0) + view.seconds
+            told = fields(method=method, end=end, seconds=round(view.seconds, 3), event=event)
+            log.info("%s %s, %.1f s", method, end, view.seconds, extra=told)
 
     def rows(self) -> list[tuple[tuple[str, str], tuple[int, float]]]:
         """Method and end, with the number of runs and their seconds."""

@@ -17,6 +17,7 @@ from typing import Any
 import gradio as gr
 import PIL.Image
 import torch
+from gradio.context import LocalContext
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import get_upload_folder
 
@@ -26,6 +27,7 @@ from models.weights import WeightsError, WeightsMissing
 from pipelines import dataset, images
 from pipelines.images import ImageError
 from pipelines.params import ParamError
+from ui.kit.log import REQUEST, fields
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -49,9 +51,15 @@ def explain(error: Exception) -> str:
         return without_folders(text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}")
     if device.out_of_memory(error):
         return device.OUT_OF_MEMORY
-    reference = secrets.token_hex(3)
-    log.exception("reference %s", reference, exc_info=error)
+    event = event_id()
+    reference = (event or REQUEST.get() or secrets.token_hex())[:8]
+    log.exception("reference %s", reference, exc_info=error, extra=fields(reference=reference, event=event))
     return f"Something broke here, not in your input. Reference {reference} is in the server's log."
+
+
+def event_id() -> str:
+    """Of the event of Gradio's that calls; "" outside of one."""
+    return LocalContext.event_id.get(None) or ""
 
 
 def without_folders(sentence: str) -> str:
