@@ -24,6 +24,7 @@ from pipelines.sheet import grid
 from pipelines.train import NETWORKS, PIPELINE, drawn
 from pipelines.train.data import open_source
 from pipelines.train.params import Model
+from ui.kit import curve
 from ui.kit.form.examples import RESULTS
 
 TOY: dict[str, Any] = {"capacity": "tiny", "batch": 8, "steps": 4, "seed": 3}
@@ -232,6 +233,12 @@ def test_settings_matter_for_some_networks_alone() -> None:
 def test_a_setting_that_does_nothing_is_accepted_outside_of_the_form(cache: ModelCache) -> None:
     first, second = (tensors(trained(cache, model="vae", **given)) for given in ({}, {"loss": "hinge"}))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_losses_below_zero_are_drawn_too() -> None:
+    game, positive = ([(1, 2.0), (2, sign * 3.0), (3, sign * 5.0)] for sign in (-1, 1))
+    assert ">-5</text>" in curve.draw({"generator": game}) and curve.draw({"generator": game}).count(",") == 3
+    assert ">3.2</text>" in curve.draw({"loss": positive})  # the middle of a logarithmic axis
 
 
 def test_the_example_is_what_the_defaults_make_in_as_many_steps() -> None:
