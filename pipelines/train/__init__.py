@@ -28,6 +28,7 @@ from pipelines.train.params import Model, TrainParams
 FIRST = 2000  # pictures that a network begins from, and that it is made ready for use with
 KEEP = 25  # steps between two copies of all that learns, in case the loss is no number
 WATCHED = 0.15  # share of the time that goes into pictures and numbers to look at
+WIDE = 730  # pixels of a sheet: ten pictures of 32 are shown twice as large, as those of 28 are
 WORKING = 1 << 30  # bytes of activations and gradients
 NETWORKS: dict[Model, str] = {  # what is written into a file's header
     "gan": "gan",
@@ -192,7 +193,7 @@ def picture_of(recipe: Recipe, sheet: Tensor, held: Sequence[Tensor]) -> Tensor:
     """What there is to see, (3, H, W) in [0, 1]: the map of a code of two numbers, else the sheet row by row."""
     if getattr(recipe.network, "latent", 0) == 2:
         return chart.draw(recipe.network, *held)
-    return preview(sheet, recipe.columns)
+    return preview(sheet, recipe.columns, WIDE)
 
 
 def conclude(p: TrainParams, source: Source, cache: Lender, work: Work, notes: list[str]) -> Output:

@@ -10,6 +10,7 @@ from html import escape
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 200, 46, 22
 COLOURS = ("#b9552f", "#2f7fb9", "#5b8c3a", "#8a5bb0", "#a8862a")
 DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 2")  # readable without colour
+NAMES = 3  # in a row under the curves
 MOST_POINTS = 300
 MOST_DECADES = 4  # below that a curve lies on the axis: a content loss starts at nothing
 
@@ -41,7 +42,8 @@ def draw(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
         y = 8 + (HEIGHT - BOTTOM - 8) * min(1.0, (high - value) / (high - low))
         return f"{x:.1f},{y:.1f}"
 
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 22}" role="img" aria-label="{escape(", ".join(kept))}">']
+    foot = HEIGHT + 22 * -(-len(kept) // NAMES)
+    parts = [f'<svg viewBox="0 0 {WIDTH} {foot}" role="img" aria-label="{escape(", ".join(kept))}">']
     for share in (0.0, 0.5, 1.0):
         height = high - share * (high - low)
         value = float(f"{height if linear else 10**height:.2g}")  # 150, not 1.5e+02
@@ -57,9 +59,9 @@ def draw(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
         parts.append(
             f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.8" stroke-dasharray="{dash}"/>'
         )
-        x = LEFT + i * min(140, (WIDTH - LEFT) // len(kept))
+        x, y = LEFT + i % NAMES * (WIDTH - LEFT) / NAMES, HEIGHT + 12 + i // NAMES * 22
         parts.append(
-            f'<line x1="{x}" x2="{x + 22}" y1="{HEIGHT + 12}" y2="{HEIGHT + 12}" stroke="{colour}" stroke-width="2.4" '
-            f'stroke-dasharray="{dash}"/><text x="{x + 28}" y="{HEIGHT + 16}">{escape(name)}</text>'
+            f'<line x1="{x:.0f}" x2="{x + 22:.0f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2.4" '
+            f'stroke-dasharray="{dash}"/><text x="{x + 28:.0f}" y="{y + 4}">{escape(name)}</text>'
         )
     return "".join([*parts, "</svg>"])

@@ -44,7 +44,7 @@ def build(pipeline: Pipeline[Any], server: Server) -> TrainFrame:
         moment.input(frame_at, [stage.memory, moment], [stage.live], trigger_mode="always_last", **QUICK)
         found.append(moment)
         with gr.Row():
-            plain: dict[str, Any] = {"interactive": False, "min_width": 120, "size": "md"}
+            plain: dict[str, Any] = {"interactive": False, "min_width": 180, "size": "md"}
             found.append(gr.DownloadButton(cast(str, t("Download the network")), **plain))
             found.append(gr.Button(t("Use it in its tab"), **plain))
 
