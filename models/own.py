@@ -86,7 +86,8 @@ def config_of(name: str) -> dict[str, Any]:
     except ValueError as error:
         raise _broken(path) from error
     if (other := header.get("network", kind)) != kind:
-        raise WeightsError(f"{path.name} holds a network of {other}, not of {kind}: use it there.")
+        cure = "use it there" if other in KINDS else "give another file that Train made"
+        raise WeightsError(f"{path.name} holds a network of {other}, not of {kind}: {cure}.")
     if not isinstance(config, dict) or not _small(config):
         raise misfit(path, kind)
     return config

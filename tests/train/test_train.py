@@ -179,6 +179,9 @@ def test_files_that_are_no_network_are_one_sentence(tmp_path: Path) -> None:
     cut.write_bytes(bundled.read_bytes()[:5000])
     weights.write(odd, {"latent": 3}, {"x": torch.zeros(2)})
     weights.write(huge, {"latent": 10**9}, {"x": torch.zeros(2)})
+    weights.write(tmp_path / "cnn.safetensors", {}, {"x": torch.zeros(2)}, {"network": "cnn"})  # which has no tab
+    with pytest.raises(WeightsError, match=r"a network of cnn, not of vae: give another file that Train made\."):
+        own.load(own.name_of("vae", str(tmp_path / "cnn.safetensors")))
     for path, said in ((cut, "no whole safetensors file"), (odd, "no network of vae"), (huge, "no network of vae")):
         with pytest.raises(WeightsError, match=said) as caught:
             own.load(own.name_of("vae", str(path)))
