@@ -6,7 +6,7 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
@@ -283,9 +283,15 @@ def _record(
         versions=record.versions(),
         created=record.now(),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
-        notes=[*output.notes, *_transparent(params)],
+        notes=[*output.notes, *_transparent(params), *_unjudged(params, borrower.names)],
         details=output.details,
     )
+
+
+def _unjudged(p: Params, names: Iterable[str]) -> list[str]:
+    """A remark where a network of one's own draws what the judge of the run's data set does not know."""
+    data = getattr(p, "dataset", "")
+    return [] if all(own.judged(name, data) for name in names) else [own.UNJUDGED]
 
 
 def _transparent(p: Params) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import PIL.Image
 from torch import Tensor
 
-from models import device, registry, weights
+from models import device, own, registry, weights
 from models.cache import Borrower, ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images, metrics
@@ -205,7 +205,7 @@ def score(card: Card, result: Result, cache: ModelCache) -> dict[str, float]:
         return metrics.scores(
             result.picture, None if content is None else images.load(content), [images.load(s) for s in styles], cache
         )
-    if kind_of(card.entry.pipeline) != "generate":
+    if kind_of(card.entry.pipeline) != "generate" or own.UNJUDGED in result.record.notes:
         return {}
     p: Any = card.params
     judge = card.entry.pipeline.judge or DATASETS[p.dataset].judge

@@ -11,13 +11,14 @@ from typing import Any
 import gradio as gr
 import PIL.Image
 
-from models import device
+from models import device, own
 from models.cache import OutOfBudget
 from models.device import amount
 from pipelines import variations
 from pipelines.base import SPEED, Pipeline, Result
 from pipelines.compare.plan import comparable
 from pipelines.params import ParamError, Params, settings
+from pipelines.record import Record
 from ui.kit import curve, lacking
 from ui.kit.form import links
 from ui.kit.i18n import in_words, refused, spoken, t
@@ -177,6 +178,11 @@ def running_status(view: View, request: gr.Request | None) -> str:
     return f'{" · ".join(parts)}<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>'
 
 
+def networks(entry: Record, request: gr.Request | None) -> list[str]:
+    """The models of a run, in the reader's language: `vgg-lite`, `yours: gan-3-min.safetensors`."""
+    return [name.replace(own.PREFIX, f"{spoken('yours', request)}: ") for name in entry.networks]
+
+
 def cost_status(result: Result, request: gr.Request | None) -> str:
     """`9.8 s · 310 MB · vgg-lite · seed 0`, with loading apart where it took long enough to be felt."""
     r = result.record
@@ -184,7 +190,7 @@ def cost_status(result: Result, request: gr.Request | None) -> str:
         f"{r.seconds.run:.1f} s",
         *([f"{spoken('loading', request)} {r.seconds.load:.1f} s"] if r.seconds.load >= 0.1 else []),
         amount(r.own_bytes),
-        *r.networks,
+        *networks(r, request),
         f"{r.steps} {spoken('step' if r.steps == 1 else 'steps', request)}",
         f"{spoken('seed', request)} {r.seed}",
         "×".join(map(str, result.picture.size)),
