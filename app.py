@@ -47,6 +47,9 @@ def arguments() -> argparse.Namespace:
     presets = list(policy.presets())
     parser.add_argument("--preset", choices=presets, help="what visitors may do (ui/kit/presets.json); default: local")
     parser.add_argument("--mcp", action="store_true", help="also answer as an MCP server")
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="who runs methods: this process, or scale.serve's"
+    )
     parser.add_argument("--auth", metavar="FILE", help="ask for a login: a line NAME:PASSWORD for each person")
     flags = parser.parse_args()
     if flags.auth and flags.mcp:
@@ -85,7 +88,7 @@ def main() -> None:
         server.check_versions(log)
         layers = server.middleware()
         folder = server.private_temp()
-        cache = open_models()
+        cache = open_models(flags.engine)
         from ui import closing, page, trust
 
         demo = page.build(cache)
@@ -101,14 +104,24 @@ def main() -> None:
     closing.close(demo, folder)
 
 
-def open_models() -> ModelCache:
-    """The cache, once every bundled file is what it should be. Raises StartError."""
+def open_models(engine: str) -> ModelCache:
+    """The cache, once every bundled file is what it should be; with `engine` "ray", methods run elsewhere. Raises
+    StartError."""
     from models import registry, weights  # torch: after the cheap checks
 
     try:
         registry.check_bundled()
         weights.clean()
-        return registry.open_cache()
+        cache = registry.open_cache()
+        if engine == "ray":
+            from scale.engine import connect
+
+            cache.elsewhere = connect()
+        return cache
+    except ImportError as error:
+        raise StartError(f"--engine ray needs requirements-ray.txt: python -m pip install -r it ({error}).") from error
+    except ConnectionError as error:
+        raise StartError(str(error)) from error
     except (ValueError, OSError, weights.WeightsError, weights.WeightsMissing) as error:
         raise StartError(str(error)) from error
 
@@ -117,7 +130,8 @@ def warm(cache: ModelCache) -> None:
     """Load what the first visitor needs; what is there then stays, and is no longer searched for garbage."""
     from models import registry
 
-    registry.warm(cache)
+    if cache.elsewhere is None:
+        registry.warm(cache)
     gc.collect()
     gc.freeze()
 

@@ -1,7 +1,7 @@
 """What each network reaches in three minutes from nothing, on digits drawn by code, with the defaults of Train.
 
-Generators are judged on COUNT pictures, `read as asked` by the classifier of MNIST; the PixelCNN by its nats on
-held-out drawn digits, the CNN by its accuracy on them.
+Generators are judged on COUNT pictures, `read as asked` by the classifier of MNIST, and those of style mixing by its
+reader; the PixelCNN by its nats on held-out drawn digits, the CNN by its accuracy on them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import table
-from models import diffusion, gan, own, pixelcnn, registry, vae
+from models import diffusion, gan, own, pixelcnn, registry, stylemix, vae
 from models.judge import DigitClassifier, examine, read_as_asked
 from pipelines.base import Result, run
 from pipelines.params import parse
@@ -31,6 +31,7 @@ GOALS: dict[Model, str] = {
     "vae": "80 % read",
     "pixelcnn": "110 nats",
     "diffusion": "60 % read",
+    "stylemix": "-",
     "cnn": "97 % right",
 }
 SAMPLERS: dict[str, Callable[[Any, Tensor, int], Tensor]] = {
@@ -38,6 +39,7 @@ SAMPLERS: dict[str, Callable[[Any, Tensor, int], Tensor]] = {
     "vae": vae.sample,
     "pixelcnn": pixelcnn.sample,
     "diffusion": diffusion.sample,
+    "stylemix": stylemix.sample,
 }
 
 
@@ -69,8 +71,9 @@ def reach(model: Model, budget: dict[str, Any], count: int) -> Reached:
         path = Path(folder) / "network.safetensors"
         path.write_bytes(result.file)
         labels = torch.arange(10).repeat(count // 10)
-        with cache.use(own.name_of(kind, str(path)), "digits") as (network, judge), torch.no_grad():
-            assert isinstance(judge, DigitClassifier)
+        reader = "stylemix-reader" if kind == "stylemix" else "digits"
+        with cache.use(own.name_of(kind, str(path)), reader) as (network, judge), torch.no_grad():
+            assert isinstance(judge, DigitClassifier | stylemix.Reader)
             pictures = SAMPLERS[kind](network, labels.to(cache.device), 0).cpu()
             read = read_as_asked(examine(judge, pictures)[1], labels)
     return Reached(model, record.steps, record.metrics, read)

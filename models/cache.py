@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, fields
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -102,6 +102,7 @@ class ModelCache:
     vram_budget: int | None = None
     free: Callable[[torch.device], int] = vram_bytes
     move: Callable[[Tensor, torch.device], Tensor] = Tensor.to
+    elsewhere: Any = None  # pipelines.base.Elsewhere: runs methods on other machines, and no model is needed here
     stats: Stats = field(default_factory=Stats, init=False)
     _entries: dict[str, _Entry] = field(default_factory=dict, init=False)  # what was returned longest ago comes first
     _failures: dict[str, Future[None]] = field(default_factory=dict, init=False)  # next one of each, for all waiting

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from models import diffusion, gan, pixelcnn, vae, weights
+from models import diffusion, gan, pixelcnn, stylemix, vae, weights
 from models.hub import path_of
 from models.weights import WeightsError
 
@@ -24,7 +24,9 @@ KINDS: dict[str, Callable[..., nn.Module]] = {
     "vae": vae.VAE,
     "pixelcnn": pixelcnn.PixelCNN,
     "diffusion": diffusion.Denoiser,
+    "stylemix": stylemix.StyleMixer,
 }
+UNJUDGED = "not scored: the network of your own learned from other pictures than its judge knows"
 MOST_NUMBER, MOST_ITEMS = 4096, 16  # of the arguments in a header: a file cannot ask for a network without end
 
 
@@ -47,12 +49,19 @@ def public(name: str) -> str:
     return f"{PREFIX}{parse(name)[2].name}" if name.startswith(PREFIX) else name
 
 
-def judged(name: str) -> bool:
-    """Whether a judge of this repository knows what a network draws: it did not learn from pictures of one's own."""
+def learned(name: str) -> str | None:
+    """The data set that an entry learned from (drawn digits are like MNIST's), "" for pictures of one's own; None where
+    its file does not say: a bundled one, named as one's own."""
     try:
-        return not name.startswith(PREFIX) or not json.loads(header_of(name)["record"])["params"]["pictures"]
-    except (KeyError, TypeError, ValueError):  # a bundled file, named as one's own
-        return True
+        params = json.loads(header_of(name)["record"])["params"]
+        return "" if params["pictures"] else str({"drawn": "mnist"}.get(params["data"], params["data"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def judged(name: str, data: str) -> bool:
+    """Whether the judge of a data set knows what a network draws."""
+    return not name.startswith(PREFIX) or learned(name) in (None, data)
 
 
 def header_of(name: str) -> dict[str, str]:
@@ -77,7 +86,8 @@ def config_of(name: str) -> dict[str, Any]:
     except ValueError as error:
         raise _broken(path) from error
     if (other := header.get("network", kind)) != kind:
-        raise WeightsError(f"{path.name} holds a network of {other}, not of {kind}: use it there.")
+        cure = "use it there" if other in KINDS else "give another file that Train made"
+        raise WeightsError(f"{path.name} holds a network of {other}, not of {kind}: {cure}.")
     if not isinstance(config, dict) or not _small(config):
         raise misfit(path, kind)
     return config

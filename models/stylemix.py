@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.gan import draw, noise_of
+
 SIDE = 32  # pixels
 LAYERS = 5  # where the style enters, coarse to fine
 
@@ -83,6 +85,20 @@ class StyleMixer(nn.Module):
         for i, layer in enumerate(self.layers):
             x = layer(x, w[:, i])  # (N, a, 4, 4), (N, b, 8, 8), (N, c, 16, 16), then (N, d, 16, 16) twice
         return (F.pixel_shuffle(self.last(x), 2).float().tanh() + 1) / 2
+
+
+@torch.no_grad()
+def one_style(network: StyleMixer, labels: Tensor, contents: Tensor, styles: Tensor) -> Tensor:
+    """(N,) classes, (N, noise) and (N, style) standard normal -> (N, 3, 32, 32) in [0, 1] on the CPU, each picture in
+    one style throughout."""
+    w = network.styles(styles.to(network.neutral))
+    return draw(network, contents, labels, w[:, None].expand(-1, LAYERS, -1))
+
+
+def sample(network: StyleMixer, labels: Tensor, seed: int) -> Tensor:
+    """(N,) classes -> (N, 3, 32, 32) in [0, 1]: content and style of picture i from the noise of seed + i."""
+    seeds = [seed + i for i in range(len(labels))]
+    return one_style(network, labels, noise_of(seeds, network.noise), noise_of(seeds, network.style))
 
 
 class Reader(nn.Module):

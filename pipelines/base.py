@@ -6,10 +6,10 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import PIL.Image
 from torch import Tensor
@@ -130,6 +130,22 @@ Run = Generator[Progress | Result, str | None, None]
 Cache = ModelCache | Borrower  # the whole one, or the account of a run of which another one is a step
 
 
+class Lost(RuntimeError):
+    """What worked on a run elsewhere is gone; one sentence."""
+
+
+class Elsewhere(Protocol):
+    """Other processes that run methods in the place of this one (scale/engine.py)."""
+
+    slots: int  # runs that they take at once
+
+    def takes(self, pipeline: Pipeline[Any]) -> bool:
+        """Whether they know this very method."""
+
+    def run(self, pipeline: Pipeline[Any], params: Params, state: Any) -> Run:
+        """As `run` below. Raises Lost as well."""
+
+
 def run(
     pipeline: Pipeline[P], params: P, cache: Cache, state: Any = None, sha256: Callable[[str], str] = lambda _: ""
 ) -> Run:
@@ -147,12 +163,20 @@ def run(
         are given back.
 
     Raises:
-        ParamError, ImageError, WeightsMissing, OutOfBudget: one sentence each; anything else is a bug.
+        ParamError, ImageError, WeightsMissing, OutOfBudget, Lost: one sentence each; anything else is a bug.
     """
-    go_on = pipeline.resume or pipeline.repaint
-    if state is not None and go_on is None:
+    if state is not None and not (pipeline.resume or pipeline.repaint):
         raise ValueError(f"{pipeline.name} cannot be continued.")
     borrower = cache.borrower()
+    elsewhere: Elsewhere | None = borrower.cache.elsewhere
+    if elsewhere is not None and elsewhere.takes(pipeline):
+        return elsewhere.run(pipeline, params, state)
+    return _run(pipeline, params, borrower, state, sha256)
+
+
+def _run(pipeline: Pipeline[P], params: P, borrower: Borrower, state: Any, sha256: Callable[[str], str]) -> Run:
+    """`run` in this process."""
+    go_on = pipeline.resume or pipeline.repaint
     resumed = go_on(params, borrower, state) if state is not None and go_on else None
     steps = resumed or pipeline.generate(params, borrower)
     last, output, seconds, peak, account = Progress(0, 0), None, 0.0, device.Peak(), _account(borrower)
@@ -259,9 +283,15 @@ def _record(
         versions=record.versions(),
         created=record.now(),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
-        notes=[*output.notes, *_transparent(params)],
+        notes=[*output.notes, *_transparent(params), *_unjudged(params, borrower.names)],
         details=output.details,
     )
+
+
+def _unjudged(p: Params, names: Iterable[str]) -> list[str]:
+    """A remark where a network of one's own draws what the judge of the run's data set does not know."""
+    data = getattr(p, "dataset", "")
+    return [] if all(own.judged(name, data) for name in names) else [own.UNJUDGED]
 
 
 def _transparent(p: Params) -> list[str]:

@@ -24,7 +24,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from models import weights
+from models import own, weights
 from models.classifier import CIFAR10 as THINGS
 from models.device import amount
 from models.download import DownloadError, UnreachableError, download
@@ -74,17 +74,22 @@ FASHION = DataSet("fashion", "Fashion-MNIST", "", GARMENTS, (1, 28, 28), "Fashio
 SETS = {kind.name: kind for kind in (DATASETS["mnist"], FASHION, DATASETS["cifar10"])}
 
 
-def check_shape(name: Name, shape: tuple[int, ...], classes: int, label: int | None) -> None:
-    """Raises ParamError where a network of one's own draws pictures of another shape than those of the data set that is
-    named, or does not know the class that is asked for.
+def check_label(label: int | None, classes: int) -> None:
+    """Raises ParamError where a network of one's own does not know the class that is asked for."""
+    if label is not None and label >= classes:
+        raise ParamError(f"label is {label}, but the network of your own knows the classes 0 to {classes - 1}.")
 
-    shape: channels, height, width. classes: how many it knows."""
+
+def check_shape(entry: str, name: Name, shape: tuple[int, ...], classes: int, label: int | None) -> None:
+    """Raises ParamError where a network of one's own draws pictures of another shape than those of the data set that is
+    named, unless it learned from pictures of one's own, or where it does not know the class that is asked for.
+
+    entry: of the cache. shape: channels, height, width. classes: how many it knows."""
     other = next(
         (kind.title for kind in DATASETS.values() if kind.shape == shape and kind.name != name), "another data set"
     )
-    if label is not None and label >= classes:
-        raise ParamError(f"label is {label}, but the network of your own knows the classes 0 to {classes - 1}.")
-    if shape != DATASETS[name].shape:
+    check_label(label, classes)
+    if shape != DATASETS[name].shape and own.learned(entry) != "":
         raise ParamError(f"The network of your own does not draw pictures like {DATASETS[name].title}: choose {other}.")
 
 

@@ -74,7 +74,8 @@ def param(
         description: what it does to the picture, in one sentence, with its unit.
         detail: what only the command line and the API tell as well; the page shows it by its components.
         advanced: kept in the closed part of the form.
-        when: choices -> their values with which it matters: the form has it there with these alone.
+        when: settings -> their values with which it matters, or none: any but an empty one. The form has it there then
+            alone.
         suffix: of the file that a text may name: the form has an upload for it.
         ge: smallest value.
         le: largest value.
@@ -196,7 +197,7 @@ class Setting:
 
     def matters(self, values: Mapping[str, Any]) -> bool:
         """Whether it does anything with these values of the other settings."""
-        return all(values[name] in those for name, those in self.when.items())
+        return all(values[name] in those if those else bool(values[name]) for name, those in self.when.items())
 
     @property
     def help(self) -> str:

@@ -43,7 +43,9 @@ def default_of(setting: Setting) -> str:
 
 def meaning_of(setting: Setting) -> str:
     """What a setting does, and with which others it matters."""
-    needs = [f"`{name}` is {' or '.join(f'`{one}`' for one in those)}" for name, those in setting.when.items()]
+    needs = [
+        f"`{name}` is {' or '.join(f'`{one}`' for one in those) or 'not empty'}" for name, those in setting.when.items()
+    ]
     condition = f"Only where {' and '.join(needs)}" if needs else ""
     return ". ".join(filter(None, (setting.description, setting.detail, condition))).replace("|", "\\|")
 

@@ -136,6 +136,6 @@ def preview_map(x: Tensor, side: int) -> Tensor:
     return lines.expand(3, -1, -1)
 
 
-def preview(x: Tensor, columns: int | None = None) -> Tensor:
+def preview(x: Tensor, columns: int | None = None, side: int = SIDE) -> Tensor:
     """(N, 1 or 3, H, W) in [0, 1] as the grid's (3, H', W') in [0, 1], for `Progress.preview`."""
-    return images.to_tensor(grid(pictures_of(x), columns))[0]
+    return images.to_tensor(grid(pictures_of(x), columns, side=side))[0]

@@ -12,8 +12,9 @@ import torch
 from benchmarks.features import bundled
 from models import registry, weights
 from models.registry import ModelCard
+from models.stylemix import StyleMixer
 from models.vgg import Pool, vgg_lite
-from training import features, gan, judges
+from training import features, gan, judges, stylemix
 
 
 @pytest.fixture
@@ -116,6 +117,27 @@ def test_a_generator_goes_on_from_its_weights_and_the_nearest_epoch_is_kept(
     assert config["classes"] == 2 and all(
         torch.allclose(best[k].float(), t.float(), atol=1e-2) for k, t in tensors.items()
     )
+
+
+def test_style_mixing_takes_the_step_that_train_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = torch.Generator().manual_seed(0)
+    for name, size, mode in (("digits", 28, "L"), ("textures", 32, "RGB")):
+        for folder in (tmp_path / name / split / str(i) for split in ("train", "test") for i in range(10)):
+            folder.mkdir(parents=True)
+            pixels = torch.randint(0, 256, (size, size, len(mode)), generator=source, dtype=torch.uint8).numpy()
+            PIL.Image.fromarray(pixels.squeeze()).save(folder / "a.png")
+    for constant in ("STEPS", "READER_STEPS", "READ"):
+        monkeypatch.setattr(stylemix, constant, 2)
+    monkeypatch.setattr(stylemix, "read_as_asked", lambda *_: 0.5)
+    data = ["--data", str(tmp_path / "digits"), "--textures", str(tmp_path / "textures"), "--batch", "4"]
+    files = ["--runs", str(tmp_path / "run"), "--out", str(tmp_path / "a.safetensors"), "--epochs", "1"]
+    monkeypatch.setattr(sys, "argv", ["stylemix", *data, *files])
+    stylemix.main()
+    history = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["state"]["history"]
+    assert set(history[0]) == {"discriminator", "generator", "gradient", "read"}
+    network = StyleMixer()
+    network.load_state_dict(weights.read(tmp_path / "a.safetensors")[1], strict=True)
+    assert bool(network.neutral.any()) and (tmp_path / "a-reader.safetensors").is_file()
 
 
 def test_colours_are_altered_and_mixing_keeps_the_sizes() -> None:

@@ -16,6 +16,7 @@ from ui.kit import tab
 from ui.kit.form import keep
 from ui.kit.form.examples import CONTENT, STYLE
 from ui.kit.i18n import I18N, declared, in_browser, in_words, spoken, t
+from ui.kit.line import Turns
 from ui.kit.run import Server
 from ui.kit.session import QUICK
 from ui.kit.show import failed_status
@@ -49,7 +50,7 @@ GROUPS = {  # name -> its tabs; a method that is in none stands with the generat
 
 def build(cache: ModelCache) -> Page:
     """The page as Blocks, not launched; start-up loads no model."""
-    server = Server(cache)
+    server = Server(cache, Turns(slots=cache.elsewhere.slots if cache.elsewhere else 1))
     frames: dict[str, Any] = {}
     with Page(title="Atelier", analytics_enabled=False) as page:
         masthead()

@@ -20,11 +20,11 @@ from typing import Any, Literal
 import PIL.Image
 from torch import Tensor
 
-from models import device, registry, weights
+from models import device, own, registry, weights
 from models.cache import Borrower, ModelCache, OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import images, metrics
-from pipelines.base import STOP, Output, Pipeline, Progress, Result, Steps, advance, run
+from pipelines.base import STOP, Lost, Output, Pipeline, Progress, Result, Steps, advance, run
 from pipelines.compare import contact, estimate
 from pipelines.compare.estimate import Prediction
 from pipelines.compare.plan import Entry, Heads, kind_of
@@ -33,7 +33,7 @@ from pipelines.images import ImageError
 from pipelines.params import ParamError, Params, limits, parse
 
 log = logging.getLogger(__name__)
-KNOWN = (ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget)
+KNOWN = (ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget, Lost)
 UNITS = 1000  # steps that a whole method counts as
 PROBE = 3  # steps that tell how long one takes, where that is not known yet
 TABLE = weights.BUNDLED / "table.json"  # what `make table` measured of bundled generators, over thousands of pictures
@@ -171,10 +171,11 @@ def follow(card: Card, lender: Borrower, seconds: float) -> Generator[None]:
     whole = card.progress is None or event.record.steps >= card.progress.total
     card.result, card.progress = replace(event, state=None), None  # a run's tensors are not kept
     card.state = "done" if whole or card.state != "stopped" else "stopped"
-    loaded = sum(size for name, size in estimate.cached_models(cache).items() if name not in before)
-    card.added = max(0, event.record.peak_bytes - held)
-    if whole:
-        estimate.learn(card.entry.pipeline, card.params, event.record, max(0, card.added - loaded), cache)
+    if cache.elsewhere is None:
+        loaded = sum(size for name, size in estimate.cached_models(cache).items() if name not in before)
+        card.added = max(0, event.record.peak_bytes - held)
+        if whole:
+            estimate.learn(card.entry.pipeline, card.params, event.record, max(0, card.added - loaded), cache)
 
 
 def with_steps(card: Card, lender: Borrower, seconds: float) -> Params:
@@ -211,7 +212,7 @@ def score(card: Card, result: Result, cache: ModelCache) -> dict[str, float]:
         return metrics.scores(
             result.picture, None if content is None else images.load(content), [images.load(s) for s in styles], cache
         )
-    if kind_of(card.entry.pipeline) != "generate":
+    if kind_of(card.entry.pipeline) != "generate" or own.UNJUDGED in result.record.notes:
         return {}
     p: Any = card.params
     judge = card.entry.pipeline.judge or DATASETS[p.dataset].judge

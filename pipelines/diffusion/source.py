@@ -63,8 +63,8 @@ def borrow(dataset: Name, model: str, weights: str, label: int | None, cache: Le
         name = own.name_of("diffusion", weights) if weights else BUNDLED[dataset]
         with cache.use(name, DATASETS[dataset].judge, working=WORKING) as (network, judge):
             denoiser = cast(Denoiser, network)
-            check_shape(dataset, denoiser.shape, denoiser.classes, label)
-            yield Source(own.public(name), denoiser, cast(Judge, judge) if own.judged(name) else None)
+            check_shape(name, dataset, denoiser.shape, denoiser.classes, label)
+            yield Source(own.public(name), denoiser, cast(Judge, judge) if own.judged(name, dataset) else None)
         return
     scheduler = scheduler_config(model)
     kind = hub.part_class(model, "unet").__name__

@@ -88,14 +88,18 @@ def generate(p: GanParams, cache: Lender) -> Steps:
         raise ParamError("nearest is for pictures, not for walks: set interpolate to 0.")
     if not p.weights and (p.dataset, p.model) not in WEIGHTS:
         raise ParamError(f"model is {p.model}, which was trained on digits alone: choose conv for {p.dataset}.")
-    training = dataset.pictures(p.dataset, dataset.folder(), "train") if p.nearest else None
     name = own.name_of("gan", p.weights) if p.weights else WEIGHTS[p.dataset, p.model]
     if p.weights:
         config = own.config_of(name)
+        if p.nearest and own.learned(name) == "":
+            raise ParamError(
+                "nearest is for networks that learned from a data set: leave it out for one of your pictures."
+            )
         shape = (config.get("channels", 1), *[config.get("size", 28)] * 2)
-        dataset.check_shape(p.dataset, shape, config.get("classes", CLASSES), p.label)
+        dataset.check_shape(name, p.dataset, shape, config.get("classes", CLASSES), p.label)
+    training = dataset.pictures(p.dataset, dataset.folder(), "train") if p.nearest else None
     with cache.use(name, dataset.DATASETS[p.dataset].judge, working=64 << 20) as (module, judge):
-        made, reads = cast(Generator, module), cast(Judge, judge) if own.judged(name) else None
+        made, reads = cast(Generator, module), cast(Judge, judge) if own.judged(name, p.dataset) else None
         if p.interpolate:
             return (yield from walk(p, made, reads))
         return (yield from pictures(p, made, reads, training))

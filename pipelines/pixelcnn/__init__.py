@@ -70,7 +70,7 @@ def generate(p: PixelcnnParams, cache: Lender) -> Steps:
     name = own.name_of("pixelcnn", p.weights) if p.weights else WEIGHTS[p.dataset]
     with cache.use(name, working=WORKING) as (module,):
         network = cast(PixelCNN, module)
-        check_shape(p.dataset, (1, network.side, network.side), network.count, p.label)
+        check_shape(name, p.dataset, (1, network.side, network.side), network.count, p.label)
         where = network.bias.device
         given = None
         if p.digit is not None and p.view != "samples":

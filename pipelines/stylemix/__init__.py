@@ -10,11 +10,13 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
+from models import own
 from models.cache import Lender
 from models.gan import BATCH, draw, noise_of
 from models.stylemix import LAYERS, Reader, StyleMixer
 from pipelines.base import Output, Pipeline, Progress, Steps
-from pipelines.params import MOST_SEED, ParamError, Params, Seed, param
+from pipelines.dataset import check_label
+from pipelines.params import MOST_SEED, NamedFile, ParamError, Params, Seed, own_weights, param
 from pipelines.sheet import GROUND, grid, pictures_of, preview
 
 ENTERS = {"all": range(LAYERS), "coarse": range(2), "middle": range(2, 3), "fine": range(3, LAYERS)}
@@ -48,6 +50,7 @@ class StylemixParams(Params):
         description="Codes of the first rows and columns, from a record: contents and styles; seeds make the rest",
         advanced=True,
     )
+    weights: NamedFile = own_weights()
 
 
 @dataclass(frozen=True)
@@ -80,28 +83,31 @@ def columns(p: StylemixParams) -> int:
     return min(p.count, p.columns or math.ceil(math.sqrt(p.count)))
 
 
-def codes(p: StylemixParams, noise: int, style: int) -> Codes:
+def codes(p: StylemixParams, noise: int, style: int, classes: int = 10) -> Codes:
     """Codes of the rows and columns: those in `latents` first, then those of the seeds.
 
     Raises ParamError when `latents` cannot be used.
     """
     wide = columns(p)
     high = math.ceil(p.count / wide)
-    contents, styles = _given(p.latents, noise, style)
+    contents, styles = _given(p.latents, noise, style, classes)
     for name, given, room in (("contents", contents, high), ("styles", styles, wide)):
         if len(given) > room:
             raise ParamError(f"latents has {len(given)} {name}, but the matrix has room for {room}: raise count.")
-    own = [p.label if p.label is not None else (p.seed + i) % 10 for i in range(high)]
+    heads = [p.label if p.label is not None else (p.seed + i) % classes for i in range(high)]
     z = _drawn(p.seed, high, noise)
     s = _drawn(p.style_seed, wide, style)
     for i, (label, row) in enumerate(contents):
-        own[i], z[i] = label, torch.tensor(row)
+        heads[i], z[i] = label, torch.tensor(row)
     for i, row in enumerate(styles):
         s[i] = torch.tensor(row)
-    return Codes(own, z, s)
+    return Codes(heads, z, s)
 
 
-def _given(text: str, noise: int, style: int) -> tuple[list[tuple[int, list[float]]], list[list[float]]]:
+Contents = list[tuple[int, list[float]]]  # class and noise
+
+
+def _given(text: str, noise: int, style: int, classes: int) -> tuple[Contents, list[list[float]]]:
     if not text.strip():
         return [], []
     try:
@@ -109,10 +115,11 @@ def _given(text: str, noise: int, style: int) -> tuple[list[tuple[int, list[floa
         contents = [(c["class"], _row(c["noise"], noise)) for c in found.get("contents", [])]
         styles = [_row(s, style) for s in found.get("styles", [])]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        form = f'{{"contents": [{{"class": 0 to 9, "noise": {noise} numbers}}], "styles": [[{style} numbers]]}}'
+        content = f'{{"class": 0 to {classes - 1}, "noise": {noise} numbers}}'
+        form = f'{{"contents": [{content}], "styles": [[{style} numbers]]}}'
         raise ParamError(f"latents cannot be read: give JSON like {form}, as in the record of a result.") from error
-    if wrong := [label for label, _ in contents if type(label) is not int or not 0 <= label <= 9]:
-        raise ParamError(f"latents has the class {wrong[0]!r}: give a digit from 0 to 9.")
+    if wrong := [label for label, _ in contents if type(label) is not int or not 0 <= label < classes]:
+        raise ParamError(f"latents has the class {wrong[0]!r}: give a number from 0 to {classes - 1}.")
     return contents, styles
 
 
@@ -135,28 +142,31 @@ def inner(net: StyleMixer, p: StylemixParams, styles: Tensor) -> Tensor:
 @torch.no_grad()
 def generate(p: StylemixParams, cache: Lender) -> Steps:
     """The matrix, `BATCH` pictures a step."""
-    with cache.use("stylemix", "stylemix-reader", working=64 << 20) as (module, judge):
-        net, reader = cast(StyleMixer, module), cast(Reader, judge)
-        found, wide = codes(p, net.noise, net.style), columns(p)
+    name = own.name_of("stylemix", p.weights) if p.weights else "stylemix"
+    with cache.use(name, "stylemix-reader", working=64 << 20) as (module, judge):
+        net, reader = cast(StyleMixer, module), cast(Reader, judge) if own.judged(name, p.dataset) else None
+        check_label(p.label, net.classes)
+        found, wide = codes(p, net.noise, net.style, net.classes), columns(p)
         w = inner(net, p, found.styles)
         labels = torch.tensor([found.classes[i // wide] for i in range(p.count)])
         total, done, sure = -(-p.count // BATCH), torch.zeros(0, 3, 32, 32), torch.zeros(0, 10)
         for step, part in enumerate(torch.split(torch.arange(p.count), BATCH), 1):
             x = draw(net, found.noise[part // wide], labels[part], w[part.to(w.device) % wide])
             done = torch.cat([done, x])
-            sure = torch.cat([sure, reader(x.to(net.neutral)).cpu().softmax(1)])
-            yield Progress(step, total, preview(_with_ground(done, p.count), wide), {READ: _share(sure, labels)})
+            if reader is not None:
+                sure = torch.cat([sure, reader(x.to(net.neutral)).cpu().softmax(1)])
+            yield Progress(step, total, preview(_with_ground(done, p.count), wide), _share(sure, labels))
     images = pictures_of(done)
     told = _told(found, sure, labels, wide)
-    return Output(images, {READ: _share(sure, labels)}, sheet=grid(images, wide), details=told)
+    return Output(images, _share(sure, labels), sheet=grid(images, wide), details=told)
 
 
 def _told(found: Codes, sure: Tensor, labels: Tensor, wide: int) -> dict[str, Any]:
-    best = sure.max(1)
-    cells = [
-        {"row": i // wide, "column": i % wide, "class": int(label), "read": int(read), "sure": round(float(share), 4)}
-        for i, (label, read, share) in enumerate(zip(labels, best.indices, best.values, strict=True))
+    cells: list[dict[str, Any]] = [
+        {"row": i // wide, "column": i % wide, "class": int(label)} for i, label in enumerate(labels)
     ]
+    for cell, shares in zip(cells, sure, strict=False):  # none, where nobody can read them
+        cell |= {"read": int(shares.argmax()), "sure": round(float(shares.max()), 4)}
     return {"latents": found.told(), "pictures": cells}
 
 
@@ -165,8 +175,8 @@ def _with_ground(done: Tensor, count: int) -> Tensor:
     return torch.cat([done, ground.expand(count - len(done), 3, *done.shape[2:])])
 
 
-def _share(sure: Tensor, labels: Tensor) -> Tensor:
-    return (sure.argmax(1) == labels[: len(sure)]).double().mean()
+def _share(sure: Tensor, labels: Tensor) -> dict[str, float | Tensor]:
+    return {READ: (sure.argmax(1) == labels[: len(sure)]).double().mean()} if len(sure) else {}
 
 
 PIPELINE = Pipeline("stylemix", "Style mixing", StylemixParams, generate, judge="stylemix-reader")

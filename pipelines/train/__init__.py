@@ -28,6 +28,7 @@ from pipelines.train.params import Model, TrainParams
 FIRST = 2000  # pictures that a network begins from, and that it is made ready for use with
 KEEP = 25  # steps between two copies of all that learns, in case the loss is no number
 WATCHED = 0.15  # share of the time that goes into pictures and numbers to look at
+WIDE = 730  # pixels of a sheet: ten pictures of 32 are shown twice as large, as those of 28 are
 WORKING = 1 << 30  # bytes of activations and gradients
 NETWORKS: dict[Model, str] = {  # what is written into a file's header
     "gan": "gan",
@@ -35,6 +36,7 @@ NETWORKS: dict[Model, str] = {  # what is written into a file's header
     "vae": "vae",
     "pixelcnn": "pixelcnn",
     "diffusion": "diffusion",
+    "stylemix": "stylemix",
     "cnn": "cnn",
 }
 READ = "read as asked"
@@ -94,7 +96,7 @@ def resume(p: TrainParams, cache: Lender, state: object) -> Steps:
 def train(p: TrainParams, cache: Lender, work: Work | None) -> Steps:
     """Work to the goal; on the device for as long as it takes, between runs on the CPU."""
     album = work.album if work else (yield from open_album(p)) if p.pictures else None
-    source = album or open_source(p.data)
+    source = album or open_source(p)
     with cache.use(source.judge or "digits", working=WORKING) as (judge,):
         where = next(judge.parameters()).device
         try:
@@ -191,7 +193,7 @@ def picture_of(recipe: Recipe, sheet: Tensor, held: Sequence[Tensor]) -> Tensor:
     """What there is to see, (3, H, W) in [0, 1]: the map of a code of two numbers, else the sheet row by row."""
     if getattr(recipe.network, "latent", 0) == 2:
         return chart.draw(recipe.network, *held)
-    return preview(sheet, recipe.columns)
+    return preview(sheet, recipe.columns, WIDE)
 
 
 def conclude(p: TrainParams, source: Source, cache: Lender, work: Work, notes: list[str]) -> Output:
@@ -217,6 +219,8 @@ def conclude(p: TrainParams, source: Source, cache: Lender, work: Work, notes: l
 
     if source.details and p.model in GREY:
         notes.append("your pictures were learned in grey, 28 pixels wide and high")
+    elif source.details and source.shape[2] < int(p.side):
+        notes.append(f"your pictures were learned {source.shape[2]} pixels wide and high: this network draws no others")
     sheet = to_image(work.picture)
     return Output(pictures_of(work.sheet), {**numbers}, notes, sheet, details={**source.details}, pack=pack)
 

@@ -1,4 +1,4 @@
-"""Digits drawn by code: endless, offline, and never twice the same. They look like MNIST's and are none of them.
+"""Digits, and textures, drawn by code: endless, offline, never twice the same. They look like MNIST's and are none.
 
 A digit is a few strokes, each a chain of straight pieces. Strokes are bent, slanted, turned and stretched at random and
 drawn with a pen of random width: a pixel's ink falls with its distance to the nearest piece. As in MNIST the longer
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 SIDE, INK = 28, 20.0  # pixels of the picture, and of the longer side of the digit in it
+TEXTURE = 32  # pixels
 CLASSES = tuple("0123456789")
 PIECES = 28  # straight pieces of a digit
 CHUNK = 8  # digits at once: what is computed of them stays in the processor's cache
@@ -113,6 +114,18 @@ def batch(count: int, random: torch.Generator, labels: Tensor | None = None) -> 
     width = 1.5 + 1.9 * chance[:, 1]
     ends = place(turn(bent, chance), width, chance)
     return ink(ends, width, 0.5 + 0.6 * chance[:, 2]), labels
+
+
+def textures(count: int, random: torch.Generator) -> Tensor:
+    """(count, 3, 32, 32) in [0, 1]: stripes of two colours, bent by a slow wave."""
+    one, two = torch.rand(2, count, 3, 1, 1, generator=random)
+    angle, wide, phase, bent = torch.rand(4, count, 1, 1, generator=random)
+    y, x = torch.linspace(0, 1, TEXTURE)[:, None], torch.linspace(0, 1, TEXTURE)
+    along = x * (math.pi * angle).cos() + y * (math.pi * angle).sin()
+    across = y * (math.pi * angle).cos() - x * (math.pi * angle).sin()
+    waves = (1 + 5 * wide) * along + phase + 0.4 * bent * (2 * math.pi * (across + 2 * phase)).sin()
+    striped: Tensor = torch.lerp(one, two, 0.2 + 0.3 * (1 + (2 * math.pi * waves).sin())[:, None])
+    return striped
 
 
 def bend(ends: Tensor, chance: Tensor) -> Tensor:

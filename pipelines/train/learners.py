@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from models.recipes import Recipe, cnn, diffusion, gan, pixelcnn, vae
+from models.recipes import Recipe, cnn, diffusion, gan, pixelcnn, stylemix, vae
 from pipelines.params import ParamError
-from pipelines.train.data import GREY
+from pipelines.train.data import GREY, SIDE
 from pipelines.train.params import Capacity, TrainParams
 
 Widths = dict[Capacity, tuple[int, ...]]
@@ -20,6 +20,7 @@ GAN: dict[int, Widths] = {  # by number of colours: channels of each layer
 DENSE: Widths = {"tiny": (128, 256), "small": (256, 512), "bundled": (256, 512, 1024)}
 DIGITS: Widths = {"tiny": (8, 16, 32), "small": (16, 32, 64), "bundled": (24, 48, 96)}
 PHOTOGRAPHS: Widths = {"tiny": (24, 64, 64), "small": (32, 128, 128), "bundled": (64, 256, 256)}
+STYLEMIX: Widths = {"tiny": (32, 32, 24, 16), "small": (64, 64, 48, 32), "bundled": (96, 96, 64, 48)}
 VAE: dict[Capacity, dict[str, Any]] = {
     "tiny": {"latent": 16, "hidden": 128, "depth": 2},
     "small": {"latent": 16, "hidden": 256, "depth": 3},
@@ -42,7 +43,7 @@ def batch_of(p: TrainParams, colours: int) -> int:
         return p.batch
     if p.model == "cnn" and colours == 3:
         return cnn.PHOTOGRAPHS
-    modules = {"vae": vae, "pixelcnn": pixelcnn, "diffusion": diffusion, "cnn": cnn}
+    modules = {"vae": vae, "pixelcnn": pixelcnn, "diffusion": diffusion, "cnn": cnn, "stylemix": stylemix}
     return int(modules.get(p.model, gan).BATCH)
 
 
@@ -57,8 +58,10 @@ def learner(p: TrainParams, first: Tensor, classes: Sequence[str]) -> Recipe:
     rate: dict[str, Any] = {"rate": p.rate} if p.rate else {}
     match p.model:
         case "gan" | "gan-dense":
-            kind, widths = ("conv", GAN[colours]) if p.model == "gan" else ("mlp", DENSE)
-            shape = {"classes": len(classes), "size": side, "channels": colours, "widths": widths[p.capacity]}
+            kind, widths = ("conv", GAN[colours][p.capacity]) if p.model == "gan" else ("mlp", DENSE[p.capacity])
+            if kind == "conv" and side > SIDE:  # from 4x4 pixels on, as ever
+                widths = (widths[0], *widths)
+            shape = {"classes": len(classes), "size": side, "channels": colours, "widths": widths}
             config = {"kind": kind, **shape} | ({"noise": p.latent} if p.latent else {})
             return gan.Learner(first, config, loss=None if p.loss == "recipe" else p.loss, penalty=p.penalty, **rate)
         case "vae":
@@ -71,6 +74,9 @@ def learner(p: TrainParams, first: Tensor, classes: Sequence[str]) -> Recipe:
         case "diffusion":
             config = diffusion.configure(colours, side, len(classes), DIFFUSION[colours][p.capacity])
             return diffusion.Learner(first, config, **rate)
+        case "stylemix":
+            config = {"widths": STYLEMIX[p.capacity], "classes": len(classes)}
+            return stylemix.Learner(first, config, style=p.style, **rate)
         case "cnn" if colours == 1:
             return cnn.DigitLearner(first, {"widths": DIGITS[p.capacity]}, **rate)
         case "cnn":

@@ -6,10 +6,11 @@ from typing import Literal
 
 from pipelines.params import MOST_SEED, NamedFile, Params, Seed, param
 
-Model = Literal["gan", "gan-dense", "vae", "pixelcnn", "diffusion", "cnn"]
+Model = Literal["gan", "gan-dense", "vae", "pixelcnn", "diffusion", "stylemix", "cnn"]
 Data = Literal["drawn", "mnist", "fashion", "cifar10"]
 Capacity = Literal["tiny", "small", "bundled"]
 GAN = ["gan", "gan-dense"]
+LARGER = [*GAN, "diffusion", "cnn"]  # networks of any side; the others are of 28 or 32 pixels
 
 
 class TrainParams(Params):
@@ -23,10 +24,15 @@ class TrainParams(Params):
     pictures: NamedFile = param(
         "",
         label="Pictures of your own",
-        description="A .zip, or a folder, of 50 or more, made 32 pixels wide and high; 2 to 100 folders in it are "
-        "classes; empty: the data above",
+        description="A .zip, or a folder, of 50 or more; 2 to 100 folders in it are classes; empty: the data above",
         max_length=600,
         suffix=".zip",
+    )
+    side: Literal["32", "64"] = param(
+        "32",
+        label="Pixels of a side",
+        description="Your pictures are made square and this wide; 64 is four times the work",
+        when={"model": LARGER, "pictures": []},
     )
     minutes: float = param(
         3.0, ge=0.02, le=600, label="Minutes", description="As good as it gets in this time, on this machine"
@@ -52,6 +58,14 @@ class TrainParams(Params):
         label="Beta",
         description="Weight of the KL: more keeps less of a picture in its code",
         when={"model": ["vae"]},
+    )
+    style: float = param(
+        1.0,
+        ge=0,
+        le=10,
+        label="Style's loss",
+        description="Weight of being read in the right style; 0: nobody asks for styles",
+        when={"model": ["stylemix"]},
     )
     latent: int = param(
         0,

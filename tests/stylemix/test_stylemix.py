@@ -11,11 +11,11 @@ from PIL import ImageStat
 
 from models.cache import ModelCache
 from models.gan import draw
+from models.recipes.stylemix import Discriminator
 from models.stylemix import LAYERS, StyleMixer
 from pipelines.base import Result, run
 from pipelines.params import ParamError, parse
 from pipelines.stylemix import PIPELINE, StylemixParams, codes, columns, inner
-from training.stylemix import Judge
 from ui.tabs.stylemix import chosen, clicked, reused
 
 
@@ -66,9 +66,9 @@ def test_layers_choose_where_the_style_enters(small: StyleMixer) -> None:
     assert torch.equal(inner(small, StylemixParams(variety=0), z), small.neutral.expand(2, LAYERS, -1))
 
 
-def test_the_judge_is_told_when_all_pictures_look_alike() -> None:
+def test_the_discriminator_is_told_when_all_pictures_look_alike() -> None:
     torch.manual_seed(0)
-    judge, x = Judge((4, 6, 8)).eval(), torch.rand(6, 3, 32, 32)
+    judge, x = Discriminator((4, 6, 8)).eval(), torch.rand(6, 3, 32, 32)
     score, logits, style = judge(x)
     assert score.shape == (6,) and logits.shape == (6, 10) and style.shape == (6, 32)
     assert judge(x[:1].expand(6, -1, -1, -1))[0][0] != score[0]
@@ -102,7 +102,7 @@ def test_given_codes_come_first_and_seeds_make_the_rest() -> None:
         ("[1]", "cannot be read"),
         ('{"styles": [[1, 2]]}', "6 numbers"),
         ('{"contents": [{"class": 3}]}', "cannot be read"),
-        ('{"contents": [{"class": 12, "noise": [0, 0, 0, 0]}]}', "the class 12: give a digit"),
+        ('{"contents": [{"class": 12, "noise": [0, 0, 0, 0]}]}', "the class 12: give a number from 0 to 9"),
         ('{"contents": [{"class": 3, "noise": [0, 0, 0, NaN]}]}', "cannot be read"),
         (json.dumps({"styles": [[0] * 6] * 5}), "5 styles, but the matrix has room for 4"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from albums import packed, pictures, png
 
 import cli
-from models import registry
+from models import own, registry
 from models.cache import ModelCache
 from pipelines import PIPELINES
 from pipelines.base import STOP, Progress, Result, run
@@ -58,12 +59,23 @@ def test_folders_are_classes_and_stopping_and_going_on_needs_the_file_no_more(
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("model", ["gan-dense", "vae", "pixelcnn", "diffusion", "cnn"])
-def test_every_network_learns_them_in_colour_or_grey(model: str, zipped: Path, cache: ModelCache) -> None:
-    result = trained(cache, zipped, model=model)
-    grey = model in {"vae", "pixelcnn"}
-    assert result.images[0].size == ((28, 28) if grey else (32, 32))
-    assert ("your pictures were learned in grey, 28 pixels wide and high" in result.record.notes) == grey
+@pytest.mark.parametrize(
+    ("model", "side", "note"),
+    [
+        ("gan", 64, ""),
+        ("gan-dense", 64, ""),
+        ("diffusion", 64, ""),
+        ("cnn", 64, ""),
+        ("vae", 28, "your pictures were learned in grey, 28 pixels wide and high"),
+        ("pixelcnn", 28, "your pictures were learned in grey, 28 pixels wide and high"),
+        ("stylemix", 32, "your pictures were learned 32 pixels wide and high: this network draws no others"),
+    ],
+)
+def test_every_network_learns_them_as_large_as_it_can(
+    model: str, side: int, note: str, zipped: Path, cache: ModelCache
+) -> None:
+    result = trained(cache, zipped, model=model, side="64", steps=1)
+    assert result.images[0].size == (side, side) and result.record.notes == ([note] if note else [])
     assert "read as asked" not in result.record.metrics
 
 
@@ -168,17 +180,16 @@ def test_stopped_while_it_is_read_there_is_nothing(
     assert not any(model.pins for model in cache.snapshot())
 
 
-@pytest.mark.parametrize("method", ["gan", "diffusion", "pixelcnn"])
+@pytest.mark.parametrize("method", ["gan", "diffusion", "pixelcnn", "stylemix"])
 def test_a_network_of_three_classes_is_used_in_its_tab_and_nobody_reads_its_pictures(
     method: str, zipped: Path, cache: ModelCache, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.safetensors"
-    path.write_bytes(trained(cache, zipped, model=method).file)
+    path.write_bytes(trained(cache, zipped, model=method, side="64", steps=1).file)
     given: dict[str, Any] = {"weights": str(path), "count": 4} | ({"steps": 2} if method == "diffusion" else {})
-    given |= {} if method == "pixelcnn" else {"dataset": "cifar10"}
     *_, result = run(PIPELINES[method], parse(PIPELINES[method].params, given), cache)
-    assert isinstance(result, Result) and len(result.images) == 4
-    assert "read as asked" not in result.record.metrics
+    assert isinstance(result, Result) and len(result.images) == 4 and result.record.notes == [own.UNJUDGED]
+    assert "read as asked" not in result.record.metrics and "sure" not in json.dumps(result.record.details)
     with pytest.raises(ParamError, match="label is 7, but the network of your own knows the classes 0 to 2"):
         [*run(PIPELINES[method], parse(PIPELINES[method].params, {**given, "label": 7}), cache)]
 
@@ -193,3 +204,23 @@ def test_a_server_reads_uploads_and_no_folders_of_its_own(
     assert trained(cache, Path("a1/mine.zip"), model="gan-dense").record.params["pictures"] == "mine.zip"
     with pytest.raises(ParamError, match=r"'mine\.zip', which is not on this machine"):
         trained(cache, zipped)
+
+
+def test_in_compare_it_is_not_scored_and_one_note_says_so(
+    zipped: Path, cache: ModelCache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(trained(cache, zipped, model="gan", side="64", steps=1).file)
+    out = str(tmp_path / "both.png")
+    methods = ["--methods", f"gan:conv,gan:weights={path}", "--dataset", "mnist", "--label", "1", "--count", "2"]
+    assert cli.main(["compare", *methods, "--out", out, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    bundled, mine = sorted(told["details"]["cards"], key=lambda card: "weights" in card["name"])
+    assert {"asked", "sure"} <= set(bundled["scores"]) and bundled["record"]["notes"] == []
+    assert mine["scores"] == {} and mine["record"]["notes"] == [own.UNJUDGED]
+    assert told["notes"] == [own.UNJUDGED]
+    assert cli.main(["gan", "--weights", str(path), "--count", "1", "--out", out]) == 0
+    assert capsys.readouterr().err.count(own.UNJUDGED) == 1
+    nearest = parse(PIPELINES["gan"].params, {"weights": str(path), "nearest": True})
+    with pytest.raises(ParamError, match="nearest is for networks that learned from a data set"):
+        next(run(PIPELINES["gan"], nearest, cache))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import PIL.Image
 import pytest
@@ -14,6 +14,7 @@ import cli
 from models import own, registry, weights
 from models.cache import ModelCache, OutOfBudget
 from models.judge import DigitClassifier, examine
+from models.stylemix import Reader
 from models.weights import WeightsError, WeightsMissing
 from pipelines import PIPELINES, record
 from pipelines.base import STOP, Progress, Result, run
@@ -21,7 +22,9 @@ from pipelines.images import load
 from pipelines.params import parse, settings
 from pipelines.sheet import grid
 from pipelines.train import NETWORKS, PIPELINE, drawn
+from pipelines.train.data import open_source
 from pipelines.train.params import Model
+from ui.kit import curve
 from ui.kit.form.examples import RESULTS
 
 TOY: dict[str, Any] = {"capacity": "tiny", "batch": 8, "steps": 4, "seed": 3}
@@ -51,7 +54,17 @@ def test_drawn_digits_are_read_as_asked_and_the_seed_decides_them(cache: ModelCa
     assert float(edge.max()) < 0.5  # nothing is cut off
 
 
-@pytest.mark.parametrize("model", ["gan", "gan-dense", "vae", "pixelcnn", "diffusion", "cnn"])
+def test_style_mixing_learns_from_drawn_digits_over_drawn_textures(cache: ModelCache) -> None:
+    source = open_source(parse(PIPELINE.params, {"model": "stylemix"}))
+    x, labels = source.batch(200, torch.Generator().manual_seed(5))
+    assert x.shape == (200, 3, 32, 32) and 0 <= float(x.min()) <= float(x.max()) <= 1
+    assert torch.equal(x, source.batch(200, torch.Generator().manual_seed(5))[0]) and len(source.held[0]) == 1000
+    with cache.use(source.judge) as (reader,):
+        assert isinstance(reader, Reader)
+        assert float((examine(reader, x)[1].argmax(1) == labels).float().mean()) > 0.7
+
+
+@pytest.mark.parametrize("model", get_args(Model))
 def test_stopped_continued_downloaded_and_dropped_it_is_the_same_bit_for_bit(
     model: Model, cache: ModelCache, tmp_path: Path
 ) -> None:
@@ -130,9 +143,14 @@ def test_torchvisions_garments_are_found(cache: ModelCache, tmp_path: Path, monk
     monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
     result = trained(cache, model="gan-dense", data="fashion")
     assert "read as asked" not in result.record.metrics and result.record.params["data"] == "fashion"
+    (path := tmp_path / "garments.safetensors").write_bytes(result.file)
+    params = parse(PIPELINES["gan"].params, {"weights": str(path), "count": 2})
+    *_, again = run(PIPELINES["gan"], params, cache)
+    assert isinstance(again, Result) and again.record.notes == [own.UNJUDGED]
+    assert "read as asked" not in again.record.metrics  # the judge of digits knows no garments
 
 
-@pytest.mark.parametrize("model", ["gan-dense", "vae", "pixelcnn", "diffusion"])
+@pytest.mark.parametrize("model", ["gan-dense", "vae", "pixelcnn", "diffusion", "stylemix"])
 def test_a_network_is_used_in_the_tab_of_its_kind(model: Model, cache: ModelCache, tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
     assert cli.main(["train", "--model", model, "--out", str(path), *flags()]) == 0
@@ -161,6 +179,9 @@ def test_files_that_are_no_network_are_one_sentence(tmp_path: Path) -> None:
     cut.write_bytes(bundled.read_bytes()[:5000])
     weights.write(odd, {"latent": 3}, {"x": torch.zeros(2)})
     weights.write(huge, {"latent": 10**9}, {"x": torch.zeros(2)})
+    weights.write(tmp_path / "cnn.safetensors", {}, {"x": torch.zeros(2)}, {"network": "cnn"})  # which has no tab
+    with pytest.raises(WeightsError, match=r"a network of cnn, not of vae: give another file that Train made\."):
+        own.load(own.name_of("vae", str(tmp_path / "cnn.safetensors")))
     for path, said in ((cut, "no whole safetensors file"), (odd, "no network of vae"), (huge, "no network of vae")):
         with pytest.raises(WeightsError, match=said) as caught:
             own.load(own.name_of("vae", str(path)))
@@ -208,6 +229,8 @@ def test_settings_matter_for_some_networks_alone() -> None:
     assert there(loss="wasserstein-gp") == always | {"loss", "latent", "penalty"}
     assert there(model="vae", loss="wasserstein-gp") == always | {"beta", "latent"}
     assert there(model="cnn") == there(model="pixelcnn") == there(model="diffusion") == always
+    assert there(model="stylemix") == there(model="stylemix", pictures="mine.zip") == always | {"style"}
+    assert there(model="cnn", pictures="mine.zip") == always | {"side"}
 
 
 def test_a_setting_that_does_nothing_is_accepted_outside_of_the_form(cache: ModelCache) -> None:
@@ -215,9 +238,15 @@ def test_a_setting_that_does_nothing_is_accepted_outside_of_the_form(cache: Mode
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_losses_below_zero_are_drawn_too() -> None:
+    game, positive = ([(1, 2.0), (2, sign * 3.0), (3, sign * 5.0)] for sign in (-1, 1))
+    assert ">-5</text>" in curve.draw({"generator": game}) and curve.draw({"generator": game}).count(",") == 3
+    assert ">3.2</text>" in curve.draw({"loss": positive})  # the middle of a logarithmic axis
+
+
 def test_the_example_is_what_the_defaults_make_in_as_many_steps() -> None:
     found = record.read(RESULTS / "train.png")
-    assert found is not None and found.params == PIPELINE.params(steps=1900).model_dump(mode="json")
+    assert found is not None and parse(PIPELINE.params, found.params) == PIPELINE.params(steps=1900)
     assert load(RESULTS / "train.png").size == trained_size()
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from albums import packed, pictures
-from page import PATIENCE, Open, button, download, number
+from page import PATIENCE, Open, button, download, drop, number, open_tab
 from playwright.sync_api import expect
 
 from models import weights
@@ -47,7 +47,13 @@ def test_a_network_is_trained_stopped_continued_downloaded_and_used(visit: Open,
     button(page, "Use it in its tab").click()
     expect(page.get_by_role("tab", name="VAE", exact=True)).to_have_attribute("aria-selected", "true", timeout=PATIENCE)
     page.locator("button.run:visible").click()
-    expect(page.locator(".status:visible").first).to_contain_text("own:atelier.safetensors", timeout=PATIENCE)
+    expect(page.locator(".status:visible").first).to_contain_text(re.compile(r"yours: vae-\d+-"), timeout=PATIENCE)
+    open_tab(page, "Train")
+    drop(page, page.locator(".masthead"), path, "")  # and back into the tab of its kind
+    expect(page.get_by_role("tab", name="VAE", exact=True)).to_have_attribute("aria-selected", "true", timeout=PATIENCE)
+    page.get_by_role("button", name="Advanced").locator("visible=true").click()
+    place = page.get_by_label("Network of your own").locator("visible=true")
+    expect(place).to_have_value(re.compile(r"mine\.safetensors$"), timeout=PATIENCE)
 
 
 def test_the_form_has_what_matters_for_the_network(visit: Open) -> None:
@@ -66,11 +72,13 @@ def test_the_form_has_what_matters_for_the_network(visit: Open) -> None:
 def test_pictures_of_ones_own_are_uploaded_and_learned_from(visit: Open, tmp_path: Path) -> None:
     page = visit("", "?tab=train&model=gan-dense&capacity=tiny&steps=3&batch=8")
     expect(page.get_by_label("Tiny", exact=True)).to_be_checked(timeout=PATIENCE)
+    expect(page.get_by_label("64", exact=True)).to_have_count(0)
     file = packed(tmp_path / "mine.zip", pictures())
     page.locator("input[type=file][accept='.zip']").set_input_files(file)
     expect(page.get_by_label("Pictures of your own")).to_have_value(re.compile(r"mine\.zip$"), timeout=PATIENCE)
+    page.get_by_label("64", exact=True).check()
     button(page, "Run").click()
     expect(page.locator(".status:visible").first).to_contain_text("3 steps", timeout=PATIENCE)
     _, told = download(page, tmp_path)
     assert told.details["pictures"] == {"kind 0": 20, "kind 1": 20, "kind 2": 20}
-    assert told.params["pictures"] == "mine.zip"
+    assert told.params["pictures"] == "mine.zip" and told.params["side"] == "64"

@@ -60,7 +60,7 @@ def declared() -> Iterator[str]:
     for pipeline in PIPELINES.values():
         yield pipeline.title
         for setting in settings(pipeline.params):
-            yield from (setting.label, setting.description, *setting.choices)
+            yield from (setting.label, setting.description, *(c for c in setting.choices if not c.isdecimal()))
         yield from (part[0] for part in HOW_TO[pipeline.name] if not isinstance(part, str))
     for offers in EXPERIMENTS.values():
         yield from (text for text, _ in offers)

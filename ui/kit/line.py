@@ -58,8 +58,9 @@ class Turns:
     So a visitor's fifty runs stand behind another's one, a short run before long ones of others, and nobody for ever.
     """
 
-    def __init__(self, most: int = MOST_WAITING) -> None:
-        self._most, self._line = most, list[Ticket]()
+    def __init__(self, most: int = MOST_WAITING, slots: int = 1) -> None:
+        """Args: runs that may wait; runs that may have the models at once: one, or one for each replica elsewhere."""
+        self._most, self._slots, self._line = most, slots, list[Ticket]()
         self._began: OrderedDict[str, deque[float]] = OrderedDict()  # visitor -> when, of the last minute
         self._change = threading.Condition()
 
@@ -70,7 +71,7 @@ class Turns:
         with self._change:
             mine = [other.tag for other in self._line if other.visitor == visitor]
             again = f"try again in about {math.ceil(self._needed(self._line))} s."
-            if len(self._line) > self._most:
+            if len(self._line) >= self._most + self._slots:
                 raise Busy(f"{self._most} runs are waiting already: {again}")
             if visitor and len(mine) >= allowed.each:
                 raise Busy(f"{len(mine)} of your runs are waiting, and this server takes no more of a visitor: {again}")
@@ -78,7 +79,7 @@ class Turns:
                 self._count(visitor, allowed.runs_a_minute)
             ticket.tag = max([self._clock, *mine]) + (UNKNOWN_SECONDS if forecast is None else forecast)
             self._line.append(ticket)
-            self._line[1:] = sorted(self._line[1:], key=lambda one: one.tag)
+            self._line[self._slots :] = sorted(self._line[self._slots :], key=lambda one: one.tag)
         try:
             yield ticket
         finally:
@@ -101,7 +102,7 @@ class Turns:
 
     @property
     def _clock(self) -> float:
-        """The tag of the run that has the models. When the line is empty, time begins anew."""
+        """The tag of the run that has had the models longest. When the line is empty, time begins anew."""
         return self._line[0].tag if self._line else 0.0
 
     @staticmethod
@@ -120,20 +121,20 @@ class Turns:
             return self._needed(self._line)
 
     def ahead(self, ticket: Ticket) -> int:
-        """How many come before `ticket`."""
+        """How many have to end before it is the turn of `ticket`."""
         with self._change:
-            return self._line.index(ticket)
+            return max(0, self._line.index(ticket) + 1 - self._slots)
 
     def seconds_ahead(self, ticket: Ticket) -> float | None:
-        """What the runs before `ticket` still need; None where it is not known of one."""
+        """What the runs before `ticket` still need, shared by all slots; None where it is not known of one."""
         with self._change:
             before = self._line[: self._line.index(ticket)]
-            return None if any(one.seconds is None for one in before) else self._needed(before)
+            return None if any(one.seconds is None for one in before) else self._needed(before) / self._slots
 
     def wait(self, ticket: Ticket, seconds: float | None) -> bool:
-        """Wait until `ticket` is the first; whether it is."""
+        """Wait until `ticket` has a slot; whether it has."""
         with self._change:
-            return self._change.wait_for(lambda: self._line[0] is ticket, seconds)
+            return self._change.wait_for(lambda: ticket in self._line[: self._slots], seconds)
 
 
 class Pace:

@@ -25,6 +25,7 @@ from models import device, weights
 from models.cache import OutOfBudget
 from models.weights import WeightsError, WeightsMissing
 from pipelines import dataset, images
+from pipelines.base import Lost
 from pipelines.images import ImageError
 from pipelines.params import ParamError
 from ui.kit.log import REQUEST, fields
@@ -37,7 +38,7 @@ class Busy(RuntimeError):
     """More runs wait than are taken; one sentence."""
 
 
-KNOWN = (Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget)
+KNOWN = (Busy, ParamError, ImageError, WeightsMissing, WeightsError, OutOfBudget, Lost)
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", **PRIVATE}
 PREVIEW_SIDE = 640  # pixels

@@ -11,13 +11,14 @@ from typing import Any
 import gradio as gr
 import PIL.Image
 
-from models import device
+from models import device, own
 from models.cache import OutOfBudget
 from models.device import amount
 from pipelines import variations
 from pipelines.base import SPEED, Pipeline, Result
 from pipelines.compare.plan import comparable
 from pipelines.params import ParamError, Params, settings
+from pipelines.record import Record
 from ui.kit import curve, lacking
 from ui.kit.form import links
 from ui.kit.i18n import in_words, refused, spoken, t
@@ -182,6 +183,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"
 
 
+def networks(entry: Record, request: gr.Request | None) -> list[str]:
+    """The models of a run, in the reader's language: `vgg-lite`, `yours: gan-3-min.safetensors`."""
+    return [name.replace(own.PREFIX, f"{spoken('yours', request)}: ") for name in entry.networks]
+
+
 def cost_status(result: Result, request: gr.Request | None) -> str:
     """`9.8 s · 310 MB · vgg-lite · seed 0`, with loading apart where it took long enough to be felt."""
     r = result.record
@@ -189,7 +195,7 @@ def cost_status(result: Result, request: gr.Request | None) -> str:
         duration(r.seconds.run),
         *([f"{spoken('loading', request)} {r.seconds.load:.1f} s"] if r.seconds.load >= 0.1 else []),
         amount(r.own_bytes),
-        *r.networks,
+        *networks(r, request),
         f"{r.steps} {spoken('step' if r.steps == 1 else 'steps', request)}",
         f"{spoken('seed', request)} {r.seed}",
         "×".join(map(str, result.picture.size)),

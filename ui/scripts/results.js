@@ -68,12 +68,22 @@
     }
   };
 
-  // A picture made here goes to the tab that made it, wherever it is dropped; Compare takes those of all methods.
+  // What a network is, as its safetensors header says: eight bytes of length, then JSON.
+  const kind = async (file) => {
+    const length = new DataView(await file.slice(0, 8).arrayBuffer()).getUint32(0, true);
+    return JSON.parse(await file.slice(8, 8 + length).text()).__metadata__.network;
+  };
+
+  // A picture made here goes to the tab that made it, wherever it is dropped, and a network to the one of its kind;
+  // Compare takes those of all methods.
   let handing = false;
   const open = async (file, tab) => {
-    const made = tab ?? (atelier.tab() === "compare" ? "compare" : (await record(file).catch(() => null))?.pipeline);
+    const network = file.name.endsWith(".safetensors"), compared = atelier.tab() === "compare" && !network;
+    const maker = async () => network ? kind(file) : (await record(file))?.pipeline;
+    const made = tab ?? (compared ? "compare" : await maker().catch(() => null));
+    const place = network ? '[accept=".safetensors"]' : '.restore input[type="file"]';
     const before = panel(), moved = made && made !== atelier.tab() && atelier.open(made);  // its panel comes a moment later
-    const input = await until(() => (!moved || panel() !== before) && panel()?.querySelector('.restore input[type="file"]'));
+    const input = await until(() => (!moved || panel() !== before) && panel()?.querySelector(place));
     if (!input) return;
     const all = new DataTransfer();
     all.items.add(file);

@@ -46,8 +46,9 @@ def wire(frame: Frame, panel: Closer, inputs: dict[str, Any]) -> None:
 
     def examined(found: Result, number: int, request: gr.Request) -> tuple[str, str, Any]:
         told = found.record.details["pictures"][number]
-        sentence = spoken("{} from row {}, style {}; reads as {} ({} sure)", request)
-        text = sentence.format(told["class"], told["row"] + 1, told["column"] + 1, told["read"], f"{told['sure']:.1%}")
+        text = spoken("{} from row {}, style {}", request).format(told["class"], told["row"] + 1, told["column"] + 1)
+        if "read" in told:  # by a judge who knows what the network learned from
+            text += spoken("; reads as {} ({} sure)", request).format(told["read"], f"{told['sure']:.1%}")
         path = picture_file(grid([found.images[number]], 1, side=SIDE))
         return path, html.escape(text), chosen(found, number)
 

@@ -11,7 +11,7 @@ import gradio as gr
 
 from models.own import KINDS
 from pipelines.base import Pipeline
-from pipelines.train import NETWORKS
+from pipelines.train import NETWORKS, Work
 from pipelines.train.data import GREY
 from pipelines.train.params import TrainParams
 from ui.kit import tab
@@ -44,7 +44,7 @@ def build(pipeline: Pipeline[Any], server: Server) -> TrainFrame:
         moment.input(frame_at, [stage.memory, moment], [stage.live], trigger_mode="always_last", **QUICK)
         found.append(moment)
         with gr.Row(elem_classes="made"):
-            plain: dict[str, Any] = {"interactive": False, "min_width": 120, "size": "md"}
+            plain: dict[str, Any] = {"interactive": False, "min_width": 180, "size": "md"}
             found.append(gr.DownloadButton(cast(str, t("Download the network")), **plain))
             found.append(gr.Button(t("Use it in its tab"), **plain))
 
@@ -54,16 +54,25 @@ def build(pipeline: Pipeline[Any], server: Server) -> TrainFrame:
     frame.stage.folds[0].open = True  # the losses are half of what there is to see
 
     def done(memory: Memory | None) -> list[Any]:
-        result = memory.result if memory else None
-        if memory is None or result is None or not isinstance(memory.params, TrainParams):
+        if memory is None or memory.result is None or not isinstance(memory.params, TrainParams):
             return [gr.skip(), gr.skip(), gr.skip()]
-        path, last = file_in_cache(result.file, pipeline.file), len(memory.frames)
+        path, last = network_file(memory, memory.params.model), len(memory.frames)
         usable = NETWORKS[memory.params.model] in FORMS
         strip = gr.update(visible=last > 1, maximum=last, value=last)
         return [strip, gr.update(value=path, interactive=True), gr.update(interactive=usable)]
 
     frame.follow.after(done, [frame.stage.memory], found)
     return TrainFrame(**vars(frame), use=found[2])
+
+
+def network_file(memory: Memory, model: str) -> str:
+    """The network of the run in memory as a file, called by what it is and how long it learned:
+    `gan-3-min.safetensors`."""
+    result = memory.result
+    assert result is not None
+    seconds = memory.state.seconds if isinstance(memory.state, Work) else result.record.seconds.run
+    time = f"{seconds:.0f}-s" if seconds < 60 else f"{seconds / 60:.0f}-min"
+    return file_in_cache(result.file, ".safetensors", f"{model}-{time}")
 
 
 def frame_at(memory: Memory | None, place: float) -> Any:
@@ -104,14 +113,16 @@ def link(frame: TrainFrame, frames: Mapping[str, Any], tabs: gr.Tabs) -> None:
         if name in frames
     }
     targets = [forms[name][field] for name in forms for field in ("weights", "dataset")]
+    known = {name: next(s.choices for s in frames[name].form.settings if s.name == "dataset") for name in forms}
 
     def use(memory: Memory | None) -> list[Any]:
-        result, params = (memory.result, memory.params) if memory else (None, None)
-        if result is None or not isinstance(params, TrainParams) or NETWORKS[params.model] not in forms:
+        params = memory.params if memory and memory.result else None
+        if memory is None or not isinstance(params, TrainParams) or NETWORKS[params.model] not in forms:
             return [gr.skip()] * (1 + len(targets))
         kind = NETWORKS[params.model]
         colour = params.model not in GREY if params.pictures else params.data == "cifar10"
-        values = [file_in_cache(result.file, ".safetensors"), "cifar10" if colour else "mnist"]
+        data = "cifar10" if colour and "cifar10" in known[kind] else "mnist"
+        values = [network_file(memory, params.model), data]
         filled = [value if name == kind else gr.skip() for name in forms for value in values]
         return [gr.Tabs(selected=kind), *filled]
 

@@ -28,7 +28,7 @@ from pipelines.sheet import chinese_font
 from ui.kit.form.examples import COMPARISON
 from ui.kit.i18n import in_words, reads_chinese, spoken
 from ui.kit.session import file_in_cache
-from ui.kit.show import duration
+from ui.kit.show import duration, networks
 from ui.tabs.compare.axes import worded
 
 SHORTEST, DECADES = -3, 3  # powers of ten of seconds: where the chart starts at the earliest, and how many it shows
@@ -140,7 +140,7 @@ def cost(card: Card, request: gr.Request | None) -> str:
     meaning = html.escape(spoken("Memory that this run's models and its work took", request))
     return (
         f'<b>{duration(r.seconds.run)}</b>{load}<span title="{meaning}">{amount(r.own_bytes)}</span>'
-        f"<span>{html.escape(', '.join(r.networks))}</span>"
+        f"<span>{html.escape(', '.join(networks(r, request)))}</span>"
     )
 
 
