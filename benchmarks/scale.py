@@ -16,8 +16,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,12 @@ def crowd(cache: ModelCache, size: Size) -> tuple[float, int, int]:
     return time.perf_counter() - start, sum(right), sum(again)
 
 
+def at_once(cache: ModelCache, size: Size, clients: int) -> list[float]:
+    """Seconds of `size.alone` runs, of which as many are made at once as there are clients."""
+    with ThreadPoolExecutor(clients) as pool:
+        return [seconds for seconds, _ in pool.map(partial(once, cache, size.settings), range(size.alone))]
+
+
 def once_here(settings: dict[str, Any], seed: int) -> Result:
     """The same run in this process."""
     return once(registry.open_cache(), settings, seed)[1]
@@ -167,19 +175,25 @@ def serving(size: Size) -> list[list[str]]:
         once(cache, size.settings, 0)
     pairs = [(once(local, size.settings, i)[0], once(remote, size.settings, i)[0]) for i in range(size.alone)]
     here, there = (statistics.median(column) for column in zip(*pairs, strict=True))
+    both = statistics.median(at_once(remote, size, REPLICAS))  # they share this machine's memory and caches
     calm, answered, _ = crowd(remote, size)
-    alone = simulate(size.clients, REPLICAS, there)
+    foretold = simulate(size.clients, REPLICAS, both)
     with killing("ServeReplica", calm / 3) as killed:
         rough, kept, again = crowd(remote, size)
-    bounds = [simulate(size.clients, REPLICAS, there, calm / 3, back) for back in (0.0, RESTART_SECONDS)]
+    bounds = [simulate(size.clients, REPLICAS, both, calm / 3, back) for back in (0.0, RESTART_SECONDS)]
     return [
         [f"{REPLICAS} replicas are ready", f"{ready:.0f} s", "Serve's own start included"],
         ["one run in this process", f"{1000 * here:.0f} ms", f"median of {size.alone}"],
         ["the same on a replica", f"{1000 * there:.0f} ms", f"{there / here:.2f} x, median of {size.alone}"],
         [
+            f"{REPLICAS} at once, each",
+            f"{1000 * both:.0f} ms",
+            f"{both / there:.2f} x one alone, median of {size.alone}",
+        ],
+        [
             f"{size.clients} clients, {REPLICAS} replicas",
             f"{calm:.1f} s",
-            f"{answered} of {size.clients} right; simulated {alone:.1f} s from one run alone",
+            f"{answered} of {size.clients} right; simulated {foretold:.1f} s",
         ],
         [
             f"the same, {len(killed)} replica killed",

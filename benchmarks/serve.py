@@ -24,6 +24,8 @@ from pipelines import record
 ALONE = 10  # requests that S is the median of
 CROWDS = ((16, 5), (32, 3))  # clients x requests
 GREEDY = 50  # runs that one address queues before another asks for one
+WHOLE: dict[str, Any] = {"count": 100}  # of a request: as many pictures as the GAN makes at once
+QUICK: dict[str, Any] = {"count": 2}
 HEALTHZ_SECONDS = 0.1  # between two
 
 
@@ -139,7 +141,7 @@ def queued(url: str, runs: int, settings: dict[str, Any]) -> float:
 
 def measure(quick: bool = False) -> Load:
     """One server for all; quick: few clients and small pictures, whose numbers mean nothing."""
-    settings: dict[str, Any] = {"count": 2 if quick else 256}
+    settings = QUICK if quick else WHOLE
     with served("app.py") as (url, _):
         client = Client(url, verbose=False, analytics_enabled=False)
         ask(client, 0, settings)  # loads the model

@@ -13,11 +13,11 @@ import torch
 from scripts import execute
 from served import Served
 
-from benchmarks import baseline, blind, common, features, gatys, memory, startup
+from benchmarks import baseline, blind, common, features, gatys, memory, serve, startup
 from models import registry, weights
-from pipelines import images
+from pipelines import METHODS, images
 from pipelines.gatys import GatysParams
-from pipelines.params import ParamError
+from pipelines.params import ParamError, parse
 
 
 def finite(*numbers: float) -> bool:
@@ -36,6 +36,11 @@ def test_gatys() -> None:
         assert finite(r.seconds, r.first_preview, r.start_loss, r.loss, r.baseline_loss, r.ratio, r.baseline_steps)
         assert r.first_preview <= r.seconds and r.loss < r.start_loss
     assert "astronaut + impasto" in gatys.report(rows)
+
+
+def test_what_a_crowd_asks_for_can_be_made() -> None:
+    for asked in (serve.WHOLE, serve.QUICK):
+        assert parse(METHODS["gan"].params, asked).count == asked["count"]
 
 
 def test_baseline_reaches_a_loss_and_gives_up_on_none(loss: baseline.Objective) -> None:

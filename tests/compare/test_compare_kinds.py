@@ -71,7 +71,7 @@ def test_imagine_is_a_method_once_its_model_is_here(
     pictures = {"content": content, "styles": [style], "size": 64, "seed": 3}
     (away,) = engine.prepare(plan.entries("imagine", METHODS, pictures), cache)
     assert away.prediction.missing
-    assert re.fullmatch(r"SD-Turbo \(\d+ MB\) is not on this machine: fetch it in Models\.", away.prediction.trouble)
+    assert re.fullmatch(r"SD-Turbo \([\d.]+ GB\) is not on this machine: fetch it in Models\.", away.prediction.trouble)
     text = str(plan.Choice("imagine", (), {"model": str(toy_pipelines.folder("sd")), "steps": 3, "prompt": "a, b: c"}))
     (card,) = engine.prepare(plan.entries(text, METHODS, pictures), cache)
     assert not card.prediction.trouble

@@ -118,7 +118,12 @@ def test_a_heic_photograph_is_seen_and_used(visit: Open, own: Path, tmp_path: Pa
     styles.get_by_role("button", name="Clear").click()
     for again in ("Paste from clipboard", "Capture from camera"):
         expect(styles.get_by_role("button", name=again)).to_be_in_viewport()
-    drop(page, styles.locator("button").last, own.rename(own.with_name("style")), type="")
+    drop(
+        page,
+        styles.get_by_role("button", name="Click to upload or drop files"),
+        own.rename(own.with_name("style")),
+        type="",
+    )
     expect(styles.locator("img").first).to_have_js_property("naturalWidth", 96, timeout=PATIENCE)
 
 

@@ -215,9 +215,11 @@ def test_compare_and_explore_keep_their_settings_over_a_reload(browser: Browser,
             page.get_by_role("option", name="conv2_1").click()
         offer = page.get_by_role("button", name="Use conv2_1 for style in Optimise")
         expect(offer).to_be_visible()
-        page.locator(".segments:visible label", has_text="Gram").click()  # where other layers are shown
+        with kept(page):
+            page.locator(".segments:visible label", has_text="Gram").click()  # where other layers are shown
         expect(offer).to_be_hidden()
-        page.locator(".segments:visible label", has_text="Layers").click()
+        with kept(page):
+            page.locator(".segments:visible label", has_text="Layers").click()
         expect(offer).to_be_visible()
         expect(run_button(page)).to_be_enabled()
         page.reload()
