@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import random
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,14 @@ import torch
 from served import CONTENT, ROOT, STYLE
 
 import cli
-from models import device
+from models import device, registry
+from models.cache import OutOfBudget
+from models.diffusion import Denoiser
 from pipelines import PIPELINES
+from pipelines.base import Result, run
 from pipelines.compare import engine, plan
 from pipelines.images import ImageError
+from pipelines.params import parse
 from ui.kit import session, show
 
 
@@ -37,6 +43,42 @@ def test_memory_that_is_short_is_known_by_every_error_that_tells_it(error: Excep
     card = engine.Card(entry, None)
     card.fail(error)
     assert card.sentence == device.OUT_OF_MEMORY
+
+
+def tensors() -> int:
+    """How many are alive."""
+    gc.collect()
+    return sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects())
+
+
+def test_a_hundred_runs_that_run_short_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, method, chance = registry.open_cache(), PIPELINES["diffusion"], random.Random(0)
+    params = parse(method.params, {"count": 1, "steps": 4, "seed": 0})
+    forward, calls = Denoiser.forward, iter([0])
+
+    def short(self: Denoiser, *given: Any, **named: Any) -> Any:
+        if next(calls, None) is None:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, *given, **named)
+
+    def cycle() -> None:
+        nonlocal calls
+        calls = iter(range(chance.randrange(4)))
+        with pytest.raises(OutOfBudget, match=r"choose|less|smaller"):
+            list(run(method, params, cache))
+        assert all(model.pins == 0 for model in cache.snapshot())
+
+    *_, before = run(method, params, cache)
+    monkeypatch.setattr(Denoiser, "forward", short)
+    cycle()
+    alive, held = tensors(), device.held_bytes(cache.device)
+    for _ in range(100):
+        cycle()
+    assert tensors() <= 1.05 * alive and device.held_bytes(cache.device) <= 1.05 * held
+    monkeypatch.undo()
+    *_, after = run(method, params, cache)
+    assert isinstance(before, Result) and isinstance(after, Result)
+    assert before.picture.tobytes() == after.picture.tobytes()
 
 
 def test_other_errors_are_not_taken_for_it() -> None:
