@@ -120,8 +120,6 @@ def open_models(engine: str) -> ModelCache:
         return cache
     except ImportError as error:
         raise StartError(f"--engine ray needs requirements-ray.txt: python -m pip install -r it ({error}).") from error
-    except ConnectionError as error:
-        raise StartError(str(error)) from error
     except (ValueError, OSError, weights.WeightsError, weights.WeightsMissing) as error:
         raise StartError(str(error)) from error
 

@@ -14,6 +14,7 @@ import threading
 from typing import Any
 
 import ray
+from ray import serve
 
 from scale.replica import APPLICATION, NAMESPACE, deploy, importable
 
@@ -51,8 +52,6 @@ def main() -> None:
     deploy((flags.replicas, flags.most), flags.cpus, flags.gpus)
     print(f"{flags.replicas} to {flags.most} replicas are there: python app.py --engine ray", flush=True)
     ended.wait()
-    from ray import serve
-
     serve.delete(APPLICATION)
     ray.shutdown()
     sys.exit(0)

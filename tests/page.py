@@ -84,6 +84,13 @@ def wait_for_end(page: Page) -> None:
     expect(button(page, "Run")).to_be_enabled()
 
 
+def run(page: Page) -> None:
+    """Press Run and wait for a result that is not there yet."""
+    button(page, "Run").locator("visible=true").click()
+    expect(button(page, "Download PNG").locator("visible=true")).to_be_enabled(timeout=PATIENCE)
+    expect(button(page, "Run").locator("visible=true")).to_be_enabled(timeout=PATIENCE)
+
+
 def pictures(page: Page) -> Locator:
     """What the right column shows: the result, and beside it the picture before where there is one."""
     return page.locator(".picture:visible img:visible")

@@ -85,7 +85,8 @@ class Tally:
 
     @contextmanager
     def count(self, method: str, view: View, press: Press) -> Iterator[None]:
-        """Count the run in the block: done, stopped, refused (in a sentence), out of memory, failed, or abandoned."""
+        """Count the run in the block, and log how it ended: done, stopped, refused (in a sentence), out of memory,
+        failed, or abandoned."""
         end, event = "failed", event_id()
         try:
             yield
